@@ -124,7 +124,7 @@ def rename_installation() -> None:
 
 
 class NeverLooksAgain(Engine):
-    """Whoever wakes late sends without a second look at its lease."""
+    """A worker that wakes late sends without a second look at its lease."""
 
     def holds(self, claimed: Any, now: Instant) -> bool:
         return True
@@ -138,7 +138,7 @@ class IgnoresBlindness(Engine):
 
 
 class BelievesEchoes(Engine):
-    """Whatever is told to fire is believed at once."""
+    """A firing alert is believed at once, also where it may be an echo."""
 
     def context(self, policy_version: Any, *more: Any) -> DecisionContext:
         return replace(super().context(policy_version, *more), cluster=Cluster(peers=1))
@@ -163,7 +163,7 @@ class KeepsCancelled(Engine):
 
 
 class PagesTheRelieved(Engine):
-    """Where the policy does not know whom an override names, whoever it relieved is paged."""
+    """An override that names an unknown person is ignored: the person it relieved is paged."""
 
     def _rosters(self, transaction: Any, now: Instant) -> Any:
         fresh = transaction.override_changes(self._overrides[-1][0] if self._overrides else 0)
@@ -176,7 +176,7 @@ class PagesTheRelieved(Engine):
 
 
 class SendsLate(Engine):
-    """What waits for somebody who is off call by now is sent to them."""
+    """A waiting page is sent to a person who is off call by now."""
 
     def _relieve(self, work: Any, head: Any) -> bool:
         return False
@@ -288,7 +288,7 @@ class _Trusts(_Twisted):
 
 
 class _Divides(_Twisted):
-    """An alert goes where its group says, whoever holds it."""
+    """An alert goes to the incident of its group, not to the one that holds it."""
 
     def route(self, event: AlertsReceived) -> list[AlertsReceived]:
         return [event]
@@ -299,7 +299,7 @@ class _Divides(_Twisted):
 
 
 class _TakesForOne(_Twisted):
-    """What has an alert's fingerprint is that alert, whatever it names."""
+    """Alerts with the same fingerprint count as one, despite their labels."""
 
     def route(self, event: AlertsReceived) -> list[AlertsReceived]:
         named: dict[str, Alert] = {}
@@ -316,14 +316,14 @@ class _TakesForOne(_Twisted):
 
 
 class _EndsAnother(_TakesForOne):
-    """Only what fires is told apart: an end is the end of whoever has the fingerprint."""
+    """Only firing alerts are told apart: an end is the end of any alert with the fingerprint."""
 
     def confuses(self, alert: Alert) -> bool:
         return not alert.firing
 
 
 class _Shrugs(_Twisted):
-    """What flaps is told to nobody."""
+    """Flapping is not recorded."""
 
     def twist(self, before: Any, event: Any, effects: Effects, known: Any) -> Effects:
         told = {Fact.FLAPPING, Fact.FLAPPED}
@@ -332,7 +332,7 @@ class _Shrugs(_Twisted):
 
 
 class _Amnesia(_Twisted):
-    """Who acknowledged is not remembered once somebody else must."""
+    """A former owner is forgotten once the incident is open again."""
 
     def twist(self, before: Any, event: Any, effects: Effects, known: Any) -> Effects:
         after = effects.incident
@@ -352,7 +352,7 @@ class _Believes(_Twisted):
 
 
 class _TellsStrangers(_Twisted):
-    """An all-clear goes to somebody who heard nothing of the trouble."""
+    """An all-clear goes to a recipient who heard nothing of the trouble."""
 
     def twist(self, before: Any, event: Any, effects: Effects, known: Any) -> Effects:
         return tell_everybody(effects)
@@ -386,7 +386,7 @@ class _Spares(_Twisted):
 
 
 class _StaysSilent(_Twisted):
-    """Where nobody is on call, nobody hears of it."""
+    """That nobody is on call is not recorded."""
 
     def twist(self, before: Any, event: Any, effects: Effects, known: Any) -> Effects:
         kept = tuple(

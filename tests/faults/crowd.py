@@ -25,7 +25,7 @@ LASTS = 12 * SECOND
 
 
 class Waiting(Struct, frozen=True, eq=False):
-    """Somebody's request."""
+    """A request of a caller."""
 
     serial: int
     """In order of arrival."""
@@ -55,7 +55,7 @@ class Crowd:
         """How many come while a batch is decided: fewer or more than it takes."""
 
     def run(self) -> "Crowd":
-        """Let them come and be decided until nobody waits. Raises Broken."""
+        """Lets requests come and be decided until none waits. Raises Broken."""
         while self.now < START + LASTS:
             self._come()
             self._decide()

@@ -165,7 +165,7 @@ class _Engine:
         return worker.engine.context(*about)
 
     def page_on_call(self, _now: Instant) -> None:
-        """Nobody."""
+        """Does nothing."""
 
 
 class _Rosters(RosterReader):
@@ -181,7 +181,7 @@ class _Rosters(RosterReader):
 
 
 class _Senders:
-    """Whatever is sent is heard."""
+    """Senders that bring every message to the desk."""
 
     def __init__(self, desk: DutyDesk) -> None:
         self._desk = desk

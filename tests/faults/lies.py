@@ -50,7 +50,7 @@ class Lie:
         return event
 
     def reply(self, words: str) -> str:
-        """What whoever acts is answered."""
+        """The reply to an action."""
         return words
 
     def shell(self, view: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -90,7 +90,7 @@ TRUTH = Lie()
 
 
 class OfResponders(Lie):
-    """Somebody else is said to have it."""
+    """dana is said to own it."""
 
     def incident(self, incident: Incident) -> Incident:
         history = tuple(replace(each, by="dana") for each in incident.response.history)
@@ -106,7 +106,7 @@ class OfDeadlines(Lie):
 
 
 class OfDelivery(Lie):
-    """A page that has reached somebody is said to have reached nobody."""
+    """The page under way is said to be undelivered."""
 
     def incident(self, incident: Incident) -> Incident:
         return replace(incident, page=replace(incident.page, delivered=False))
@@ -144,7 +144,7 @@ class OfCause(Lie):
 
 
 class OfWhoWasPaged(Lie):
-    """An emergency is said to page nobody while it is silenced, or whatever is not silenced to be so."""
+    """An emergency is said to page no one while it is silenced, and an unsilenced incident to be silenced."""
 
     def incident(self, incident: Incident) -> Incident:
         return replace(incident, silenced_until=incident.opened_at, level=min(incident.level, 3))
@@ -186,21 +186,21 @@ class OfLists(Lie):
 
 
 class OfReplies(Lie):
-    """Whoever acts is told that somebody else did."""
+    """A reply names another person as the one who acted."""
 
     def reply(self, words: str) -> str:
         return words.replace(" by ada", " by dana").replace(" by ben", " by dana")
 
 
 class OfTheShell(Lie):
-    """A shell is told that somebody else has it."""
+    """A shell is told of another owner."""
 
     def shell(self, view: Mapping[str, Any]) -> Mapping[str, Any]:
         return {**view, "owner": view["owner"] and "dana"}
 
 
 class OfShellLists(Lie):
-    """A shell lists somebody else as who has it."""
+    """A shell lists another owner."""
 
     def listed(self, view: Mapping[str, Any]) -> Mapping[str, Any]:
         return {**view, "owner": view["owner"] and "dana"}
@@ -214,7 +214,7 @@ class OfSystems(Lie):
 
 
 class OfApprovals(Lie):
-    """Somebody else is said to have approved a report."""
+    """dana is said to have approved a report."""
 
     def approved(self, reports: Sequence[ApprovedReport]) -> Sequence[ApprovedReport]:
         return [replace(each, by="dana") for each in reports]
@@ -230,14 +230,14 @@ class OfForms(Lie):
 
 
 class OfHandoffs(Lie):
-    """Whoever is paged is said to have come on call just now."""
+    """The recipient of a page is said to have come on call just now."""
 
     def notification(self, message: Notification) -> Notification:
         return replace(message, reason=Reason.HANDOFF) if message.kind is Kind.PAGE and message.person else message
 
 
 class OfVacancies(Lie):
-    """Another reference is said to stand for nobody."""
+    """Another reference is said to have no person on call."""
 
     def line(self, entry: Entry) -> str:
         other = {"@primary": "@second", "@second": "@primary"}.get(entry.data.get("whom", ""))
@@ -246,7 +246,7 @@ class OfVacancies(Lie):
 
 
 class OfShifts(Lie):
-    """Somebody else is said to have come on call."""
+    """edna is said to have come on call."""
 
     def line(self, entry: Entry) -> str:
         told = replace(entry, data={**entry.data, "whom": "edna"})
@@ -254,7 +254,7 @@ class OfShifts(Lie):
 
 
 class OfReliefs(Lie):
-    """A page that was dropped is said to go to whoever it was for."""
+    """A dropped page is said to go to its former recipient."""
 
     def line(self, entry: Entry) -> str:
         told = replace(entry, data={**entry.data, "by_whom": entry.data.get("whom", "")})
@@ -262,7 +262,7 @@ class OfReliefs(Lie):
 
 
 class OfWishes(Lie):
-    """A step's page is said to come by somebody's own wish, as nobody has answered."""
+    """A step's page is said to come from the recipient's `reach`, as there is no answer yet."""
 
     def line(self, entry: Entry) -> str:
         told = replace(entry, data={**entry.data, "reason": Reason.REACH})
@@ -270,7 +270,7 @@ class OfWishes(Lie):
 
 
 class OfWhoWasTold(Lie):
-    """Somebody else is said to have had the message, in the report."""
+    """The report names other recipients of the messages."""
 
     def record(self, record: IncidentRecord) -> IncidentRecord:
         others = {"ada": "dana", "dana": "ada", "ben": "cleo", "cleo": "ben"}
@@ -279,7 +279,7 @@ class OfWhoWasTold(Lie):
 
 
 class OfHandoffMessages(Lie):
-    """Whoever comes on call is told that they do so by another shift."""
+    """A handoff message names another shift as its cause."""
 
     in_handoffs = True
 
@@ -288,7 +288,7 @@ class OfHandoffMessages(Lie):
 
 
 class OfWhatIsOpen(Lie):
-    """At a handoff nobody is said to have what somebody has."""
+    """A handoff message says that an owned incident has no owner."""
 
     in_handoffs = True
 
@@ -299,7 +299,7 @@ class OfWhatIsOpen(Lie):
 
 
 class OfRosters(Lie):
-    """Pages say that somebody else is on call."""
+    """Pages show other people on call."""
 
     in_handoffs = True
 
@@ -330,7 +330,7 @@ class OfFates(Lie):
 
 
 def tell_everybody(effects: Effects) -> Effects:
-    """An all-clear to somebody who was never told of the trouble."""
+    """An all-clear to a recipient who was never told of the trouble."""
     cleared = [each for each in effects.notifications if each.kind is Kind.RESOLVED]
     after: Any = effects.incident
     if not cleared or after is None:

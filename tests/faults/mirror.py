@@ -25,7 +25,7 @@ VERSION = PolicyVersion.of(POLICY, digest(POLICY))
 """Of the worlds without schedules."""
 
 QUIET = {"email", "slack"}
-"""Channels that wake nobody."""
+"""Channels that wake no one."""
 
 FIRED_BY = {
     Fact.BREACHED: Window.BREACH,
@@ -90,7 +90,7 @@ class Mirror:
     messages: dict[str, dict[str, Notification]] = field(default_factory=lambda: defaultdict(dict))
     """Incident → its messages, as committed last."""
     reached: set[tuple[str, int]] = field(default_factory=set)
-    """(incident, page) of the pages that have reached somebody, at levels 3 and 4 by what wakes."""
+    """(incident, page) of the pages that reached a person, at levels 3 and 4 by a waking channel."""
     fired: set[tuple[str, Window, int]] = field(default_factory=set)
     steps: dict[str, Steps | None] = field(default_factory=dict)
 
@@ -232,7 +232,7 @@ class Mirror:
         return self.pager.on_call.at(now) if self.pager else None
 
     def _check_pages(self, before: Incident | None, after: Incident, entries: list[Entry], now: Instant) -> None:
-        """Whoever is paged is on call, and whoever is on call is paged."""
+        """Checks that all who are paged are on call, and all who are on call are paged."""
         if self.pager is not None:
             with as_broken():
                 self.pager.check_commit(before, after, entries, self.messages[after.id].values(), now)

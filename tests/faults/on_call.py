@@ -29,7 +29,7 @@ from tests.faults.policy import POLICY
 
 NAMES = ("ada", "ben", "cleo", "dana")
 GONE = "zoe"
-"""Somebody whom an override names and the policy does not."""
+"""A person whom an override names and the policy does not."""
 ZONES = (("UTC", 0), ("Asia/Kathmandu", 345), ("Australia/Lord_Howe", 660))
 """With minutes ahead of UTC in October."""
 DAY = 24 * HOUR
@@ -61,7 +61,7 @@ class Turns:
     hours: int = DAY
 
     def at(self, at: int) -> str:
-        """Whose turn it is; empty: nobody's."""
+        """Whose turn it is; empty: no person's."""
         number, since = divmod(at - self.starts, self.every)
         return self.people[number % len(self.people)] if number >= 0 and since < self.hours else ""
 
@@ -76,7 +76,7 @@ class Turns:
 
 @dataclass(frozen=True)
 class Event:
-    """Somebody is on call by the calendar. `summary`: as it stands there."""
+    """A person's time on call by the calendar. `summary`: as it stands there."""
 
     starts: int
     ends: int

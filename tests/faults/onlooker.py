@@ -1,4 +1,4 @@
-"""Somebody who reads: at an odd moment the console's pages and the reports, and the reports again when all is over."""
+"""A reader: at a random moment the console's pages and the reports, and the reports again at the end."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ class Onlooker:
         self.world.at(begins + self._dice.randrange(lasts), self.look)
 
     def hear(self, result: Result) -> None:
-        """What whoever acted is answered in Slack, by SMS and on the telephone; what they said themselves is no answer."""
+        """Checks the replies to an action in Slack, by SMS and on the telephone; notes of the person are no reply."""
         if result.incident is None:
             return
         record = self.world.mirror.record(result.incident, self.world.now)
@@ -128,7 +128,7 @@ class Onlooker:
         return worker.engine.context(self.world.version) if worker and worker.engine else None
 
     def _read_pages(self, incident: Incident) -> None:
-        """Its own page, and its card among those that need somebody."""
+        """Its own page, and its card among those that need a person."""
         context = self._context()
         if context is None:
             return

@@ -253,7 +253,7 @@ class Alertmanager:
         return found
 
     def _check(self, incident_id: str, before: Incident | None, fired: Sequence[Alert]) -> None:
-        """New danger is never swallowed: whoever had acknowledged or resolved is paged again."""
+        """New danger is never swallowed: a former owner or resolver is paged again."""
         mirror = self.world.mirror
         after = mirror.incidents[incident_id]
         is_new = before is None or before.id != after.id
@@ -268,7 +268,7 @@ class Alertmanager:
 
 
 def _unit(each: Alert) -> str:
-    """What the alert is about: whatever fingerprint it is sent with, this is what tells it from others."""
+    """What the alert is about: the unit tells it from others, for any fingerprint."""
     return each.labels["unit"]
 
 
@@ -333,7 +333,7 @@ class People:
             self.world.at(begins + self.world.dice.randrange(lasts), self._act)
 
     def _approve_report(self) -> None:
-        """Somebody approves a report as it reads now, where it is not approved already."""
+        """cleo approves a report as it reads now, where it is not approved already."""
         dice, up, known = self._desk, self.world.up(), list(self.world.mirror.incidents.values())
         if not known or not up:
             return
@@ -344,7 +344,7 @@ class People:
             self._do(up[0], incident, ApproveReport("cleo", report.version, sha256, "ada", "0:", document))
 
     def _tell_the_outside(self) -> None:
-        """Somebody practises, writes an update, or decides on a notice that waits."""
+        """A person declares an exercise, writes an update, or approves a notice that waits."""
         dice, up = self._press, self.world.up()
         if not up:
             return
@@ -361,7 +361,7 @@ class People:
         self._do(worker, incident, dice.choice(actions))
 
     def resolve_all(self) -> None:
-        """Somebody files what is outstanding, and says of everything that it is over."""
+        """ada files what is outstanding, and resolves every live incident."""
         for incident in list(self.world.mirror.incidents.values()):
             for owed in reports(incident, POLICY):
                 if not owed.filings:
@@ -393,7 +393,7 @@ class People:
             self.said[note] = incident.id
 
     def _do_duties(self) -> None:
-        """Somebody files a report with the authority, or says whether it must be told, or ticks the investigation."""
+        """A person files a report with the authority, or judges the obligation, or ticks the investigation."""
         dice, up, known = self._habits, self.world.up(), list(self.world.mirror.incidents.values())
         if not known or not up:
             return
@@ -410,7 +410,7 @@ class People:
             self.said[note] = incident.id
 
     def _pass_it_on(self) -> None:
-        """Who has an incident asks for help, or somebody else does; others answer; it is handed over and given back."""
+        """The owner or another person asks for help; others answer; it is handed over and given back."""
         dice, up = self._habits, self.world.up()
         live = [each for each in self.world.mirror.incidents.values() if each.is_live]
         if not live or not up:

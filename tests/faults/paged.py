@@ -9,7 +9,7 @@ from rules.policy import CRITICAL, Channel
 from tests.faults.on_call import OnCall, reachable
 
 JOINS = {Reason.FALLBACK, Reason.RULE_JOINED, Reason.REACH, Reason.HANDOFF}
-"""Why somebody hears of a page that is under way."""
+"""Reasons that add a recipient to a page under way."""
 STANDS = {Status.WAITING, Status.ACCEPTED, Status.DELIVERED}
 
 By = Mapping[str, Mapping[str, str]]
@@ -17,7 +17,7 @@ By = Mapping[str, Mapping[str, str]]
 
 
 class WrongPageError(AssertionError):
-    """Somebody is paged who is not on call, or the other way round."""
+    """A person is paged who is not on call, or the other way round."""
 
 
 class Pager:
@@ -48,7 +48,7 @@ class Pager:
             self._check_vacancies(after, entries, by, before.page.vacant if before else ())
 
     def check_claim(self, page: Notification, incident: Incident, now: int) -> None:
-        """A page is about to leave: whoever it is for is on call by then. Raises WrongPageError."""
+        """A page is about to leave: its recipient must be on call by then. Raises WrongPageError."""
         if page.kind is Kind.PAGE:
             self._check_recipient(page, self.on_call.at(now), incident)
 

@@ -28,7 +28,7 @@ RULES = (
     Rule("s", "drift", "drift > 0", 2, ("email",)),
 )
 OUTSIDER = "customer@outside"
-"""Nobody tells them what no person approved, and no exercise does."""
+"""An address that gets only approved notices, and none of an exercise."""
 LEVEL_OF = {rule.key: rule.level for rule in RULES}
 FEW = RateLimit(2, Micros(MINUTE))
 """So few messages leave alone that two incidents come as one."""

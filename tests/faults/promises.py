@@ -21,7 +21,7 @@ OPENS = {
 
 
 def check_nothing_forgotten(mirror: Mirror, before: int) -> None:
-    """No window was due before that time and has not fired; nobody's page was left at reaching nobody."""
+    """No window was due before that time and has not fired; no undelivered page was left without a rescue."""
     for incident in mirror.incidents.values():
         for window, at in incident.windows.items():
             if at < before:

@@ -25,7 +25,7 @@ MORE = {"may_act": False, "csrf": ""}
 
 
 class Shelf:
-    """Draws them as somebody sees them who may only look."""
+    """Draws pages for a caller with read access only."""
 
     def __init__(self, world: World, context: DecisionContext) -> None:
         reads = SqlStore(database()).reads()

@@ -30,7 +30,7 @@ class Fate(StrEnum):
     CONFLICT = "conflict"
     """Another replica was quicker."""
     BUG = "bug"
-    """It fails with an error nobody expects."""
+    """It fails with an unexpected error."""
     ANSWER_LOST = "answer lost"
     """It is stored, and the answer never comes."""
     DIES_BEFORE = "dies before the commit"

@@ -38,7 +38,7 @@ class Swaps:
             self.world.at(begins + self._dice.randrange(lasts), self._fetch)
 
     def _swap(self) -> None:
-        """Somebody takes a schedule for a while, or takes that back."""
+        """A person takes a schedule for a while, or takes that back."""
         dice, now, up = self._dice, self.world.now, self.world.up()
         by = dice.choice(("ann", "ben"))
         change = OverrideChange(now, by, cancels=dice.choice(list(self.on_call.overrides) or [0]))
@@ -53,7 +53,7 @@ class Swaps:
             self.desk.soon()
 
     def _fetch(self) -> None:
-        """The calendar is another by now, and whoever is on call by it is paged of what is open."""
+        """The calendar changes, and the person on call by it is paged for the open incidents."""
         self.on_call.calendar = events_of(self._dice)
         self._keep_copy()
         self.world.say(f"the calendar is {self.on_call.calendar}")

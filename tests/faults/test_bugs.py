@@ -138,7 +138,7 @@ def live(planted: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize(("planted", "expected"), [each[1:] for each in PLANTED], ids=[each[0] for each in PLANTED])
 def test_planted_bugs_are_noticed(planted: dict[str, Any], expected: str) -> None:
-    """Whoever breaks this promise breaks the build, with the story of how."""
+    """Each planted bug fails the build, with the story of how."""
     with pytest.raises(PromiseError, match=expected) as noticed:
         live(planted)
     assert "the same again: TOCSIN_SEED=" in str(noticed.value)

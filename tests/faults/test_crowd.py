@@ -13,7 +13,7 @@ STORMS = 40
 
 
 class FirstCome(Queue[Waiting]):
-    """The oldest first, whatever it is."""
+    """The oldest first, of any rank."""
 
     def _most_urgent(self) -> Any:
         return next((place for place in self._by_age if not place.is_taken), None)
@@ -50,7 +50,7 @@ def live(queue: type[Queue[Waiting]]) -> list[int]:
 
 
 def test_every_storm_is_decided_in_order() -> None:
-    """Whatever comes, and however much of it: every request is decided, and none before its turn."""
+    """Every request of any storm is decided, and none before its turn."""
     assert min(live(Queue)) > 0
 
 
@@ -64,6 +64,6 @@ def test_every_storm_is_decided_in_order() -> None:
     ],
 )
 def test_planted_bugs_are_noticed(bug: type[Queue[Waiting]], expected: str) -> None:
-    """Whoever breaks one of these promises breaks the build."""
+    """Each planted bug fails the build."""
     with pytest.raises(Broken, match=expected):
         live(bug)

@@ -19,7 +19,7 @@ from tests.core.guide import ALL, POLICY
 
 
 class Reference:
-    """A wall clock that somebody sets, and a steady clock that the test moves."""
+    """A wall clock and a steady clock that the test sets."""
 
     def __init__(self) -> None:
         self.steadily, self.ahead = 5 * HOUR, 0
@@ -221,7 +221,7 @@ def test_every_jump_is_followed_by_the_windows() -> None:
 
 
 def test_what_was_named_by_the_clock_is_not_put_off() -> None:
-    """A silence ends when Alertmanager said, whatever the clock did; and nothing is put off twice."""
+    """A silence ends when Alertmanager said, for any jump of the clock; and nothing is put off twice."""
     incident = Incident("abc", "key", "policy", 3, "engine_failure", "title", START, START)
     incident = replace(incident, windows={Window.SILENCE: Instant(START + HOUR), Window.BREACH: START})
     jumps = (Jump(START, 2 * HOUR),)

@@ -19,7 +19,7 @@ pytestmark = pytest.mark.skipif(not hasattr(resource, "prlimit"), reason="limits
 
 @pytest.mark.parametrize("fault", [full_disk, locked, deleted, replaced])
 async def test_what_cannot_be_written_is_said_and_passes(machine: Machine, fault: Fault) -> None:
-    """With nobody posting anything: `store_up` 0 and not ready; webhooks 503. It passes: up, ready, taken, told."""
+    """Also without traffic: `store_up` 0 and not ready; webhooks 503. It passes: up, ready, taken, told."""
     await post_until_accepted(machine.base, 1)
     await machine.hears_of(1)
     with fault(machine):

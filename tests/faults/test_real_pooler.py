@@ -93,7 +93,7 @@ def test_replicas_work_behind_transaction_pooling(pooler: str, open_stores: Call
 
 
 def test_settings_hold_in_the_transaction_and_not_beyond(pooler: str, open_stores: Callable[[str], SqlStore]) -> None:
-    """Our time-outs are the transaction's: whoever gets the connection next does not inherit them."""
+    """Our time-outs are the transaction's: the connection's next user does not inherit them."""
     store = open_stores(pooler)
     with store.transaction() as transaction:
         (row,) = transaction._session.rows("SELECT current_setting('statement_timeout') AS value")

@@ -79,7 +79,7 @@ class Worker:
         real = SqlStore(database())
         self._installation = real.installation
         if len(self.world.workers) == 1:
-            real.release_leases()  # as whoever serves a file alone
+            real.release_leases()  # as the only service of a file does
         self.store = FaultyStore(
             world.wrap(real), lambda: world.fate(self), lambda saved: world.committed(self, saved), world.swapped
         )
@@ -102,7 +102,7 @@ class Worker:
         self.life += 1
 
     def revive(self) -> None:
-        """Whatever it was doing: it runs from now on."""
+        """It runs from now on, dead or paused before."""
         self.paused_until, self._pulse_at = 0, None
         if self.engine is None:
             self.life += 1
@@ -124,7 +124,7 @@ class Worker:
         return None if result.error or self.life != life else result
 
     def override(self, change: OverrideChange, entry: Audit) -> None:
-        """Somebody takes a schedule for a while, or takes that back; whether it was stored is known to the store."""
+        """A person takes a schedule for a while, or takes that back; the store knows whether it was stored."""
         self._try(lambda engine: engine.override(change, entry))
 
     def page_on_call(self) -> None:

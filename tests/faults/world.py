@@ -1,7 +1,7 @@
-"""A simulated world over the real engine and the real store: everything that can go wrong, from one seed.
+"""A simulated world over the real engine and the real store, with all faults, from one seed.
 
-Time is virtual, and whatever happens is an entry of one queue. One to three workers share a store; Alertmanager,
-people and providers do as they do. `run` ends with every fault mended, and with everything checked that was promised.
+Time is virtual, and everything that happens is an entry of one queue. One to three workers share a store; Alertmanager,
+people and providers are simulated. `run` ends with every fault mended and every promise checked.
 """
 
 import heapq
@@ -187,7 +187,7 @@ class World:
             self._swaps.on_call.heed(number, change)
 
     def poison(self, _item: object, error: Exception) -> None:
-        """The engine contained an error that nobody expected: only those of our own making may come."""
+        """The engine contained an unexpected error: only planted ones (RuntimeError) may come."""
         if not isinstance(error, RuntimeError):
             raise Broken(f"the engine met {error!r}") from error
 

@@ -132,7 +132,7 @@ async def test_local_only_by_its_own_name(receiver: Running, host: str, status: 
     ],
 )
 async def test_nobody_comes_through_a_proxy_without_tokens(receiver: Running, header: str) -> None:
-    """Without tokens whoever comes through a proxy is refused everywhere, and told what to set."""
+    """Without tokens, a caller behind a proxy is refused everywhere; the answer names the setting."""
     headers = {header: "203.0.113.9"}
     for path in READ:
         status, answer = await receiver.get(path, headers=headers)
@@ -143,7 +143,7 @@ async def test_nobody_comes_through_a_proxy_without_tokens(receiver: Running, he
 
 
 async def test_a_bare_proxy_is_known_by_its_version(receiver: Running) -> None:
-    """nginx as it comes adds no header; it speaks HTTP/1.0, which nobody else does."""
+    """nginx without configuration adds no header; it speaks HTTP/1.0, unlike other callers."""
     reader, writer = await asyncio.open_connection("127.0.0.1", receiver.port)
     writer.write(b"GET /api/v1/incidents HTTP/1.0\r\nHost: 127.0.0.1:8095\r\nConnection: close\r\n\r\n")
     assert b" 403 " in (await reader.readline())
@@ -173,7 +173,7 @@ async def test_the_webhook_alone_may_be_without_a_token(start: Callable[..., Any
 
 
 async def test_other_sites(receiver: Running) -> None:
-    """A page of another site can read nothing (no CORS) and do nothing through somebody's browser."""
+    """A page of another site can read nothing (no CORS) and act through no user's browser."""
     await receiver.send("single_firing")
     for origin, status in [("https://evil.example.test", 403), ("null", 403), (receiver.url, 200)]:
         answer, _ = await receiver.post("/api/v1/incidents/1/acknowledge", {}, headers={"Origin": origin})

@@ -44,7 +44,7 @@ async def test_names_of_an_incident(open_incident: Running) -> None:
 
 @pytest.mark.parametrize("name", MISSING.values(), ids=MISSING.keys())
 async def test_no_such_incident(open_incident: Running, name: str) -> None:
-    """Whatever else is asked for is not there: 404, for reading and for acting."""
+    """A name of no incident is 404, for reading and for acting."""
     for path in ("", "/timeline", "/notifications", "/alerts"):
         assert (await open_incident.get(f"/api/v1/incidents/{name}{path}"))[0] == 404
     assert (await open_incident.post(f"/api/v1/incidents/{name}/acknowledge", {}))[0] == 404

@@ -85,7 +85,7 @@ async def test_metrics_parse(receiver: Running) -> None:
     assert found['tocsin_outbox_depth{channel="sms"}'] > 0
     assert found["tocsin_outbox_oldest_seconds"] == 130
     assert found[OLDEST_EMERGENCY] == 130
-    assert found["tocsin_overdue_windows"] == 2  # nobody was reached within the rescue delay
+    assert found["tocsin_overdue_windows"] == 2  # no page was delivered within the rescue delay
 
 
 async def test_emergency_gauge_falls(receiver: Running) -> None:
@@ -114,7 +114,7 @@ async def test_metrics_without_the_database(start: Callable[..., Any], tmp_path:
 
 
 async def test_strangers_ask_the_database_once_a_second(receiver: Running) -> None:
-    """However often somebody scrapes within a second, the text is that of its first scrape; then it is made anew."""
+    """Within a second every unauthenticated scrape gets the text of the first; then it is made anew."""
     name = 'tocsin_incidents{level="4",state="open"}'
     assert (await receiver.scrape())[name] == 0
     await receiver.post("/api/v1/incidents", {"type": "engine_failure"})
@@ -230,7 +230,7 @@ async def test_bad_http(receiver: Running, sent: bytes) -> None:
 
 
 async def test_broken_off_body(receiver: Running) -> None:
-    """A sender that goes away in the middle of a body harms nobody."""
+    """A sender that goes away in the middle of a body affects no other caller."""
     _, writer = await asyncio.open_connection("127.0.0.1", receiver.port)
     writer.write(b"POST /webhook/alertmanager HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n{")
     await writer.drain()

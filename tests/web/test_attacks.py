@@ -180,7 +180,7 @@ async def test_strangers_give_way_to_each_other(start: Callable[..., Any]) -> No
 
 
 async def test_a_body_that_grows_is_the_one_that_ends() -> None:
-    """Where the oldest itself wants more than there is, it is refused and nobody else is ended for it."""
+    """Where the oldest body itself exceeds the budget, it is refused, and no other is ended."""
     budget = Budget(100)
     async with asyncio.timeout(60) as one, asyncio.timeout(60) as two:
         now = asyncio.get_running_loop().time
@@ -225,7 +225,7 @@ ABORTS += [
 
 
 async def test_what_breaks_off_is_no_error(receiver: Running, caplog: pytest.LogCaptureFixture) -> None:
-    """Whatever a stranger sends and wherever it breaks off, it is logged as no error and with no traceback."""
+    """Unauthenticated data that breaks off at any point is logged as no error and with no traceback."""
     with capture_logs() as logs:
         for sent in ABORTS:
             for _ in range(3):
@@ -397,7 +397,7 @@ async def test_alerts_come_in_pages(receiver: Running) -> None:
 
 
 async def test_long_reads_keep_no_page_waiting(receiver: Running) -> None:
-    """Whatever somebody looks through, pages and acknowledgements are answered while that goes on."""
+    """While a long read runs, pages and acknowledgements are answered."""
     await receiver.send("single_firing")
     is_over = threading.Event()
     reading = asyncio.create_task(receiver.queue.browse(is_over.wait, 20))

@@ -68,7 +68,7 @@ async def test_double_press(pagerduty: PagerDuty) -> None:
 
 
 async def test_our_own_deeds(pagerduty: PagerDuty) -> None:
-    """What an integration did there (such as we ourselves) is nobody's acknowledgement; nor are other events."""
+    """An action of an integration there (such as our own) is no person's acknowledgement; nor are other events."""
     assert await pagerduty.send(pagerduty.body(agent="events_api_v2_inbound_integration_reference")) == 204
     assert await pagerduty.send(pagerduty.body("incident.triggered")) == 204
     assert await pagerduty.send(b'{"event": {"event_type": "pagey.ping"}}') == 204

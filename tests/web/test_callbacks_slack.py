@@ -182,7 +182,7 @@ async def test_nonsense(slack: Slack, payload: str) -> None:
 
 
 async def test_answers_go_to_slack_only(slack: Slack) -> None:
-    """An answer is posted to Slack's own host, whatever address the request names."""
+    """An answer is posted to Slack's own host, for any address in the request."""
     async with Wire(lambda _: Reply(200, b"ok")) as elsewhere:
         body = slack.pressed("acknowledge").replace(quote(slack.hooks.url, safe=""), quote(elsewhere.url, safe=""))
         assert (await slack.post(ACTIONS, body))[0] == 200
@@ -281,8 +281,8 @@ async def complete(slack: Slack) -> None:
 
 
 async def test_a_second_person_signs_off_in_slack(emergency: Slack) -> None:
-    """With the same refusals as anywhere: what is missing, who resolved it (by whichever of their names), who is no
-    approver, and whom nobody knows. Then the button signs, and it closes in time.
+    """With the refusals of the API: what is missing, who resolved it (by any of their names), who is no approver, and
+    who is unknown. Then the button signs, and it closes in time.
     """
     refusals = {
         "U4": "it cannot be signed off yet: the root cause is not known",

@@ -204,7 +204,7 @@ CALLS = {
 
 @pytest.mark.parametrize(("form", "stands"), CALLS.values(), ids=CALLS.keys())
 async def test_who_answered_a_call(twilio: Twilio, form: dict[str, str], stands: str) -> None:
-    """A call is delivered where a person answered it; a machine, or nobody, tells the next fallback."""
+    """A call is delivered where a person answered it; a machine, or no answer, tells the next fallback."""
     page = await twilio.call()
     facts = (await twilio.facts()).count("fallback") + (await twilio.facts()).count("fallback_exhausted")
     assert (await twilio.post(f"{STATUS}?notification={page.id}", {"CallSid": "CA1", **form}))[0] == 204

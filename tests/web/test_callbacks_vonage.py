@@ -96,7 +96,7 @@ async def test_a_receipt_says_that_it_arrived(vonage: Vonage, kind: str) -> None
 
 @pytest.mark.parametrize("state", ["failed", "rejected", "expired"])
 async def test_bad_news_counts(vonage: Vonage, state: str) -> None:
-    """A message that reached nobody has failed after all, with Vonage's number of the error."""
+    """A message that Vonage reports as undelivered has failed, with Vonage's number of the error."""
     page = await vonage.page()
     signed = vonage.account.signed(**{"client-ref": page.id, "messageId": "0A1", "status": state, "err-code": "6"})
     assert await vonage.post(STATUS, signed) == 204

@@ -53,7 +53,7 @@ def hostile(name: str = "single_firing") -> dict[str, Any]:
 
 
 async def test_now_most_urgent_first(receiver: Running) -> None:
-    """Now lists what somebody must act on: the worst level first, within it what nobody has taken."""
+    """Now lists the incidents that need a person: the worst level first, within it the unacknowledged."""
     await receiver.send("repeat_1", "single_firing")
     await receiver.post("/api/v1/incidents", {"type": "engine_failure", "title": "engine two"})
     await receiver.post("/api/v1/incidents", {"type": "engine_failure", "title": "engine one"})

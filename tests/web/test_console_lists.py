@@ -93,7 +93,7 @@ async def test_older_ones(receiver: Running) -> None:
 
 
 async def test_filters_stay_and_are_links(receiver: Running) -> None:
-    """Whoever had an incident is a link that narrows the list and keeps what is chosen; each choice can be taken out."""
+    """A former owner is a link that narrows the list and keeps what is chosen; each choice can be taken out."""
     await some_history(receiver)
     text = html.unescape(await page(receiver, "/history?level=4"))
     assert 'href="/history?level=4&person=Dana"' in text

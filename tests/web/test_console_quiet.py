@@ -1,4 +1,4 @@
-"""What makes an incident quieter than it is stands where people look: silences, and alerts that nobody repeats."""
+"""Incidents made quieter are marked where people look: silences, and alerts that are not repeated."""
 
 import re
 

@@ -89,8 +89,8 @@ async def test_assessing(receiver: Running) -> None:
 
 
 async def test_notices_are_approved_by_approvers(start: Callable[..., Any]) -> None:
-    """A held notice stands there word for word; only an approver has its buttons, and exactly that text goes out to those
-    who are ticked: with all boxes empty, to nobody.
+    """A held notice stands there word for word; only an approver has its buttons, and exactly that text goes to the
+    ticked recipients; with all boxes empty it is not sent.
     """
     receiver = await start(**PEOPLE)
     admin = {"Authorization": "Bearer annes-token"}

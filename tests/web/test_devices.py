@@ -89,7 +89,7 @@ def replace_message(page: Any, message: Any) -> Any:
 
 
 async def test_only_oneself_and_admins() -> None:
-    """Nobody puts a device of theirs under another's name, or sees theirs: whoever has one gets that person's pages."""
+    """A user can neither register a device under another's name nor see theirs: a device gets its person's pages."""
     async with begin_with(load_text(POLICY).policy, **ENVIRON) as receiver:
         service = PushService(receiver.clock.now // 1_000_000, sender_key(KEY).public_key())
         async with service.wire:

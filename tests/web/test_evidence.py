@@ -275,9 +275,7 @@ async def test_evidence_ends_with_the_violation(
 async def test_evidence_reaches_the_violation(
     receiver: Running, prometheus: tuple[StandIn, str], ours: float, fired: float
 ) -> None:
-    """What fires at once is in its evidence, in whichever part of a second and by whoever's clock that was; and so is
-    how it was half an hour before.
-    """
+    """The evidence has the moment of firing, in any part of a second and by either clock, and half an hour before."""
     stand_in, url = prometheus
     observer = observer_of(receiver, url)
     begin = receiver.clock.now / SECOND + fired

@@ -60,7 +60,7 @@ def rows(running: Running, table: str) -> int:
 
 
 async def until_gone(running: Running) -> None:
-    """No upload is left that belongs to nobody."""
+    """Waits until no upload without an incident is left."""
     async with asyncio.timeout(GIVES_UP):
         while rows(running, "evidence_uploads"):
             await asyncio.sleep(0.02)
@@ -119,7 +119,7 @@ def as_(role: str) -> dict[str, str]:
 
 
 async def test_each_does_what_the_role_may(roles: Running) -> None:
-    """Responders attach, viewers read, approvers hold and release, admins redact; nobody does so in another's name."""
+    """Responders attach, viewers read, approvers hold and release, admins redact; none acts in another's name."""
     url = f"{roles.url}{EVIDENCE}"
 
     async def attach_as(headers: dict[str, str]) -> int:
@@ -191,7 +191,7 @@ async def narrow(start: Callable[..., Any]) -> Running:
 
 
 async def pieces(count: int) -> AsyncIterator[bytes]:
-    """A file whose size nobody says before."""
+    """A file without a known size."""
     for _ in range(count):
         yield b"x" * 65536
 
@@ -302,7 +302,7 @@ async def test_a_name_leads_nowhere(declared: Running, name: str, kept: str) -> 
 
 @pytest.mark.parametrize("path", ["e2", "..%2fe1", "e1%00", "E1", "%2e%2e"])
 async def test_only_what_is_attached_is_served(declared: Running, path: str) -> None:
-    """Whatever else the address names is not there."""
+    """Any other path is 404 or 405."""
     await attach(declared)
     assert (await declared.get(f"{EVIDENCE}/{path}"))[0] in {404, 405}
 
@@ -408,7 +408,7 @@ def spoil(running: Running, statement: str) -> None:
 async def test_what_was_changed_behind_our_back_is_said_and_not_served(
     declared: Running, statement: str, said: str
 ) -> None:
-    """By the check against the audit log, and to whoever asks for the file."""
+    """The check against the audit log and the request for the file both report it."""
     await attach(declared)
     assert declared.store.verify_evidence() == (1, [])
     spoil(declared, statement)

@@ -46,7 +46,7 @@ async def test_the_api_tells_who_the_copy_names_how_old_it_is_and_what_is_wrong_
 
 
 async def test_the_page_shows_what_is_wrong_with_a_calendar_and_what_to_do(receiver: Running) -> None:
-    """Its age, why the last fetch was not good, and a name that is nobody's; the gap stays red, the URL is not shown."""
+    """Its age, why the last fetch failed, and a name of no known person; the gap stays red, the URL is not shown."""
     text = await page(receiver, "/on-call")
     assert "was not fetched yet" in text
     assert "✕ nobody" in text

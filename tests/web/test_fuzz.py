@@ -1,4 +1,4 @@
-"""Whatever is sent, the receiver answers 2xx or 4xx, lives on, and can show what it took in."""
+"""Any request is answered 2xx or 4xx; the receiver lives on, and can show what it took in."""
 
 import json
 from typing import Any

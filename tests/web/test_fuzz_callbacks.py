@@ -1,4 +1,4 @@
-"""Whatever a provider signs, and whatever strangers send in its name, is 2xx or 4xx; the receiver lives on."""
+"""Any callback, signed by a provider or not, is 2xx or 4xx; the receiver lives on."""
 
 import hmac
 from base64 import b64encode
@@ -121,7 +121,7 @@ async def test_pagerduty(called: Running, body: bytes) -> None:
     path=st.sampled_from([ACTIONS, COMMANDS, STATUS, DIGITS, SMS, PAGERDUTY]), body=st.binary(max_size=60), mark=HEADER
 )
 async def test_unsigned(called: Running, path: str, body: bytes, mark: str) -> None:
-    """What is not signed is 401, whatever it says (400 where it is no form at all), and nothing happens."""
+    """An unsigned body is 401 (400 where it is no form), and nothing happens."""
     names = ("X-Slack-Signature", "X-Slack-Request-Timestamp", "X-Twilio-Signature", "X-PagerDuty-Signature")
     status, _ = await called.post(path, body, headers={**FORM_TYPE, **dict.fromkeys(names, mark)})
     assert status in {400, 401}

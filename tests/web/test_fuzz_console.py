@@ -1,4 +1,4 @@
-"""Whatever is put into the console's forms and addresses, it answers with a page, never a 500."""
+"""Any input in the console's forms and addresses is answered with a page, never a 500."""
 
 from urllib.parse import urlencode
 

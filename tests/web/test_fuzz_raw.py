@@ -43,7 +43,7 @@ async def ask(receiver: Running, target: bytes, header: bytes) -> int:
 @given(target=st.sampled_from(TARGETS), header=st.sampled_from(HEADERS), value=VALUES)
 @example(target=b"GET /", header=b"Cookie: tocsin=", value=b"a.\xff.b")
 async def test_any_header(guarded: Running, target: bytes, header: bytes, value: bytes) -> None:
-    """No header of a stranger makes a 500, whatever its bytes, and none gets anything done."""
+    """An unauthenticated header of any bytes makes no 500 and gets nothing done."""
     status = await ask(guarded, target, header + value)
     assert 300 <= status < 500
     assert guarded.store.newest_audits(1) == []

@@ -91,7 +91,7 @@ async def test_what_an_alertmanager_lists_counts_by_the_start_that_was_told(
 
 
 async def test_a_resolved_heartbeat_is_missed_soon(receiver: Running, watch: HeartbeatWatch) -> None:
-    """A heartbeat that Alertmanager says is over, and that nobody repeats within 45 s, is an emergency."""
+    """A heartbeat that Alertmanager resolves, and that is not repeated within 45 s, is an emergency."""
     await beat(receiver)
     later(receiver, 5)
     await receiver.post(PATH, body(alert(labels=LABELS, status="resolved", endsAt=rfc3339(receiver.clock.now))))
@@ -147,7 +147,7 @@ async def test_that_none_is_watched_is_said(receiver: Running, watch: HeartbeatW
 
 
 async def test_one_that_is_gone_for_good_is_retired_with_a_reason(receiver: Running, watch: HeartbeatWatch) -> None:
-    """By the API: not without a reason, and not one that nobody knows; its alarm ends, and what repeats is ignored."""
+    """The API refuses an unknown one, and one without a reason; its alarm ends, and its repeats are ignored."""
     await beat(receiver, "old")
     later(receiver, 151)
     await watch.look()

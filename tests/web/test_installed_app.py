@@ -37,8 +37,8 @@ async def test_it_can_be_installed(start: Callable[..., Any]) -> None:
 
 
 async def test_one_worker_for_all_pages(start: Callable[..., Any]) -> None:
-    """One script shows what is pushed and stands in for pages that cannot be had. It needs no login, may speak for the
-    whole console below whatever path, and may ask us alone.
+    """One script shows what is pushed and stands in for pages that cannot be had. It needs no login, covers the whole
+    console below any path prefix, and may connect to our host only.
     """
     receiver = await start(**TOKENS)
     async with receiver.http.get(f"{receiver.url}/push/worker.js") as answer:
@@ -50,7 +50,7 @@ async def test_one_worker_for_all_pages(start: Callable[..., Any]) -> None:
 
 
 async def test_the_offline_page_tells_strangers_nothing(start: Callable[..., Any]) -> None:
-    """It is fetched before anybody logs in, so it has words and scripts of its own and nothing of any incident."""
+    """It is fetched before a login, so it has words and scripts of its own and nothing of any incident."""
     receiver = await start(**TOKENS)
     made = {"type": "engine_failure", "title": "secret pump"}
     assert (await receiver.post("/api/v1/incidents", made, headers={"Authorization": "Bearer token"}))[0] == 201
@@ -60,7 +60,7 @@ async def test_the_offline_page_tells_strangers_nothing(start: Callable[..., Any
 
 
 async def test_title_and_icon_tell_the_worst_open_level(receiver: Running) -> None:
-    """What is open and real counts: neither an exercise nor what somebody has. The number stands on the icon, too."""
+    """Open, real incidents count: no exercises, none with an owner. The number stands on the icon, too."""
     assert 'href="/icon-0.svg"' in await page(receiver, "/")
     for level, more in ((2, {}), (3, {}), (4, {"exercise": True})):
         await receiver.post("/api/v1/incidents", {"type": "engine_failure", "level": level, **more})

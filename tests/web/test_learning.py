@@ -83,7 +83,7 @@ async def test_the_shell_shows_them(learned: Running) -> None:
 
 @pytest.mark.parametrize("words", ["WORN bearing", "vibration"])
 async def test_what_was_written_down_is_found(learned: Running, words: str) -> None:
-    """A part of a cause or a lesson, whatever its case, finds the incident in API and console; so does what is still open."""
+    """A part of a cause or a lesson, in any case, finds the incident in API and console, an open one too."""
     _, found = await learned.get("/api/v1/incidents", params={"search": words})
     assert [each["number"] for each in found["incidents"]] == [1]
     await learned.ask("PATCH", "/api/v1/incidents/5", {"by": "ann", "facts": {"contributing_factors": words}})

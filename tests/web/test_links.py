@@ -55,7 +55,7 @@ async def state(receiver: Running) -> tuple[str, str | None]:
 
 
 async def test_a_visit_changes_nothing(start: Callable[..., Any]) -> None:
-    """A mail scanner that follows the link, however often and by whatever method reads, acknowledges nothing."""
+    """A mail scanner that follows the link, however often and by any method that reads, acknowledges nothing."""
     receiver, _, path = await begin(start)
     for method in ("GET", "HEAD", "GET"):
         status, page = await receiver.ask(method, path)
@@ -101,7 +101,7 @@ async def test_a_card_in_teams_acknowledges(people: str, who: str) -> None:
 
 
 async def test_other_sites_cannot_press_it(start: Callable[..., Any]) -> None:
-    """A page of another site that knows the link cannot press the button through somebody's browser."""
+    """A page of another site that knows the link cannot press the button through a user's browser."""
     receiver, _, path = await begin(start)
     assert (await receiver.post(path, b"", headers={"Origin": "https://evil.example.test"}))[0] == 403
     assert await state(receiver) == ("open", None)

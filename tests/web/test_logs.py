@@ -54,7 +54,7 @@ def test_secrets(out: io.StringIO, style: str) -> None:
 
 @pytest.mark.parametrize("style", ["text", "json"])
 def test_one_line(out: io.StringIO, style: str) -> None:
-    """Whatever is in an event, it stays one line, with no control character."""
+    """Any event stays one line, with no control character."""
     configure_logs(style, out)
     structlog.get_logger().info("odd", reason="a\nlevel=critical \x1b[31m\u2028")
     logging.getLogger("aiohttp").warning("also\nodd")

@@ -190,7 +190,7 @@ async def test_replayed_code(visit: Any, issuer: str) -> None:
 
 
 async def test_stolen_code(visit: Any, issuer: str) -> None:
-    """A code that was caught on its way is worth nothing in a login of somebody else: PKCE and the nonce differ."""
+    """A stolen code is useless in another browser's login: PKCE and the nonce differ."""
     browser, thief = await visit(issuer), await visit(issuer)
     _, there, _ = await browser.ask("/login/oidc")
     code = parse_qs(urlsplit(await browser.at_provider(there, "ada")).query)["code"][0]
@@ -219,7 +219,7 @@ async def test_person_says_no(visit: Any, issuer: str) -> None:
 
 
 async def test_wrong_secret(visit: Any, issuer: str) -> None:
-    """A provider that does not know us is said in the log, and nobody gets in."""
+    """A provider that rejects our secret is logged, and no user gets in."""
     browser = await visit(issuer, TOCSIN_OIDC_CLIENT_SECRET="another")
     assert (await browser.log_in("ada"))[0] == 403
 

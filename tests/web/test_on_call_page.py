@@ -117,9 +117,7 @@ async def test_only_responders_change_it(start: Callable[..., Any]) -> None:
 
 
 async def test_a_person_and_their_calendar(start: Callable[..., Any]) -> None:
-    """Shifts in the person's zone, of contacts the ends only; the calendar is read by its link alone, which is good for
-    nobody else.
-    """
+    """Shifts in the person's zone, of contacts the ends only; the calendar is read by its own link alone."""
     receiver = await start(**USERS)
     text = await page(receiver, "/people/dana", headers=BEN)
     assert "Mon 23 Nov, 02:00 until Mon 30 Nov, 02:00 CST" in text
@@ -168,7 +166,7 @@ async def test_a_channel_for_whoever_is_on_call_can_be_tried(start: Callable[...
 
 
 async def test_metrics(start: Callable[..., Any]) -> None:
-    """How many are on call, how long until nobody is, and overrides are for everybody; names for whom we know only."""
+    """The number on call, the seconds until the next gap, and overrides are public; names need authentication."""
     receiver = await start(**USERS)
     for_all = await receiver.scrape()
     assert for_all['tocsin_on_call_people{schedule="primary"}'] == 1
@@ -184,7 +182,7 @@ async def test_metrics(start: Callable[..., Any]) -> None:
 
 
 async def test_what_was_stays_as_it_was(receiver: Running) -> None:
-    """Handoffs that were come from the shift log, whatever the policy in use says of that time; so does the feed."""
+    """Past handoffs come from the shift log, also when the policy in use contradicts it; so does the feed."""
     now = receiver.clock.now
     entries = [
         ShiftEntry(Instant(now - hours * HOUR), "primary", (LoggedShift(person, "override by ann"),))

@@ -72,7 +72,7 @@ def elsewhere(policy: Policy) -> Iterator[Running]:
 
 @pytest.mark.parametrize("mode", list(GenerationMode), ids=lambda mode: mode.value)
 def test_document_is_true(elsewhere: Running, mode: GenerationMode) -> None:
-    """Whatever fits the document is taken, what does not is refused; no 5xx, and every answer is as described."""
+    """A request that fits the document is taken, another is refused; no 5xx, and every answer is as described."""
     described = schemathesis.openapi.from_url(f"{elsewhere.url}/api/v1/openapi.json", headers=of("admin"))
     wrong: list[str] = []
     asked = 0

@@ -44,7 +44,7 @@ async def who(receiver: Running) -> list[str]:
 
 
 async def take(receiver: Running, person: str, more: dict[str, Any] | None = None) -> tuple[int, Any]:
-    """Put somebody on call for an hour."""
+    """Puts a person on call for an hour."""
     said = {"schedule": "primary", "person": person, "ends": after(receiver, 1), "reason": "swap", "by": "ann"}
     status, found = await receiver.post("/api/v1/overrides", said | (more or {}))
     return status, found

@@ -182,7 +182,7 @@ def test_redirect_uri_has_the_path() -> None:
 
 @pytest.mark.parametrize("path", ["/webhook", "/webhook/alertmanager", "/api", "/api/v1", "/login", "/-"])
 async def test_paths_of_our_own_are_refused(start: Callable[..., Awaitable[Running]], path: str) -> None:
-    """Below one of our own paths the webhook would answer 404 to whoever asks it directly: it does not start."""
+    """Below one of our own paths the webhook would answer 404 to direct requests: the receiver does not start."""
     with pytest.raises(SettingsError, match=rf"TOCSIN_EXTERNAL_URL: its path {path} is one of Tocsin's own .*choose"):
         await start(TOCSIN_EXTERNAL_URL=f"https://example.test{path}", TOCSIN_API_TOKENS="ann:admin:anns-token")
 

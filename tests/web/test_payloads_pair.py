@@ -1,4 +1,4 @@
-"""What a real pair of Alertmanagers told of one emergency, replayed: somebody acknowledges whatever is open, at once.
+"""What a real pair of Alertmanagers told of one emergency, replayed; open incidents are acknowledged at once.
 
 How each story came about, and what is odd in it: tests/payloads/pair/README.md.
 """
@@ -25,8 +25,9 @@ REFIRES = {
     **dict.fromkeys(("fast-echoes", "pause-0.25", "pause-0.33", "cut-off-0.25", "cut-off-0.33"), 1),
     "fail-through-0.25": 2,
 }
-"""How often it truly fires again. In "fast-cut-off" it does too, but that cannot be known: nobody is asked
-here what the peers list, and it ends again before it would be believed."""
+"""How often it truly fires again. In "fast-cut-off" it does too, but the receiver cannot know: the peers' lists are not
+asked here, and it ends again before it would be believed.
+"""
 FLAPS = "one-clears-0.25", "one-clears-0.33"
 """Stories in which Alertmanager itself says each minute that it is over and that it fires, because two Prometheus
 disagree, for a quarter of an hour. It fires all the time; that is found out once (docs/decisions/0016)."""

@@ -34,7 +34,7 @@ STRANGE: list[Any] = [
     "text",
     7,
 ]
-"""Keys that nobody here can use."""
+"""Keys that no test here can use."""
 
 
 UNUSABLE = [each for each in STRANGE if not (isinstance(each, dict) and len(str(each.get("n", ""))) > 3)]
@@ -46,7 +46,7 @@ def _signed(said: Any) -> str:
 
 
 async def claims(published: Any, sign: Callable[[Any], str] = _signed) -> Any:
-    """What we believe of somebody who comes back from a provider that publishes those keys, and signs so."""
+    """The claims of a user who comes back from a provider that publishes those keys, and signs so."""
     answers: dict[str, Any] = {"/keys": published}
 
     async def answer(request: web.Request) -> web.Response:
@@ -73,7 +73,7 @@ async def claims(published: Any, sign: Callable[[Any], str] = _signed) -> Any:
 
 @pytest.mark.parametrize("strange", STRANGE, ids=range(len(STRANGE)))
 async def test_strange_keys_are_ignored(strange: Any) -> None:
-    """A key that we do not understand, whatever it is, keeps nobody out: the others are used."""
+    """An unusable key locks no user out: the others are used."""
     ours = KEY.as_dict(private=False)
     assert (await claims({"keys": [strange, ours]}))["sub"] == "ann"
     assert (await claims({"keys": [ours, strange]}))["sub"] == "ann"
@@ -146,7 +146,7 @@ CLAIMED: dict[str, dict[str, Any]] = {
 
 @pytest.mark.parametrize("forged", FORGED.values(), ids=FORGED)
 async def test_forged_tokens(forged: Callable[[Any], str]) -> None:
-    """Only the issuer's own published key makes a token, whatever the token says of itself."""
+    """Only the issuer's own published key makes a token, for all claims in it."""
     with pytest.raises(ProviderRefusedError, match="not believed"):
         await claims({"keys": [KEY.as_dict(private=False)]}, forged)
 

@@ -27,8 +27,8 @@ async def close(receiver: Running, number: int, **facts: str) -> None:
 
 
 async def test_what_helped_then(receiver: Running) -> None:
-    """What is open of the same system is named with its level; what closed within 30 days with cause, fix and lesson,
-    first those of which somebody wrote something down. What is older, another system's, or an exercise's is not there.
+    """An open incident of the same system is named with its level; one closed within 30 days with cause, fix and
+    lesson, those with a written one first. Older ones, other systems' and exercises are not there.
     """
     await close(receiver, await declare(receiver, "too long ago"), root_cause="rust")
     receiver.clock.now += 31 * DAY

@@ -26,7 +26,7 @@ HASHED = ("title", "subtitle", "exercise", "organisation", "version", "changes",
 
 
 def by_hand(report: dict) -> str:
-    """The hash that anybody can work out, as docs/reports.md says."""
+    """The hash computed by the recipe in docs/reports.md."""
     content = {name: report[name] for name in HASHED}
     return sha256(json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()).hexdigest()
 
@@ -50,7 +50,7 @@ def summary(report: dict) -> dict[str, list[str]]:
 
 
 async def test_cover(resolved: Running, policy: Policy) -> None:
-    """Every format tells organisation, version, who prepared it, that nobody approved it, hash and audit head."""
+    """Every format tells organisation, version, who prepared it, that it has no approval, hash and audit head."""
     changed = replace(policy, reports=replace(policy.reports, organisation="Example Air"))
     await resolved.queue.run(resolved.engine.keep_policy, changed, resolved.clock.now)
     resolved.engine.adopt(changed, frozenset())

@@ -173,7 +173,7 @@ async def test_follow_ups_and_notices(resolved: Running) -> None:
 
 
 async def test_markdown_says_what_nobody_knows(resolved: Running) -> None:
-    """What nobody knows yet is named on one line, of a section or of a part; nothing is left out."""
+    """What is not yet known is named on one line, of a section or of a part; nothing is left out."""
     status, text = await resolved.get(f"{ONE}/report?format=md")
     assert status == 200
     assert "## Recommendations: not yet known (Long term improvements, Process changes)" in text

@@ -59,7 +59,7 @@ async def test_wrong_ticks(declared: Running, step: str, said: dict[str, object]
 
 
 async def test_handover(declared: Running) -> None:
-    """Handed over, the incident has another owner, of a policy without people whoever is named; what nobody has is refused."""
+    """A handover names another owner, any name in a policy without people; an unacknowledged incident is refused."""
     status, answer = await declared.post(f"{ONE}/handover", {"to": "ben"})
     assert (status, answer["state"]) == (409, "open")
     await declared.post(f"{ONE}/acknowledge", {"by": "ada"})

@@ -72,7 +72,7 @@ async def test_an_incident_shows_who_holds_which_role(receiver: Running) -> None
 
 
 async def test_a_mild_incident_wants_no_commander(receiver: Running) -> None:
-    """`from_level` says from which level on somebody is wanted."""
+    """`from_level` is the lowest level that wants the role."""
     await declared(receiver, type="odd", level=2, new_type=True)
     _, found = await receiver.get(ONE)
     assert {each["name"]: each["wanted"] for each in found["roles"]} == {
@@ -89,7 +89,7 @@ async def test_a_mild_incident_wants_no_commander(receiver: Running) -> None:
     ],
 )
 async def test_what_cannot_be_assigned_is_said(receiver: Running, role: str, to: str, says: str) -> None:
-    """An unknown role, and one that nobody holds, are refused with words."""
+    """An unknown role, and giving up a role that has no holder, are refused with words."""
     await declared(receiver)
     status, problem = await receiver.ask("PUT", f"{ONE}/roles/{role}", {"by": "ann", "to": to})
     assert status == 409
@@ -175,7 +175,7 @@ async def test_the_command_line_assigns_and_lists() -> None:
 
 
 async def test_a_declared_incident_becomes_a_drill_script(receiver: Running) -> None:
-    """Nobody's rule fired, so promtool has nothing to test; what people did is a script all the same."""
+    """No rule fired, so promtool has nothing to test; what people did is a script all the same."""
     await declared(receiver, exercise=True)
     await receiver.ask("PUT", f"{ONE}/roles/communications", {"by": "ann", "to": "bob"})
     _, found = await receiver.get(f"{ONE}/test")
@@ -205,7 +205,9 @@ async def practised(receiver: Running) -> Running:
 
 
 async def test_the_console_shows_who_is_trained(practised: Running) -> None:
-    """Who, for which type or role, the last drill, when another is due; who took part in none; what nobody knows."""
+    """Who, for which type or role, the last drill, when another is due; who took part in none; types without a trained
+    person.
+    """
     _, text = await practised.get("/training")
     assert "1 overdue" in text, "zoe"
     assert 'href="/incidents/1">#1' in text
@@ -268,7 +270,7 @@ async def test_check_asks_a_receiver_who_is_trained(tmp_path: Path) -> None:
 
 
 async def test_a_past_incident_becomes_a_sheet_for_a_tabletop(practised: Running) -> None:
-    """What happens stands apart from what was done, and nobody is named."""
+    """What happens stands apart from what was done, and no person is named."""
     await practised.ask(
         "PATCH", ONE, {"by": "bob", "facts": {"root_cause": "a worn bearing", "lessons_learned": "look"}}
     )

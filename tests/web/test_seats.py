@@ -1,4 +1,4 @@
-"""Connections have seats: where none is left, whoever is being served keeps theirs."""
+"""Connections have seats: where none is left, those being served keep theirs."""
 
 import asyncio
 

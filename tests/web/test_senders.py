@@ -285,7 +285,7 @@ async def test_one_bad_alert_does_not_take_the_others(receiver: Running) -> None
 
 @pytest.mark.parametrize("labels", [..., None, [], {}, "a", 7], ids=str)
 async def test_what_has_no_labels_is_unreadable(receiver: Running, labels: object) -> None:
-    """Without labels nobody can say what an alert is about."""
+    """Without labels an alert has no subject."""
     status, answer = await receiver.post(PATH, body(alert(labels=labels), alert()))
     assert (status, answer["unreadable"]) == (200, [{"index": 0, "reason": "it has no labels"}])
     assert len(answer["incidents"]) == 2
@@ -338,7 +338,7 @@ async def test_what_grafana_measured(receiver: Running) -> None:
 
 @pytest.mark.parametrize("values", [None, {}, [], "B=1", {"B": {"C": [1]}}, {"B": None}], ids=str)
 async def test_values_of_any_kind(receiver: Running, values: object) -> None:
-    """Whatever stands there, the alert is taken, and nothing has to be repaired."""
+    """With values of any kind the alert is taken, and nothing has to be repaired."""
     await receiver.post(PATH, body(alert(values=values, valueString=values)))
     assert (await shown(receiver))["alerts"][0]["repairs"] == []
 

@@ -142,7 +142,7 @@ async def test_logout_ends_the_session(start: Callable[..., Any], tmp_path: Path
 
 
 async def test_logout_without_a_database(start: Callable[..., Any], tmp_path: Path) -> None:
-    """Where the logout cannot be noted it is not said to be done; nor does anybody get in whose end nobody can tell."""
+    """A logout that cannot be stored is not confirmed; a session whose end cannot be read gets no access."""
     file = tmp_path / "t.db"
     receiver = await start(**PEOPLE, TOCSIN_DATABASE=f"sqlite:///{file}")
     _, cookie = await log_in(receiver)
@@ -174,7 +174,7 @@ async def test_taken_away(start: Callable[..., Any], change: dict[str, str]) -> 
 
 
 async def test_forged_cookies(start: Callable[..., Any]) -> None:
-    """No cookie but ours counts, whatever is in it."""
+    """No cookie but ours counts."""
     receiver = await start(**PEOPLE)
     _, cookie = await log_in(receiver)
     name, _, value = cookie.partition(";")[0].partition("=")
@@ -184,7 +184,7 @@ async def test_forged_cookies(start: Callable[..., Any]) -> None:
 
 
 async def test_other_sites_log_nobody_in(start: Callable[..., Any]) -> None:
-    """A page of another site can log nobody in or out."""
+    """A page of another site can log no user in or out."""
     receiver = await start(**PEOPLE)
     headers = {"Origin": "https://evil.example.test"}
     assert (await log_in(receiver, headers=headers))[0] == 403
@@ -204,7 +204,7 @@ async def test_guessing_ends(start: Callable[..., Any]) -> None:
 
 
 def test_failures_are_counted_by_address_and_name() -> None:
-    """One address runs out soon, whatever names it tries; however many fail with a name, others with it do not."""
+    """One address runs out soon, with any names; however many fail with a name, others with it do not."""
     failures = Failures(StillClock())
     for number in range(BY_ADDRESS):
         failures.note("a", f"name-{number}")
@@ -220,7 +220,8 @@ def test_failures_are_counted_by_address_and_name() -> None:
 
 
 async def test_strangers_keep_nobody_out(start: Callable[..., Any]) -> None:
-    """Who has logged in here before gets in, whatever strangers at the same address (or behind one proxy) try."""
+    """A user who has logged in from this browser gets in, despite failures at the same address (or behind one proxy).
+    """
     receiver = await start(**PEOPLE)
     form = {"name": "ron", "password": "correct horse"}
     async with receiver.http.post(receiver.url + "/login", data=form, allow_redirects=False) as answer:
@@ -275,7 +276,7 @@ def test_wrong_users() -> None:
 
 async def test_what_was_typed_goes_through_the_login(start: Callable[..., Any]) -> None:
     """A form that is posted when the session has ended does nothing and is not lost, without JavaScript too: it comes
-    along through the login, a wrong password included, and a press of whoever has logged in sends it.
+    along through the login, a wrong password included, and the user sends it after the login with one press.
     """
     receiver = await start(**PEOPLE)
     await receiver.post("/api/v1/incidents", {"type": "engine_failure"}, headers=ANN)

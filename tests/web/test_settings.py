@@ -127,7 +127,7 @@ def test_all_problems_at_once() -> None:
 
 
 def test_unknown_variables() -> None:
-    """A variable nobody knows is a warning that suggests the nearest; the client's own are known."""
+    """An unknown variable is a warning that suggests the nearest; the client's own are known."""
     settings = Settings.read({"TOCSIN_WEBHOK_TOKEN": "x", "TOCSIN_URL": "x", "TOCSIN_TOKEN": "x"})
     assert settings.warnings == ("TOCSIN_WEBHOK_TOKEN: no setting has this name; did you mean TOCSIN_WEBHOOK_TOKEN?",)
 

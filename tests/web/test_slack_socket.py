@@ -1,4 +1,4 @@
-"""Slack's Socket Mode: buttons and the command where nobody can reach us."""
+"""Slack's Socket Mode: buttons and the command where Slack cannot reach us."""
 
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
@@ -51,7 +51,7 @@ async def test_a_button_acknowledges(start: Callable[..., Any], slack: SlackGate
 
 
 async def test_the_command_is_answered(start: Callable[..., Any], slack: SlackGateway) -> None:
-    """`/tocsin` gets its answer on the connection, to whoever typed it alone."""
+    """`/tocsin` gets its answer on the connection, visible to its sender alone."""
     receiver = await begin(start, slack)
     socket = await slack.connected()
     typed = {"command": "/tocsin", "text": "ack 1", "user_id": "U1", "user_name": "ron"}
@@ -62,7 +62,7 @@ async def test_the_command_is_answered(start: Callable[..., Any], slack: SlackGa
 
 @pytest.mark.parametrize("payload", ["text", {"actions": "none"}, {}])
 async def test_what_makes_no_sense_does_no_harm(start: Callable[..., Any], slack: SlackGateway, payload: Any) -> None:
-    """An envelope that nobody can read changes nothing, and the next one is carried out."""
+    """An unreadable envelope changes nothing, and the next one is carried out."""
     receiver = await begin(start, slack)
     socket = await slack.connected()
     for number, kind in enumerate(("interactive", "slash_commands", "events_api")):

@@ -1,4 +1,4 @@
-"""Slow strangers: whoever sends little, or nothing, holds up nobody else."""
+"""Slow unauthenticated senders of little or nothing hold up no other caller."""
 
 import asyncio
 import sys

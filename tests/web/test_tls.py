@@ -27,7 +27,7 @@ HOOK = "/webhook/alertmanager"
 
 
 class Papers:
-    """Certificates as files: ours, a client's of the CA, and one of a CA that nobody trusts."""
+    """Certificates as files: ours, a client's of the CA, and one of an untrusted CA."""
 
     def __init__(self, folder: Path) -> None:
         self.folder, self.ca, self.others = folder, trustme.CA(), trustme.CA()
@@ -68,7 +68,7 @@ def papers(tmp_path: Path) -> Papers:
 
 @pytest.fixture
 def ask(papers: Papers) -> Ask:
-    """Asks a service as whoever has a certificate."""
+    """Asks a service with the certificate named `who`."""
 
     @asynccontextmanager
     async def asked(service: Service, path: str, who: str = "", **more: Any) -> AsyncIterator[aiohttp.ClientResponse]:
@@ -107,7 +107,7 @@ async def test_webhook_asks_for_a_certificate(papers: Papers, ask: Ask, who: str
 
 @pytest.mark.parametrize("clients", ["webhook", "all"])
 async def test_other_certificates_are_refused(papers: Papers, ask: Ask, clients: str) -> None:
-    """A certificate of another CA gets nowhere, whoever is asked for one."""
+    """A certificate of another CA gets nowhere, where the webhook or all paths require one."""
     ca = str(papers.folder / "ca.pem")
     environ = papers.environ(TOCSIN_TLS_CLIENT_CA_FILE=ca, TOCSIN_TLS_CLIENTS=clients)
     async with Service(Settings.read(environ), []) as service:

@@ -352,7 +352,7 @@ async def test_wrong_token_is_counted(start: Callable[..., Any]) -> None:
 
 
 async def test_page_of_another_site(receiver: Running) -> None:
-    """A web page cannot make somebody's browser post alerts."""
+    """A web page cannot make a user's browser post alerts."""
     headers = {"Origin": "https://evil.example.test"}
     assert (await receiver.post(PATH, payload("single_firing"), headers=headers))[0] == 403
 

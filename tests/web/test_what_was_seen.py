@@ -62,7 +62,7 @@ def emergency(began: float, ended: float | None = None, **labels: str) -> dict[s
 
 
 def stranger(began: float = 0, ended: float | None = None, **labels: str) -> dict[str, Any]:
-    """An alert of somebody else's rule."""
+    """An alert of a rule outside the policy."""
     over = {} if ended is None else {"status": "resolved", "endsAt": at(ended)}
     named = {"alertname": "DiskFull", "severity": "critical", **labels}
     return alert(labels=named, startsAt=at(began), fingerprint=..., **over)
@@ -104,7 +104,7 @@ async def facts(receiver: Running, number: int = 1) -> list[str]:
 
 
 async def acknowledge(receiver: Running) -> None:
-    """Somebody takes incident 1, if nobody has it."""
+    """ada acknowledges incident 1, if it is open."""
     if (await incidents(receiver))[0]["state"] == "open":
         assert (await receiver.post("/api/v1/incidents/1/acknowledge", {"by": "ada"}))[0] == 200
 
@@ -118,7 +118,7 @@ async def pass_seconds(receiver: Running, seconds: float) -> None:
 
 
 async def test_1_a_slower_peers_old_word_is_no_new_danger(receiver: Running) -> None:
-    """After a recovery the second peer tells the old firing, and its end once more: nobody is paged, nothing voided."""
+    """After a recovery the second peer repeats the old firing, and its end: no page is sent, nothing voided."""
     await post(receiver, emergency(0))
     await acknowledge(receiver)
     told = await pages(receiver)
@@ -161,7 +161,7 @@ GROUP, OTHER = {"alertname": "DiskFull"}, {"alertname": "DiskFull", "cluster": "
 
 
 async def test_3_another_group_opens_no_second_incident(receiver: Running) -> None:
-    """`group_by` was edited, or two routes tell it: one incident, and nobody is paged again."""
+    """`group_by` was edited, or two routes tell it: one incident, and no second page."""
     await post(receiver, stranger(cluster="eu"), groupLabels=GROUP)
     told = await pages(receiver)
     await post(receiver, stranger(cluster="eu"), groupLabels=OTHER)
@@ -233,7 +233,7 @@ TAKEN = {
 
 @pytest.mark.parametrize("text", TAKEN.values(), ids=TAKEN.keys())
 def test_4_a_policy_may_not_take_our_names(text: str) -> None:
-    """`check` refuses it, with its place: it was sound, compiled, and told nobody, or collided."""
+    """`check` refuses it, with its place: such rules compiled, and paged no one, or collided."""
     with pytest.raises(PolicyError) as caught:
         load_text(text, "policy.yaml")
     assert all(each.line for each in caught.value.problems)
@@ -263,7 +263,9 @@ async def test_5_a_strangers_watchdog_wakes_nobody(receiver: Running, look: Look
 
 
 async def test_5_a_dead_prometheus_recovers_nothing(receiver: Running, look: Look) -> None:
-    """Alertmanager times its alerts out, and repeats its heartbeat meanwhile: nobody reads that the signal recovered."""
+    """Alertmanager times its alerts out, and repeats its heartbeat meanwhile: no message says that the signal
+    recovered.
+    """
     await post(receiver, heartbeat(0), emergency(0))
     for seconds in range(30, 300, 30):
         await pass_seconds(receiver, 30)
@@ -286,7 +288,7 @@ async def test_5_blindness_is_told_within_three_minutes(receiver: Running, look:
 
 
 async def test_6_rules_of_another_policy_are_noticed(receiver: Running, look: Look) -> None:
-    """A rule of the policy in use is evaluated by nobody: the console says so, and after ten minutes an incident."""
+    """No Prometheus evaluates a rule of the policy in use: the console says so, and after ten minutes an incident."""
     for minute in range(12):
         await post(receiver, heartbeat(60 * minute, tocsin_rules="fedcba9876543210"))
         await look()
@@ -369,13 +371,13 @@ async def ten_cycles(receiver: Running) -> tuple[list[int], int, int]:
 
 
 async def test_9_ten_cycles_are_a_few_messages(receiver: Running) -> None:
-    """That it flaps is told once; the cycles after that tell nobody anything."""
+    """That it flaps is told once; the cycles after that send no message."""
     messages, _, _ = await ten_cycles(receiver)
     assert messages[3:] == messages[3:4] * 7
 
 
 async def test_9_the_acknowledgement_of_what_flaps_holds(receiver: Running) -> None:
-    """The first cycles are danger as ever; then whoever has it has it."""
+    """The first cycles are new danger; after them the acknowledgement holds."""
     await ten_cycles(receiver)
     assert (await facts(receiver)).count("ack_voided") <= 3
 

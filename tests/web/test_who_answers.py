@@ -1,4 +1,4 @@
-"""Whoever answers by SMS, telephone, link or Slack is named as the policy names them, and nobody is taken for another."""
+"""An answer by SMS, telephone, link or Slack carries the policy's name of its sender, and never another's."""
 
 import re
 from collections.abc import Callable
@@ -54,7 +54,7 @@ async def test_sms(twilio: Twilio, sender: str, who: str) -> None:
 
 
 async def test_a_strangers_sms(twilio: Twilio) -> None:
-    """A number of nobody's gets no answer and does nothing."""
+    """An unknown number gets no answer and does nothing."""
     assert await twilio.answer("ACK 1", STRANGER) == ""
     assert (await twilio.incident())["state"] == "open"
 
@@ -82,7 +82,7 @@ async def test_telephone(twilio: Twilio) -> None:
     ],
 )
 async def test_slack(start: Callable[..., Any], user: str, name: str, who: str) -> None:
-    """The id says who it is; whoever only calls themselves so in Slack is not taken for the person."""
+    """The id identifies the person; a display name in Slack does not."""
     async with Wire(lambda _: Reply(200, b"ok")) as hooks:
         receiver: Running = await start(TOCSIN_SLACK_SIGNING_SECRET=SECRET, TOCSIN_SLACK_API_URL=f"{hooks.url}/api")
         slack = Slack(receiver, hooks)
