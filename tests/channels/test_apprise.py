@@ -96,7 +96,7 @@ async def test_their_refusals_are_told_apart(far_away, url, status, wanted):
     ],
 )
 def test_what_apprise_logs_is_judged_carefully(said, wanted):
-    """A status that a person must mend is a refusal; whatever is not certainly one is tried again, and shows no URL."""
+    """A status that a person must mend is a refusal; all others are tried again, and no URL is shown."""
     outcome = judge("X", said, VARIABLE)
     assert isinstance(outcome, wanted)
     assert "secret" not in outcome.reason

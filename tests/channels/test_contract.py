@@ -1,4 +1,4 @@
-"""What every channel promises, whatever its provider does. `providers.PROVIDERS` says which channels there are."""
+"""What every channel promises, for all answers of its provider. `providers.PROVIDERS` lists the channels."""
 
 import asyncio
 import logging

@@ -255,8 +255,9 @@ async def command(world: World, **environment: str) -> tuple[int, str]:
 
 
 async def test_the_commands_go_the_same_way(world: World, tmp_path: Path) -> None:
-    """A client command passes the proxy and believes TOCSIN_CA_FILE, whatever a receiver's settings are worth; without
-    that file it names it, and of a proxy that is away it says so without the password."""
+    """A client command passes the proxy and believes TOCSIN_CA_FILE, also where a receiver's settings are invalid;
+    without that file it names it, and of a proxy that is away it says so without the password.
+    """
     async with tinyproxy(tmp_path) as proxy:
         way = {"HTTPS_PROXY": proxy.url, "TOCSIN_CA_FILE": str(world.ca_file), "TOCSIN_LISTEN": "nowhere"}
         code, said = await command(world, **way)
@@ -270,7 +271,7 @@ async def test_the_commands_go_the_same_way(world: World, tmp_path: Path) -> Non
 
 
 async def test_without_the_authority_nobody_is_believed(world: World, tmp_path: Path) -> None:
-    """Behind the proxy too, a server that nobody proves is not told anything; TOCSIN_CA_FILE is named."""
+    """Behind the proxy too, an unproved server is not told anything; TOCSIN_CA_FILE is named."""
     other = tmp_path / "other.crt"
     trustme.CA().cert_pem.write_to_path(other)
     async with tinyproxy(tmp_path) as proxy:

@@ -180,7 +180,7 @@ async def test_every_try_has_the_same_id_and_every_message_its_own():
     ],
 )
 async def test_ids_stay_short(domain):
-    """No id is longer than 60 bytes of ASCII, whatever our domain: longer ones would be encoded and break threads."""
+    """No id is longer than 60 bytes of ASCII, for any domain: longer ones would be encoded and break threads."""
     made = message_id(outgoing("email", sequence=99_999), domain)
     assert made.isascii()
     assert len(made) <= 60
@@ -242,7 +242,7 @@ async def test_smtps_is_encrypted_from_the_first_byte():
 
 
 async def test_host_that_is_not_who_it_says_is_not_trusted(host):
-    """A certificate that nobody vouches for is a configuration problem, said plainly."""
+    """A certificate of an unknown authority is a configuration problem, said plainly."""
     outcome = await EmailSender(url(host), "tocsin@example.org", SEND_TIMEOUT).send(outgoing("email"))
     assert isinstance(outcome, Rejected)
     assert "TLS" in outcome.reason

@@ -50,7 +50,7 @@ def buttons(message):
 
 
 async def test_first_page_opens_a_thread(slack, sender):
-    """The first page is a message of its own that names somebody, with facts and buttons that carry the incident."""
+    """The first page is a message of its own with a mention, facts, and buttons that carry the incident."""
     outcome = await sender.send(outgoing("slack"))
     (message,) = slack.shown
     assert outcome == Delivered(f"{CHANNEL}:{next(iter(slack.messages))}")
@@ -62,7 +62,7 @@ async def test_first_page_opens_a_thread(slack, sender):
 
 
 async def test_later_pages_are_broadcast_with_the_mention(slack, sender):
-    """A reply notifies nobody by itself: later pages are shown in the channel too, and name somebody."""
+    """A reply alone notifies no one: later pages are shown in the channel too, with a mention."""
     first = await sender.send(outgoing("slack"))
     await sender.send(outgoing("slack", Kind.PAGE, Reason.ESCALATED, thread=first.reference, sequence=2))
     _, page = slack.shown
@@ -83,7 +83,7 @@ async def test_later_pages_are_broadcast_with_the_mention(slack, sender):
     ],
 )
 async def test_news_stays_in_the_thread(slack, sender, kind, reason, mentioned):
-    """News is a quiet reply; only a reminder names somebody."""
+    """News is a quiet reply; only a reminder has a mention."""
     first = await sender.send(outgoing("slack"))
     await sender.send(
         outgoing("slack", kind, reason, incident=samples.acknowledged(), thread=first.reference, sequence=2)
@@ -120,7 +120,7 @@ async def test_first_message_shows_how_it_stands(slack, sender):
 
 @pytest.mark.parametrize("signed_by", ["", "cleo"])
 async def test_what_reminds_of_a_signature_has_its_button(slack, sender, signed_by):
-    """In the thread, below days of news; where somebody has signed, or presses are not heard of, there is none."""
+    """In the thread, below days of news; with a signature, or where presses are not received, there is none."""
     ended = samples.resolved()
     ended = replace(ended, response=replace(ended.response, kept_open=1, signed_off_by=signed_by))
     first = await sender.send(outgoing("slack"))
@@ -257,7 +257,7 @@ async def test_nothing_says_how_long_is_left(slack, sender):
 
 
 async def test_no_command_stands_beside_the_button(slack, sender):
-    """Who has a button needs no shell; where nobody hears the button, the command is the way."""
+    """A button replaces the shell command; where presses are not received, the command is shown."""
     await sender.send(outgoing("slack"))
     beside = [replace(samples.INCIDENT, number=13, id="3" * 32)]
     await sender.send(outgoing("slack", beside=beside))
@@ -275,7 +275,7 @@ async def test_labels_are_those_that_people_chose(slack, sender):
 
 
 async def test_everything_stays_within_slacks_limits(slack, sender):
-    """Many facts, long links and long texts: the message goes out with blocks, buttons and whatever links fit."""
+    """Many facts, long links and long texts: the message goes out with blocks, buttons and the links that fit."""
     page = outgoing("slack")
     graph = f"https://prometheus.example.org/graph?g0.expr={'x' * 1900}"
     words = {
@@ -314,7 +314,7 @@ def test_cutting_splits_no_entity(limit):
 
 
 async def test_thread_that_was_deleted_is_begun_anew(slack, sender):
-    """A page reaches people although somebody deleted the first message."""
+    """A page reaches people although the first message was deleted."""
     outcome = await sender.send(
         outgoing("slack", Kind.PAGE, Reason.ESCALATED, thread=f"{CHANNEL}:1.000001", sequence=2)
     )
@@ -346,7 +346,7 @@ async def test_all_clear_waits_for_the_paint_it_can_repeat(slack, sender):
 
 
 async def test_page_is_out_though_the_paint_fails(slack, sender):
-    """A page that was posted is Delivered, whatever comes of the first message's update."""
+    """A page that was posted is Delivered, also when the first message's update fails."""
     first = await sender.send(outgoing("slack"))
     slack.wire.faults += [
         Reply(200, {"ok": True, "channel": CHANNEL, "ts": "2.000001"}),

@@ -22,7 +22,7 @@ async def test_calls_run_on_daemon_threads():
 
 
 async def test_call_given_up_is_told():
-    """A call that nobody waits for any more can see that."""
+    """A call that is no longer awaited can see that."""
     told = asyncio.Event()
     loop = asyncio.get_running_loop()
 

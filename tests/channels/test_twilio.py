@@ -95,7 +95,7 @@ async def test_call_offers_keys_twice(twilio, make):
 
 
 async def test_call_without_external_url_offers_no_keys(twilio, make):
-    """Keys that nobody would hear of are not offered."""
+    """Keys without a receiver of the presses are not offered."""
     await make(PhoneSender, external_url="").send(call())
     (form,) = twilio.calls
     assert "Press 1" not in form["Twiml"]
@@ -113,7 +113,7 @@ async def test_call_with_news_offers_no_keys(twilio, make):
 @pytest.mark.parametrize("is_page", [True, False])
 @pytest.mark.parametrize("speech", ["", NASTY, "&" * 5000, "Level 4. " * 600, "ж🔥" * 3000])
 def test_twiml_is_well_formed_and_fits(answer_url, is_page, speech):
-    """Whatever is to be said, the document parses, says only that, and is as short as Twilio wants it."""
+    """For any text the document parses, says only that, and is as short as Twilio wants it."""
     document = twiml(speech, answer_url, is_page=is_page)
     assert len(document) <= MAX_TWIML
     assert {element.tag for element in ET.fromstring(document).iter()} <= {"Response", "Gather", "Say", "Pause"}
@@ -303,7 +303,7 @@ FORM = [
 
 
 def test_signature_of_the_documentation_is_valid():
-    """The example in Twilio's documentation (token 12345) is believed, whatever the order of the form."""
+    """The example in Twilio's documentation (token 12345) is valid, in any order of the form."""
     assert valid_signature("12345", URL, FORM, "L/OH5YylLD5NRKLltdqwSvS0BnU=")
     assert valid_signature("12345", URL, reversed(FORM), "L/OH5YylLD5NRKLltdqwSvS0BnU=")
 

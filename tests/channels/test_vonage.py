@@ -49,7 +49,7 @@ async def both() -> AsyncIterator[Both]:
 
 
 async def test_the_second_is_not_asked_where_the_first_takes_it(both: Both) -> None:
-    """What Twilio accepts goes to nobody else."""
+    """A message that Twilio accepts is not sent by Vonage."""
     assert isinstance(await both.send(), Delivered)
     assert (len(both.twilio.messages), len(both.vonage.messages)) == (1, 0)
 
@@ -67,7 +67,7 @@ async def test_the_second_is_not_asked_where_the_first_takes_it(both: Both) -> N
     ids=["in trouble", "limited", "credentials", "country barred", "hung up", "cut off"],
 )
 async def test_the_second_takes_what_the_first_cannot(both: Both, fault: object) -> None:
-    """Whatever keeps Twilio from sending, the page goes out by Vonage in the same try, whole, and asks for a receipt."""
+    """On any fault of Twilio, the page goes out by Vonage in the same try, whole, and asks for a receipt."""
     both.twilio.wire.faults.append(fault)
     assert await both.send() == Delivered("0A00000000000001")
     (sent,) = both.vonage.messages

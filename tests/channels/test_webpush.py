@@ -62,7 +62,8 @@ async def test_every_device_shows_a_page(service):
 
 
 async def test_an_all_clear_is_not_urgent_and_takes_its_place(service):
-    """News is of normal urgency; all messages of an incident have one topic and tag, which tells nobody which it is."""
+    """News is of normal urgency; all messages of an incident have one topic and tag, which do not reveal the incident.
+    """
     browser = Browser()
     sender = make_sender([device(service, "phone", browser)], [])
     for message in (
@@ -103,7 +104,7 @@ async def test_a_device_whose_service_is_down_is_tried_again(service):
 
 
 async def test_nobody_without_a_device():
-    """Whoever has turned nothing on is rejected in words, so that the next way is told at once."""
+    """A person without a device is rejected in words, so that the next way is told at once."""
     outcome = await make_sender([], []).send(outgoing("webpush", "dana"))
     assert isinstance(outcome, Rejected)
     assert "dana has no device" in outcome.reason
@@ -113,6 +114,6 @@ async def test_nobody_without_a_device():
 
 @pytest.mark.parametrize("sign", ["x", "ü", "\U0001f525"])
 def test_a_long_message_fits(sign):
-    """Whatever is written, push services take it."""
+    """Push services take a message of any length."""
     long = {"headline": sign * 5000, "lead": sign * 5000, "actions": (sign * 5000,), "acknowledge": LINK}
     assert len(payload(outgoing("webpush", "dana", message=long))) <= 3000

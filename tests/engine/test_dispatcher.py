@@ -26,7 +26,7 @@ from tests.patience import GIVES_UP
 
 
 class Held:
-    """A provider that answers nobody until it is let; whom it knows of an emergency it refuses at once."""
+    """A provider that answers only when released; in `refused` channels it rejects emergencies at once."""
 
     def __init__(self) -> None:
         self.begun: list[Outgoing] = []
@@ -82,7 +82,7 @@ async def post(open_stores: Callable[[str], SqlStore]) -> AsyncIterator[Post]:
 
 
 async def test_an_emergency_waits_for_no_storm(post: Post) -> None:
-    """When all that may be under way is under way and held up, its pages are sent: nobody has to look for them."""
+    """When all that may be under way is under way and held up, its pages are sent without a person's action."""
     await post.queue.handle([firing(f"flood-{number}") for number in range(2 * IN_FLIGHT)])
     assert await post.dispatcher.send_due() >= IN_FLIGHT
     await post.queue.handle([firing("e", level=4)])

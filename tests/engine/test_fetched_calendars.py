@@ -1,4 +1,4 @@
-"""Calendars that stand at a URL, from a server that misbehaves in every way to whoever is paged."""
+"""Calendars at a URL, from a server that misbehaves in every way, and the people paged by them."""
 
 import asyncio
 import logging
@@ -43,7 +43,7 @@ schedules:
 
 
 def daily(person: str, hours: int = 24) -> str:
-    """A calendar that has somebody every day, for so many hours from midnight on."""
+    """A calendar that has `person` on call every day, for `hours` hours from midnight on."""
     first = datetime.fromtimestamp(START / SECOND, UTC).replace(hour=0, minute=0, second=0) - timedelta(days=9)
     starts, ends = (f"{each:%Y%m%dT%H%M%SZ}" for each in (first, first + timedelta(hours=hours)))
     return calendar(event(person, starts, ends, "RRULE:FREQ=DAILY"))
@@ -187,7 +187,7 @@ async def test_a_thinner_copy_is_taken_with_an_alarm(serving: Serving, feed: Fee
 
 
 async def test_a_new_calendar_pages_whom_it_puts_on_call_of_what_is_open(serving: Serving, feed: Feed) -> None:
-    """An incident that nobody has answered is told to the new person as soon as the copy is taken."""
+    """An unacknowledged incident pages the new person as soon as the copy is taken."""
     feed.text = daily("dana")
     await serving.look()
     assert await serving.paged("open") == "dana"
@@ -211,7 +211,7 @@ async def test_an_unchanged_calendar_is_not_sent_again(serving: Serving, feed: F
 async def test_of_several_replicas_one_fetches_and_all_go_by_it(
     serving: Serving, feed: Feed, feeds: CalendarFeeds, store: SqlStore
 ) -> None:
-    """Whoever comes second leaves it, and pages by the copy of the first."""
+    """The second replica leaves the fetch, and pages by the copy of the first."""
     feed.text = daily("dana")
     other = Serving(store, serving.world.engine.current.policy, feeds)
     try:
@@ -293,7 +293,7 @@ async def test_without_network_a_new_process_goes_on_with_the_last_copy(
     "url", ["http://example.org/x.ics", "http://127.0.0.1.example.org/x", "http://localhost@evil/x"]
 )
 def test_plain_http_is_for_this_machine_only(url: str) -> None:
-    """Whoever could change what is fetched would decide who is paged."""
+    """A party who could change the fetched calendar would decide who is paged."""
     with pytest.raises(Exception, match="https"):
         load_text(POLICY.replace("URL", url))
 

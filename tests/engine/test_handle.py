@@ -1,4 +1,4 @@
-"""What is answered with 200 is stored, whole; what fails is stored not at all; one bad event harms nobody else."""
+"""A request answered with 200 is stored whole; a failed one is not stored at all; one bad event harms no other."""
 
 from collections.abc import Callable
 from itertools import count
@@ -148,7 +148,7 @@ def test_a_closed_incident_makes_room_for_the_next(world: EngineWorld) -> None:
 
 
 def test_two_replicas_that_open_one_key_make_one_incident(postgresql: Callable[[], str], open_stores: Open) -> None:
-    """Whoever comes second runs again and joins: both alerts stand in one incident, paged once."""
+    """The second replica to commit runs again and joins: both alerts stand in one incident, paged once."""
     url = postgresql()
     other = EngineWorld(open_stores(url))
     turn = count()
@@ -250,7 +250,7 @@ def test_alerts_that_share_a_fingerprint_are_found_where_they_are_held(store: Sq
 def test_replicas_that_open_two_incidents_for_one_alert_agree_on_one(
     postgresql: Callable[[], str], open_stores: Open
 ) -> None:
-    """Whoever commits second runs again, and finds the alert held."""
+    """The second replica to commit runs again, and finds the alert held."""
     url = postgresql()
     one, two = open_stores(url), open_stores(url)
     other = EngineWorld(two)

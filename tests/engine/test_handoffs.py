@@ -79,7 +79,7 @@ class Replica:
         return list(self.told.sent[before:])
 
     async def override(self, person: str, starts: int, ends: int, by: str = "ann") -> None:
-        """Somebody makes one."""
+        """`by` makes an override."""
         change = OverrideChange(START + self.now, by, "swap", "primary", person, START + starts, START + ends)
         entry = audit_of(Origin(by, "api"), Instant(START + self.now), "override")
         await self.queue.run(self.world.engine.override, change, entry)
@@ -157,8 +157,8 @@ async def test_an_override_whose_person_is_gone_is_void_at_once_and_said(store: 
 
 
 async def test_a_void_override_of_a_stranger_is_told_to_whom_it_concerns(store: SqlStore) -> None:
-    """Whoever made it is none of the people: those hear of it who have turns in the schedule; where that is gone, whoever
-    was to be on call.
+    """Its author is none of the people: those with turns in the schedule hear of it; where the schedule is gone, the
+    person whom the override names.
     """
     one = Replica(store)
     await one.look(0)

@@ -37,7 +37,7 @@ def world(store: SqlStore) -> EngineWorld:
 
 
 def override(world: EngineWorld, at: int = 0, **said: object) -> int:
-    """Somebody makes or cancels one; its number."""
+    """Makes or cancels an override as ann. Returns its number."""
     change = OverrideChange(START + at, "ann", **said)  # type: ignore[arg-type]
     return world.engine.override(change, audit_of(Origin("ann", "api"), Instant(START + at), "override"))
 
@@ -83,7 +83,7 @@ def test_another_engine_hears_of_an_override(world: EngineWorld) -> None:
 
 
 def test_an_override_pages_whom_it_puts_on_call_of_what_is_open(world: EngineWorld) -> None:
-    """At once, of what nobody has answered; what somebody has stays with them. Cancelled, nobody is told twice."""
+    """At once, for unacknowledged incidents; an owned one stays with its owner. A cancellation tells no one twice."""
     opened, taken = world.fire("open", level=4), world.fire("taken", level=4)
     world.handle(ForIncident(taken.id, Acknowledge("ada")))
     world.deliver_all()
@@ -96,7 +96,7 @@ def test_an_override_pages_whom_it_puts_on_call_of_what_is_open(world: EngineWor
 
 
 def test_an_override_pages_whom_it_puts_on_call_where_help_is_asked_for(world: EngineWorld) -> None:
-    """Who has an incident asks for help with it: whoever comes on call then is asked too, at once."""
+    """The owner asks for help with an incident: the person who comes on call then is asked too, at once."""
     taken = world.fire(level=4)
     world.handle(ForIncident(taken.id, Acknowledge("ada")))
     world.handle(ForIncident(taken.id, Escalate("ada")))

@@ -31,7 +31,7 @@ def world(store: SqlStore) -> EngineWorld:
 
 
 def acknowledge(world: EngineWorld, incident_id: str, at: int = SECOND) -> None:
-    """Somebody takes it."""
+    """ada acknowledges it."""
     world.handle(ForIncident(incident_id, Acknowledge("ada")), at=at)
 
 
@@ -129,7 +129,8 @@ def test_later_messages_follow_in_order_and_in_the_thread(world: EngineWorld) ->
 
 
 def test_what_is_overtaken_before_it_is_sent_is_never_sent(world: EngineWorld) -> None:
-    """An acknowledgement overtakes waiting pages: they end as superseded, in the timeline too, and nobody claims them."""
+    """An acknowledgement overtakes waiting pages: they end as superseded, in the timeline too, and are never claimed.
+    """
     incident = world.fire()
     acknowledge(world, incident.id)
     sent = world.deliver_all(SECOND)

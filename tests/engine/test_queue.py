@@ -1,4 +1,4 @@
-"""The command queue: requests become batches, the most urgent first, and nobody waits for ever."""
+"""The command queue: requests become batches, the most urgent first, and none waits for ever."""
 
 import asyncio
 from collections.abc import Callable, Sequence
@@ -189,7 +189,7 @@ async def test_everything_that_writes_stands_in_one_line(engine: Engine) -> None
 
 
 async def test_what_waits_at_the_end_is_told(engine: Engine) -> None:
-    """Whoever still waits when the queue is closed hears that nothing was done; nobody waits for ever."""
+    """Requests that still wait when the queue is closed are answered as not done; none waits for ever."""
 
     async def never(*_: Any) -> None:
         await asyncio.Event().wait()

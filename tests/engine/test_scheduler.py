@@ -1,4 +1,6 @@
-"""The scheduler and its dispatcher: windows and messages share the time, and a bad template takes nobody's page away."""
+"""The scheduler and its dispatcher: windows and messages share the time, and a bad template costs no recipient the
+page.
+"""
 
 import asyncio
 import dataclasses

@@ -1,4 +1,4 @@
-"""The age of an emergency that has reached nobody: whatever became of its pages, it grows until one is delivered."""
+"""The age of an unreached emergency: it grows until a page is delivered, for any failure of its pages."""
 
 import json
 import sqlite3
@@ -37,7 +37,7 @@ def fail_all(world: EngineWorld, outcome: Any, at: int) -> None:
 
 
 def test_waiting_counts_and_a_delivery_ends_it(world: EngineWorld) -> None:
-    """From the first page on; one message that reaches somebody is enough."""
+    """From the first page on; one delivered message is enough."""
     assert since(world) is None
     world.fire(level=4, at=SECOND)
     assert since(world) == START + SECOND
@@ -69,7 +69,7 @@ def test_escalations_faster_than_two_minutes(world: EngineWorld) -> None:
 
 
 def test_no_channel_can_send(world: EngineWorld) -> None:
-    """Pages that are undeliverable from the start reach nobody either."""
+    """Pages that are undeliverable from the start count as unreached."""
     world.engine.adopt(world.engine.current.policy, [])
     world.fire(level=4)
     assert world.claim() == []
@@ -77,7 +77,7 @@ def test_no_channel_can_send(world: EngineWorld) -> None:
 
 
 def test_a_page_that_was_overtaken_and_arrived_counts(world: EngineWorld) -> None:
-    """It was under way when the next step overtook it: somebody was reached."""
+    """It was under way when the next step overtook it: its delivery counts."""
     world.fire(level=4)
     pages = messages(world.claim())
     world.fire_due(5 * MINUTE)
@@ -97,14 +97,14 @@ def test_a_bounce_takes_it_back(world: EngineWorld) -> None:
 
 
 def test_whoever_takes_it_ends_it(world: EngineWorld) -> None:
-    """Somebody acknowledged: whoever it was that told them."""
+    """An acknowledgement ends it, also without a delivered page."""
     incident = world.fire(level=4)
     world.handle(ForIncident(incident.id, Acknowledge("ada")), at=MINUTE)
     assert since(world) is None
 
 
 def test_new_danger_counts_anew(world: EngineWorld) -> None:
-    """The acknowledgement is void, and the new alarm has reached nobody."""
+    """The acknowledgement is void, and the new alarm is unreached."""
     incident = world.fire(level=4)
     world.deliver_all()
     world.handle(ForIncident(incident.id, Acknowledge("ada")), at=MINUTE)
@@ -114,7 +114,7 @@ def test_new_danger_counts_anew(world: EngineWorld) -> None:
 
 
 def test_exercises_and_lower_levels_do_not_count(world: EngineWorld) -> None:
-    """A drill that pages nobody calls nobody out; level 3 has its escalation."""
+    """An unreached drill is no emergency; level 3 has its escalation."""
     world.fire(level=3)
     world.handle(Declare("drill", "engine_failure", "ada", level=4, exercise=True))
     assert since(world) is None

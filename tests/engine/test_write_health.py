@@ -30,7 +30,7 @@ class Clock:
 
 
 def test_a_write_that_fails_counts_at_once() -> None:
-    """Until something is written again, whatever may be read."""
+    """It counts until the next successful write; reads prove nothing."""
     writing = Writing(Clock())
     assert writing.problem == ""
     assert not writing.is_in_doubt
@@ -42,7 +42,7 @@ def test_a_write_that_fails_counts_at_once() -> None:
 
 
 def test_no_write_for_long_is_a_problem_of_its_own() -> None:
-    """First it is to be tried; where even that has not come about, nobody may believe that it would go."""
+    """First a probe is due; without a write for 30 s (`WRITTEN_WITHIN`) writing is a problem."""
     clock = Clock()
     writing = Writing(clock)
     clock.now = PROBE_EVERY
@@ -121,7 +121,7 @@ async def test_whoever_writes_says_so(store: SqlStore) -> None:
 
 @pytest.mark.parametrize("error", [RuntimeError("OperationalError"), RowUnreadable(), MemoryError()])
 async def test_a_probe_that_fails_in_whatever_way_counts(store: SqlStore, error: Exception) -> None:
-    """Only a write proves that writing goes: also where nobody knows what the error means."""
+    """Only a write proves that writing works: a probe's unknown errors count too."""
     clock, world = Clock(), SchedulerWorld(store, probe=error)
     world.queue.state.writing = Writing(clock)
     clock.now = PROBE_EVERY

@@ -119,7 +119,7 @@ async def test_what_cannot_be_decided_is_counted_here(world: EngineWorld) -> Non
 
 
 async def test_questions_are_answered_in_order(world: EngineWorld) -> None:
-    """Whoever asks while others wait gets their own answer."""
+    """Each concurrent caller gets its own answer."""
     asked = [world.handle(firing(f"key-{number}")) for number in range(20)]
     answers = await asyncio.gather(*asked)
     assert [result.incident.key for [result] in answers] == [f"key-{number}" for number in range(20)]
@@ -159,7 +159,7 @@ async def test_what_is_under_way_outlives_it(world: EngineWorld) -> None:
 
 
 async def test_one_that_hangs_is_killed(world: EngineWorld, url: str) -> None:
-    """Whoever waits for it hears so after a while, and the next call finds another process."""
+    """A waiting caller gets an error after `hung_after` seconds, and the next call finds another process."""
     writer = await Writer(settings(url), world.store, lambda: None, hung_after=5).start()
     writer.attach(world.engine)
     os.kill(writer.pid, signal.SIGSTOP)
@@ -189,14 +189,14 @@ def test_many_alerts_go_over_as_they_are() -> None:
 
 
 async def test_the_file_stays_the_services_while_it_is_dead(world: EngineWorld, url: str) -> None:
-    """Nobody else takes the file between one writer's end and the next one's start."""
+    """No other process takes the file between one writer's end and the next one's start."""
     os.kill(world.writer.pid, signal.SIGKILL)
     with pytest.raises(DatabaseInUse):
         take_ownership(Path(url.removeprefix("sqlite:///")))
 
 
 async def test_nothing_is_started_after_the_end(world: EngineWorld) -> None:
-    """Whoever asks when it is closed hears so, and no process comes of it."""
+    """A call after the close raises StoreUnavailable, and starts no process."""
     await world.writer.close()
     with pytest.raises(StoreUnavailable, match="stopping"):
         await world.handle(firing("key"))

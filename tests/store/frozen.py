@@ -229,7 +229,7 @@ def _metrics() -> Iterator[str]:
 def _api() -> Iterator[str]:
     """Operations and what they take and give."""
     kinds = (Api, Reporter, HeartbeatsApi, OnCallApi, Custody)
-    made: list[Any] = [object.__new__(kind) for kind in kinds]  # nobody is asked
+    made: list[Any] = [object.__new__(kind) for kind in kinds]  # described only, never called
     document = describe_api(endpoints(*made), "0")
     schemas = document["components"]["schemas"]
     for name, schema_ in schemas.items():

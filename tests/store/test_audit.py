@@ -29,12 +29,12 @@ def engine(store: SqlStore) -> Engine:
 
 
 def declare(key: str = "a", origin: Origin = ADA) -> Asked:
-    """Somebody opens an incident."""
+    """ada declares an incident."""
     return Asked(Declare(f"{key:0>64}", "engine_failure", "ada", note="smoke\0"), origin)
 
 
 def note(incident_id: str, text: str, reference: str = "") -> Asked:
-    """Somebody writes something down."""
+    """ada writes a note."""
     return Asked(ForIncident(incident_id, Note("ada", text)), Origin("ada", "slack", "", reference))
 
 
@@ -96,7 +96,7 @@ CHANGES = {
 
 @pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES.keys())
 def test_every_change_is_found(store: SqlStore, change: str) -> None:
-    """Whatever is changed, taken out, put in or exchanged, verifying says so."""
+    """Verifying reports any record that is changed, removed, inserted or exchanged."""
     engine(store).handle([declare(key) for key in "abc"], NOW)
     assert store.verify_audit()[0] == 3
     with store._database.write() as connection:

@@ -69,7 +69,7 @@ def test_everything_arrives(source: str, target: str, tmp_path: Path, postgresql
 
 
 class CutOffError(Exception):
-    """Somebody pulled the plug."""
+    """The copy is interrupted."""
 
 
 def test_what_was_cut_off_goes_on(tmp_path: Path, postgresql: Callable[[], str]) -> None:
@@ -128,7 +128,9 @@ def test_what_is_served_is_not_copied(tmp_path: Path, postgresql: Callable[[], s
 
 
 def test_a_source_that_changes_is_noticed(tmp_path: Path) -> None:
-    """Where somebody writes to the source during the copy, the tables differ: that is said, and the target not served."""
+    """Where the source is written to during the copy, the tables differ: the command says so, and the target is not
+    served.
+    """
     start, end = tmp_path / "a.db", f"sqlite:///{tmp_path}/b.db"
     store = open_store(f"sqlite:///{start}")
     fill(store)

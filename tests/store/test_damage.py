@@ -67,7 +67,7 @@ UNREADABLE = ["doc = 'no json'", "doc = '{\"id\": 3}'"]
 
 @pytest.mark.parametrize("change", UNREADABLE)
 def test_an_unreadable_incident_stops_no_other(world: EngineWorld, change: str) -> None:
-    """Windows and messages of the others go on in the same call; it is set aside once, and nobody stumbles again."""
+    """Windows and messages of the others go on in the same call; it is set aside once, and not met again."""
     bad, good = world.fire("bad", level=4), world.fire("good", level=4)
     spoil(world.store, f"UPDATE incidents SET {change} WHERE id = '{bad.id}'")
     assert {each.incident_id for each in messages(world.claim())} == {good.id}
@@ -205,7 +205,7 @@ def test_what_cannot_be_put_off_is_left_alone(world: EngineWorld) -> None:
     real = world.engine._store
 
     class Failing:
-        """Decisions on one incident fail, whatever is done."""
+        """Every decision on one incident fails."""
 
         def transaction(self) -> object:
             return _Failing(real.transaction(), bad.id)
@@ -363,7 +363,7 @@ def test_a_replaced_file_is_unavailable_at_once(path: Path, open_stores: Open) -
 
 
 def test_a_lock_that_was_deleted_is_taken_again(path: Path) -> None:
-    """Whoever clears away the lock lets nobody else in; if somebody came first, nothing is sent from here."""
+    """A deleted lock is taken again; where another process took it first, nothing is sent from here."""
     store = open_store(f"sqlite:///{path}", to_serve=True)
     lock = path.with_name("tocsin.db.lock")
     lock.unlink()
@@ -380,7 +380,7 @@ def test_a_lock_that_was_deleted_is_taken_again(path: Path) -> None:
 
 
 def test_a_long_reader_leaves_no_long_journal(path: Path, open_stores: Open) -> None:
-    """While somebody reads the journal grows, and writing waits for nobody; afterwards the room is given back."""
+    """During a read the journal grows, and writes wait for no reader; afterwards the room is given back."""
     store = open_stores(f"sqlite:///{path}")
     journal = path.with_name("tocsin.db-wal")
     big = [incident(f"{number:04}", facts={"text": "x" * 20_000}) for number in range(500)]
@@ -407,7 +407,7 @@ def stored_state(store: SqlStore) -> State:
 
 
 def test_final_messages_need_no_due_time(world: EngineWorld) -> None:
-    """What is delivered has none, and nobody doubts it."""
+    """A delivered message has none, and does not count as damaged."""
     one = world.fire(level=4)
     world.deliver_all()
     examine(world)
@@ -490,7 +490,7 @@ def test_numbers_that_were_used_are_not_given_again(world: EngineWorld, value: s
 
 
 def test_an_alert_that_nobody_can_be_found_to_hold_pages_again(path: Path) -> None:
-    """A row without its incident's id holds its alert for nobody: the alert opens an incident, and a person is told."""
+    """A row without its incident's id holds no alert: the alert opens an incident and pages."""
     store = open_store(f"sqlite:///{path}")
     EngineWorld(store).fire("key")
     store.close()

@@ -68,7 +68,7 @@ def test_a_commit_is_on_disk(path: Path, open_stores: Open) -> None:
 
 
 def test_only_its_owner_may_read_the_file(path: Path, open_stores: Open) -> None:
-    """Labels, names and notes are nobody else's business."""
+    """Labels, names and notes are readable by the file's owner only."""
     save(open_stores(f"sqlite:///{path}"), opened=[incident()])
     for file in path.parent.glob("tocsin.db*"):
         assert stat.S_IMODE(file.stat().st_mode) == 0o600, file.name

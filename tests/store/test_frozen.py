@@ -11,7 +11,7 @@ FROZEN = Path(__file__).with_name("release") / "names.txt"
 def test_names_that_are_data_stay() -> None:
     """Stored fields, values, words, keys, signatures, settings and promises are what they were; new ones are added.
 
-    REWRITE_GOLDEN=1 adds lines and never takes one away: whoever means to break what others have stored edits the file.
+    REWRITE_GOLDEN=1 adds lines and never removes one: a deliberate break of stored data edits the file by hand.
     """
     frozen, now = FROZEN.read_text("utf-8").splitlines(), names()
     lost = sorted(set(frozen) - set(now))

@@ -20,7 +20,7 @@ DUMP = Path(__file__).with_name("revision_0001.sql")
 
 
 def test_the_newest_word_counts_whoever_heard_it(store: SqlStore) -> None:
-    """What two replicas heard of one clock is one clock, set by the newest evaluation, in whatever order it comes."""
+    """Two replicas' records of one clock are one clock, set by the newest evaluation, in any order."""
     later = replace(BEAT, at=Instant(START + MINUTE), heard_at=Instant(START + MINUTE))
     store.hear([OTHER, later])
     store.hear([BEAT])

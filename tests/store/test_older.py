@@ -50,7 +50,9 @@ def test_an_alert_in_two_incidents_stays_with_the_newer(tmp_path: Path) -> None:
 
 
 def test_an_alert_in_two_incidents_ends_with_its_holders(tmp_path: Path) -> None:
-    """Its end, told to the incident that holds it, ends it in the other one too, whose group nobody tells of again."""
+    """An end sent to the incident that holds the alert ends it in the other incident too, whose group is not sent
+    again.
+    """
     store, other, holder = _doubled(tmp_path)
     engine, now = Engine(store, POLICY, ALL, START), Instant(START + HOUR)
     doubles = store.reads().doubles()
@@ -119,7 +121,7 @@ def test_what_an_older_version_wrote_down_is_found(tmp_path: Path) -> None:
 
 
 def test_who_had_an_incident_is_read_from_its_timeline(tmp_path: Path) -> None:
-    """An incident that an older version reopened after an acknowledgement says who had it, not that nobody did."""
+    """An incident that an older version reopened after an acknowledgement names its former owner."""
     path = tmp_path / "tocsin.db"
     with closing(sqlite3.connect(path)) as connection:
         connection.executescript(DUMP.read_text())

@@ -51,7 +51,7 @@ def test_one_process_serves_a_file(url: str) -> None:
     first = open_store(url, to_serve=True)
     with pytest.raises(DatabaseInUse, match=r"another Tocsin serves .*stop it first"):
         open_store(url, to_serve=True)
-    open_store(url).close()  # whoever only looks is not kept out
+    open_store(url).close()  # a reader is not kept out
     first.close()
     open_store(url, to_serve=True).close()
 
@@ -76,15 +76,15 @@ def test_a_link_is_no_other_file(url: str, tmp_path: Path) -> None:
 
 
 def test_a_second_name_is_refused(url: str, tmp_path: Path) -> None:
-    """By a hard link a file could be served twice, each time with a journal of its own: nobody serves it until the other
-    name is gone, and a symbolic link is no such name.
+    """By a hard link a file could be served twice, each time with a journal of its own: it is not served until the
+    other name is gone. A symbolic link is no such name.
     """
     keep(url, "kept")
     path, other, link = tmp_path / "tocsin.db", tmp_path / "other.db", tmp_path / "link.db"
     link.symlink_to(path)
     first = open_store(f"sqlite:///{link}", to_serve=True)
     os.link(path, other)
-    first.probe()  # whoever has it goes on
+    first.probe()  # the process that serves it goes on
     with pytest.raises(DatabaseInUse, match=r"other\.db has 2 names .*find FOLDER -samefile"):
         open_store(f"sqlite:///{other}", to_serve=True)
     first.close()
@@ -114,7 +114,7 @@ def test_the_file_is_free_however_its_process_ends(url: str) -> None:
 
 
 def test_what_a_dead_process_had_under_way_is_due_at_once(url: str) -> None:
-    """Nobody waits for the lease of a process that has ended; what is final stays so."""
+    """The lease of a process that has ended is released; final messages stay final."""
     store = open_store(url, to_serve=True)
     save(store, opened=[incident()], planned=[message(1), message(2, channel="email")])
     save(store, settled=[replace(stored(store, 1), leased_by="w@1", due_at=NOW + MINUTE)])
@@ -124,7 +124,7 @@ def test_what_a_dead_process_had_under_way_is_due_at_once(url: str) -> None:
     store.close()
     again = open_store(url, to_serve=True)
     assert heads(again) == [1]
-    assert stored(again, 1).attempts == 1  # it may have gone out: whoever sends it now looks first
+    assert stored(again, 1).attempts == 1  # it may have gone out: the next sender looks first
     assert stored(again, 2) == done
     again.close()
 

@@ -1,4 +1,4 @@
-"""Several replicas on one PostgreSQL: nothing twice, nothing lost, nobody stuck."""
+"""Several replicas on one PostgreSQL: nothing twice, nothing lost, no deadlock."""
 
 import threading
 from collections.abc import Callable
@@ -78,7 +78,7 @@ def test_who_waits_for_a_lock_sees_what_was_written(two: tuple[SqlStore, SqlStor
 
 
 def _wait_for_waiter(store: SqlStore) -> None:
-    """Until PostgreSQL itself says that somebody waits for a lock."""
+    """Waits until PostgreSQL reports a session that waits for a lock."""
     while True:
         with store._database.read() as connection:
             if Session(connection).rows(

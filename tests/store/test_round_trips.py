@@ -1,4 +1,4 @@
-"""Whatever the core can hold comes back from every store as it was."""
+"""Every value that the core can hold comes back unchanged from every store."""
 
 import itertools
 

@@ -1,4 +1,4 @@
-"""Words in titles: found whatever their case, by an index that follows what is stored, or without one."""
+"""Words in titles: found in any case, by an index that follows what is stored, or without one."""
 
 import os
 import shutil
@@ -106,8 +106,8 @@ def _answered(name: str, state: State, by: str, **more: Any) -> Incident:
 
 
 def test_labels_people_and_notes_are_found(store: SqlStore) -> None:
-    """What an incident's labels, whoever had it and what people noted say is found, of open and of closed ones; a system
-    and a person choose exactly theirs. What changes after the closing is found too; with the incident all is forgotten.
+    """The words of an incident's labels, owners and notes are found, of open and of closed ones; a system and a person
+    choose exactly theirs. Changes after the closing are found too; with the incident all is forgotten.
     """
     noted = [
         Entry("id-b", 1, NOW, Fact.NOTED, "priya", {"text": 'The "left" servo hums'}),

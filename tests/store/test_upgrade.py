@@ -150,7 +150,7 @@ def test_a_migration_that_breaks_is_refused_until_asked_for(url: str) -> None:
 
 
 def test_a_new_database_needs_no_question(url: str) -> None:
-    """Nobody can go back from nothing."""
+    """An empty database has no older version to return to, so it needs no consent."""
     open_store(url, to_serve=True, breaking=False).close()
     assert Settings.read({}).upgrade == "additive"
 

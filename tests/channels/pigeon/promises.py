@@ -75,7 +75,7 @@ def test_check_refuses_what_it_may_not_say(written, says):
 
 
 def test_it_pages_escalates_and_has_news():
-    """A page goes there, is repeated as long as nobody acknowledges, and an acknowledgement and its all-clear follow."""
+    """A page goes there, is repeated while unacknowledged, and an acknowledgement and its all-clear follow."""
     world = World(policy())
     incident = declared(world)
     world.advance(world.now + HOUR)
@@ -85,7 +85,7 @@ def test_it_pages_escalates_and_has_news():
 
 
 def test_it_is_a_fallback():
-    """Where mail is down, a page falls back to it, also at level 2, because it wakes nobody."""
+    """Where mail is down, a page falls back to it, also at level 2, because it wakes no one."""
     for level in (2, 3):
         world = World(policy("email"), ChannelFaults(down=frozenset({"email"})))
         declared(world, level)

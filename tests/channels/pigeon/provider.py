@@ -1,4 +1,4 @@
-"""A pigeon post that takes notes, each key once, from whoever has the token."""
+"""A pigeon post that takes notes, each key once, from callers with the token."""
 
 import json
 from contextlib import asynccontextmanager

@@ -1,4 +1,4 @@
-"""Somebody's own system."""
+"""A user's own system behind a webhook."""
 
 from contextlib import asynccontextmanager
 

@@ -29,7 +29,7 @@ def device(service: PushService, name: str, browser: Browser) -> Device:
 
 
 def make_sender(devices: list[Device], lost: list[Device], timeout: float = GIVES_UP) -> WebPushSender:
-    """A sender to whom somebody with these devices is known."""
+    """A sender that knows one person, with these devices."""
     known = KnownDevices()
     sender = WebPushSender("https://tocsin.example", lambda: OPENED_AT, known, timeout=timeout)
 

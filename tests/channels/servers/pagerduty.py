@@ -16,7 +16,7 @@ class PagerDuty:
         self.alerts: dict[str, str] = {}
         self.events: list[dict] = []
         self.opened: list[str] = []
-        """Dedup keys in the order in which they rang somebody."""
+        """Dedup keys in the order in which they rang."""
         self.wire = Wire(self.answer)
 
     def answer(self, request: Request) -> Reply:

@@ -1,5 +1,5 @@
-"""Services that Apprise knows, in their own protocols: ntfy as somebody hosts it, and Telegram and Discord, whose hosts
-cannot be chosen: a proxy leads to them, and TLS proves their names by an authority of the tests.
+"""Services that Apprise knows, in their own protocols: a self-hosted ntfy, and Telegram and Discord, whose hosts cannot
+be chosen: a proxy leads to them, and TLS proves their names by an authority of the tests.
 """
 
 import json

@@ -152,7 +152,7 @@ async def reset(host, reader, writer):
 
 
 async def cut_off_after_data(host, transport):
-    """Read the message, then vanish: nobody knows whether it was taken."""
+    """Read the message, then vanish: whether it was taken is unknown."""
     cut_off(transport)
 
 
