@@ -32,6 +32,6 @@ schedules:
 
 @pytest.mark.parametrize(("name", "javascript"), [("phone-light", True), ("desktop-dark", True), ("phone-dark", False)])
 async def test_who_is_on_call(browser: Browser, name: str, *, javascript: bool) -> None:
-    """Somebody is put on call with a reason and taken off again; the quarter, a person and their calendar are read."""
+    """A person is put on call with a reason and taken off again; the quarter, a person and their calendar are read."""
     async with Service(receiver(), (), load_text(POLICY).policy) as service:
         await run(browser, "duty", name, service.address, javascript=javascript, full=True)

@@ -183,7 +183,7 @@ ANSWERS = [
 
 @pytest.mark.parametrize(("reply", "expected", "after"), ANSWERS, ids=range(len(ANSWERS)))
 async def test_answers_are_judged(inbox, make, reply, expected, after, caplog):
-    """2xx is delivered despite a broken body; trouble is tried again, after Retry-After; refusals are final; no secret."""
+    """2xx is delivered despite a broken body; trouble is retried, after Retry-After; refusals are final; no secret."""
     caplog.set_level(logging.DEBUG)
     inbox.wire.faults.append(reply)
     sender = make(wire.patience(reply))

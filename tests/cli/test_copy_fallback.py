@@ -1,4 +1,4 @@
-"""`tocsin copy` looks first whether somebody is told meanwhile that Tocsin is down: nobody pages during a copy."""
+"""`tocsin copy` first checks that an outage of Tocsin is reported meanwhile: no page leaves during a copy."""
 
 import asyncio
 from collections.abc import AsyncIterator

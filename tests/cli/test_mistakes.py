@@ -45,7 +45,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureF
 
 @pytest.fixture
 def taken() -> Iterator[str]:
-    """An address that somebody listens on."""
+    """An address with a listener."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         yield f"127.0.0.1:{server.getsockname()[1]}"
 
@@ -260,7 +260,9 @@ def other(request: pytest.FixtureRequest) -> Iterator[str]:
 
 @pytest.mark.parametrize("other", ANSWERS, indirect=True)
 def test_another_server_at_the_url(run: Run, other: str) -> None:
-    """Whatever another web server answers: a sentence that names the option, nothing of what came, and not exit code 0."""
+    """For any answer of another web server: a sentence that names the option, nothing of what came, and not exit code
+    0.
+    """
     for words in ASKING:
         code, told = run(*words, "--url", other)
         assert code == 1, words

@@ -1,4 +1,4 @@
-"""What commands print for programs: a row is a line, whole, whatever the width; states say what is known of a recovery."""
+"""What commands print for programs: a row is a line, whole, at any width; states say what is known of a recovery."""
 
 import asyncio
 
@@ -38,7 +38,7 @@ def test_a_state_says_what_is_known_of_a_recovery(recovery: str, words: str) -> 
     ],
 )
 def test_a_list_says_who_has_it_and_who_had_it(state: str, owner: str | None, by: str | None, said: str) -> None:
-    """Of what is over nobody is said to have it still."""
+    """An incident that is over shows no present owner."""
     known = {"number": 1, "level": 3, "level_name": "critical", "opened_at": "2026-11-23T02:13:00Z"}
     incident = {**known, "state": state, "owner": owner, "acknowledged_by": by, "account": {"what": "x"}}
     assert row(incident)[COLUMNS.index("who has it")] == said

@@ -26,7 +26,7 @@ COMPONENTS = {"backup": "base", "backup-postgresql": "overlays/ha"}
 
 
 def overlaid(component: str, folder: Path) -> list[dict[str, Any]]:
-    """What somebody gets who adds the component to an overlay of their own."""
+    """What an operator gets who adds the component to an overlay of their own."""
     mine = copied(folder).parent / "mine"
     mine.mkdir()
     kustomization = {

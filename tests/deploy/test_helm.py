@@ -232,7 +232,7 @@ def test_helm_lints_it(rendered: dict[str, Any]) -> None:
 
 
 def test_the_schemas_are_kept(charted: list[dict[str, Any]]) -> None:
-    """Whatever is rendered is what Kubernetes' schemas, and the operator's, say it must be."""
+    """Everything rendered fits Kubernetes' schemas, and the operator's."""
     assert faults(charted) == []
 
 
@@ -328,7 +328,7 @@ def test_what_is_referred_to_is_there(charted: list[dict[str, Any]]) -> None:
 
 
 def test_several_replicas_stay_up(rendered: dict[str, Any]) -> None:
-    """With PostgreSQL: a rolling update, spread, a disruption budget that lets pods go that serve nobody, no volume."""
+    """With PostgreSQL: a rolling update, spread, a disruption budget that lets idle pods go, no volume."""
     objects = objects_of(rendered["ha"])
     spec = the("Deployment", objects)["spec"]
     assert (spec["replicas"], spec["strategy"]["rollingUpdate"]) == (3, {"maxSurge": 1, "maxUnavailable": 0})
@@ -339,8 +339,9 @@ def test_several_replicas_stay_up(rendered: dict[str, Any]) -> None:
 
 
 def test_the_operators_objects(rendered: dict[str, Any]) -> None:
-    """The alerts on Tocsin itself and what was compiled are there; the job is called as the rules ask for, whatever the
-    release is called; whatever Prometheus selects by is on all of them."""
+    """The alerts on Tocsin itself and what was compiled are there; the job is called as the rules ask for, under any
+    release name; the labels that Prometheus selects by are on all of them.
+    """
     objects = objects_of(rendered["operator"])
     rules = {each["metadata"]["name"]: each["spec"] for each in objects if each["kind"] == "PrometheusRule"}
     assert set(rules) == {"pager-self", "pager"}
@@ -459,8 +460,8 @@ def test_notes_say_what_is_missing(rendered: dict[str, Any]) -> None:
 
 
 def test_notes_look_at_the_whole_address(rendered: dict[str, Any]) -> None:
-    """Routes that lead to another port or scheme than the Service's are said, routes that lead there are not; nor is it missed
-    that nobody is told when Tocsin itself is down, or that Alertmanager has to believe a certificate.
+    """Routes to another port or scheme than the Service's are said, routes that lead there are not. Said too: that
+    nothing reports when Tocsin itself is down, and that Alertmanager has to believe a certificate.
     """
     assert "another address" not in notes(rendered, "its own routes")
     assert "another address" in notes(rendered, "routes to another port")
@@ -472,7 +473,7 @@ def test_notes_look_at_the_whole_address(rendered: dict[str, Any]) -> None:
 
 
 def test_notes_of_an_upgrade(rendered: dict[str, Any]) -> None:
-    """After an upgrade on SQLite they say what to do where the new pod does not become ready: nobody is paged then. On
+    """After an upgrade on SQLite they say what to do where the new pod does not become ready: no pages leave then. On
     PostgreSQL, and after an installation, there is no such danger, and no such note.
     """
     said = notes(rendered, "upgrade on SQLite")
@@ -592,7 +593,9 @@ def test_the_tests_pod_serves_nobody(rendered: dict[str, Any]) -> None:
 
 
 async def test_helms_test_sends_an_alert_through(tmp_path: Path) -> None:
-    """What the pod of `helm test` runs, against a receiver: well under the right token, not under another; nobody is paged."""
+    """What the pod of `helm test` runs, against a receiver: well under the right token, not under another; no page is
+    sent.
+    """
     given = {"TOCSIN_DATABASE": "sqlite://", "TOCSIN_WEBHOOK_TOKEN": "w-of-sixteen-letters"}
     settings = Settings.read({**given, "TOCSIN_LISTEN": f"127.0.0.1:{free_port()}"})
     async with Service(settings, [KUBERNETES / "base" / "policy.yaml"]) as service:

@@ -263,7 +263,8 @@ def test_the_copy_is_a_job_that_may_run() -> None:
 
 def test_a_new_image_can_be_asked_for_its_plan() -> None:
     """The pod that asks for the plan of an upgrade is valid, restricted, and reads the base's claim beside the pod that
-    serves: on SQLite a refused migration leaves nobody serving, so that it has to be known before."""
+    serves: on SQLite a refused migration leaves no pod serving, so that it has to be known before.
+    """
     (asking,) = yaml.safe_load_all((KUBERNETES / "plan.yaml").read_text())
     assert faults([asking]) == []
     deployment = the("Deployment", kustomize(KUBERNETES / "base"))

@@ -1,8 +1,8 @@
-"""A page's commands, typed one after the other into one shell, by somebody who does exactly what the page says.
+"""A page's commands, typed one after the other into one shell, exactly as the page says.
 
-The marks follow the language of a block: ``sh run`` is run and must end well; ``sh run again`` is run until it ends well
-(what people do who wait for a mail); ``sh not run: REASON`` is left out. ``yaml policy.yaml`` is a file that the reader saves.
-The shell has a network of its own where the machine allows it, so that the page's ports are free.
+The marks follow the language of a block: ``sh run`` is run and must end well; ``sh run again`` is run until it ends
+well (as people do who wait for a mail); ``sh not run: REASON`` is left out. ``yaml policy.yaml`` is a file that the
+reader saves. The shell has a network of its own where the machine allows it, so that the page's ports are free.
 """
 
 import os
@@ -61,7 +61,7 @@ def name(page: Path) -> str:
 
 def type_in(page: Path, folder: Path, environment: Mapping[str, str]) -> tuple[int, str]:
     """Do what the page says, in a folder. The exit code, and everything that was printed."""
-    script = ["set -euo pipefail", "set -m"]  # -m: jobs have numbers, as where somebody types
+    script = ["set -euo pipefail", "set -m"]  # -m: jobs have numbers, as in an interactive shell
     for block in blocks(page):
         if block.is_file:
             path = (folder / block.mark).resolve()
@@ -89,7 +89,7 @@ def type_in(page: Path, folder: Path, environment: Mapping[str, str]) -> tuple[i
 
 
 def _end(session: int) -> None:
-    """Whatever of the session is left: the processes that it started in the background."""
+    """Kill what is left of the session: the processes that it started in the background."""
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():
             try:

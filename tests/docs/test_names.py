@@ -56,7 +56,7 @@ def test_every_setting_exists(page: Path) -> None:
 
 
 def test_every_setting_is_explained() -> None:
-    """Whatever can be set stands on some page."""
+    """Every setting stands on some page."""
     told = "\n".join(page.read_text() for page in PAGES)
     assert not {each for each in (*VARIABLES, *OF_RECIPIENTS) if each not in told}
 
@@ -107,7 +107,7 @@ def _deeper(word: str) -> set[str]:
 
 @pytest.mark.parametrize("page", PAGES, ids=name)
 def test_commands_in_blocks_exist(page: Path) -> None:
-    """In a block of commands whatever follows `tocsin` is a command."""
+    """In a block of commands the word after `tocsin` is a command."""
     for block in blocks(page):
         if block.language == "sh":
             assert set(re.findall(r"(?:^|[|&;] *)tocsin ([a-z][\w-]*)", block.content, re.MULTILINE)) <= set(COMMANDS)
@@ -115,7 +115,7 @@ def test_commands_in_blocks_exist(page: Path) -> None:
 
 @pytest.mark.parametrize("page", [ROOT / "CONTRIBUTING.md"], ids=name)
 def test_where_a_newcomer_adds_something_is_there(page: Path) -> None:
-    """Every file that the contributing page sends somebody to exists."""
+    """Every file that the contributing page names exists."""
     files = [
         each
         for each in CODE.findall(page.read_text())

@@ -1,4 +1,4 @@
-"""Whatever changes in a policy is told, and read; whatever is a duration is scaled, and nothing else."""
+"""Every change in a policy is told, and read; every duration is scaled, and nothing else."""
 
 import re
 from collections.abc import Iterator

@@ -65,7 +65,7 @@ def test_windows_and_recipients_are_told():
 
 
 def test_markdown_cannot_be_broken_out_of():
-    """What a policy says stays in its cell, whatever it contains."""
+    """A policy's text stays in its cell, for any characters."""
     odd = Rule("incident_response", "odd", 'x{a="|<b>`"} > 1', 3, ("email",))
     text = as_markdown(differences(POLICY, replace(POLICY, rules=(*POLICY.rules, odd))))
     (row,) = [each for each in text.splitlines() if "incident_response/odd" in each and "added" in each]

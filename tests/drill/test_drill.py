@@ -43,8 +43,8 @@ def test_nobody_acknowledges():
 
 
 def test_somebody_takes_it_and_it_recovers():
-    """Taken at 7 minutes, recovered at an hour: the deadline is kept, a person confirms. A day later it would close, and
-    nobody has said why it was: the drill tells what is missing.
+    """Taken at 7 minutes, recovered at an hour: the deadline is kept, a person confirms. A day later it would close,
+    and its cause is unknown: the drill tells what is missing.
     """
     played = held(acknowledge_after=7, resolve_after=60)
     assert facts(played, Fact.ACKNOWLEDGED, Fact.RECOVERED, Fact.RESOLVED, Fact.KEPT_OPEN) == [
@@ -76,7 +76,7 @@ def test_without_a_channel_the_others_are_told():
 
 
 def test_with_every_channel_down_nobody_is_reached():
-    """The drill says that nobody was reached, and the timeline that no fallback is left."""
+    """The drill says that no one was reached, and the timeline that no fallback is left."""
     played = held(down=[channel.name for channel in POLICY.channels])
     assert played.reached_after is None
     assert facts(played, Fact.FALLBACK_EXHAUSTED)
@@ -125,7 +125,7 @@ def test_what_is_leapt_over_is_what_would_have_been_played(name, script):
 
 
 def test_a_year_is_drilled_to_its_end():
-    """An incident that nobody ever takes is repeated for a year, with every update of it, in a few moments."""
+    """An incident that stays unacknowledged is repeated for a year, with every update of it, in a few moments."""
     played = play_alert(
         World(POLICY),
         Script(lasts=365 * 24 * HOUR),

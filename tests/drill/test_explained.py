@@ -58,7 +58,7 @@ def test_times_of_a_body_are_those_of_today(tmp_path):
 
 
 def test_nobody_reached_is_a_failure():
-    """With the environment's settings, which configure nothing, nobody would be reached: exit code 1."""
+    """With the environment's settings, which configure nothing, no one would be reached: exit code 1."""
     answer, code = told("--settings", "severity=critical", TOCSIN_DATABASE="sqlite://")
     assert code == 1
     assert not answer["alerts"][0]["reaches_somebody"]
@@ -68,7 +68,7 @@ def test_nobody_reached_is_a_failure():
 
 
 def test_a_heartbeat_is_no_incident():
-    """A heartbeat is said to open nothing, a stranger's watchdog to mean nothing; neither reaches anybody: exit code 1."""
+    """A heartbeat is said to open nothing, an unknown watchdog to mean nothing; neither sends a page: exit code 1."""
     for alertname, said in (("TocsinHeartbeat", "a heartbeat"), ("Watchdog", "means nothing")):
         answer, code = told(f"alertname={alertname}")
         assert code == 1
@@ -78,7 +78,7 @@ def test_a_heartbeat_is_no_incident():
 
 
 def test_what_is_over_reaches_nobody():
-    """A body in which nothing fires tells nobody: exit code 1."""
+    """A body in which nothing fires sends no page: exit code 1."""
     answer, code = told("--alert", str(PAYLOADS / "single_resolved.json"))
     assert code == 1
     assert all("ignored" in each for each in answer["alerts"])

@@ -63,7 +63,7 @@ ON_CALL = CHANNELS.replace('number: "+4930123456"', 'recipients: ["@primary"]')
 
 
 def on_call(layer: str = EACH_WEEK, *, more: str = "", channels: str = ON_CALL + PAGER, team: str = TEAM) -> str:
-    """A policy whose SMS go to whoever is on call; `more`: keys of the schedule, or further schedules."""
+    """A policy whose SMS go to the person on call; `more`: keys of the schedule, or further schedules."""
     schedule = f"schedules:\n  - name: primary\n    layers: [{layer}]\n{more}"
     return policy(RULE.replace("email, slack", "email, sms"), channels=channels, more=team + schedule)
 
@@ -342,14 +342,14 @@ def test_opposite_thresholds_that_leave_no_value_contradict():
 
 
 def test_the_worst_case_is_what_a_drill_of_it_shows():
-    """A critical rule that tells only email wakes somebody by the fallback after a minute, as the rescue has it."""
+    """A critical rule that tells only email wakes a person by the fallback after a minute, as the rescue has it."""
     loaded = load_text(policy(RULE.replace("email, slack", "email")), "policy.yaml")
     way = next(each for each in reaches(loaded.policy) if each.members)
     assert (way.all_up, way.without["email"], way.without["sms"]) == (60_000_000, 60_000_000, None)
 
 
 def test_the_shipped_policy_reaches_somebody_whatever_fails():
-    """Of the packs no rule reaches nobody, and no channel is the only way."""
+    """In the packs every rule reaches a person, and no channel is the only way."""
     shipped = load()
     assert not list(lints(shipped, reaches(shipped)))
 
@@ -390,7 +390,8 @@ def test_check_explains_its_lints():
 
 
 def test_check_says_when_nobody_may_approve(tmp_path):
-    """Where the environment says who may do what, and none of them approves; it says nothing where nobody is named."""
+    """Where the environment says who may do what, and none of them approves; it says nothing where no person is named.
+    """
     (tmp_path / "policy.yaml").write_text(policy())
     for tokens, said in (("rita:responder:rrr", True), ("rita:responder:rrr,cleo:approver:ccc", False), ("", False)):
         shown = CliRunner().invoke(app, ["check", str(tmp_path)], env={"TOCSIN_API_TOKENS": tokens})

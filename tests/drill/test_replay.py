@@ -162,7 +162,7 @@ def test_what_is_no_secret_stays():
 
 
 def test_a_full_file_loses_records_and_nothing_else(tmp_path):
-    """At its limit the file is whole up to there, the rest is counted as lost, and nobody waits."""
+    """At its limit the file is whole up to there, the rest is counted as lost, and no caller waits."""
     body = (PAYLOADS / "single_firing.json").read_bytes()
     size = len(line(START, "", body))
     recorder = Recorder(tmp_path / "r.jsonl", limit=3 * size + 5)

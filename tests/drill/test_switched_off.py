@@ -1,4 +1,4 @@
-"""`enabled: false` is without effect, and nobody has to guess that: check, log and console say it."""
+"""`enabled: false` is without effect: check, log and console say so."""
 
 import json
 

@@ -36,7 +36,7 @@ incident_response:
 async def serving(
     policy: Path, environment: Mapping[str, str], port: int, *, scheme: str = "http"
 ) -> AsyncIterator[asyncio.subprocess.Process]:
-    """`tocsin serve`, ready; whoever leaves the block has killed it, or it is killed now."""
+    """`tocsin serve`, ready; killed at the end of the block, where the caller has not done so."""
     settings = {**os.environ, **environment, "TOCSIN_LISTEN": f"127.0.0.1:{port}"}
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "receiver.cli", "serve", str(policy), env=settings,

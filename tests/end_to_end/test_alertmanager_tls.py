@@ -31,7 +31,7 @@ def configured(service: Service, papers: Papers, **tls: str) -> bytes:
 
 
 async def look(service: Service, papers: Papers, path: str) -> str:
-    """What it answers to somebody without a certificate."""
+    """What it answers to a caller without a certificate."""
     async with (
         aiohttp.ClientSession(connector=aiohttp.TCPConnector(ssl=papers.of(""))) as session,
         session.get(service.address + path) as answer,

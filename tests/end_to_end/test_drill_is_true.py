@@ -42,7 +42,7 @@ def hurried(slowness: float) -> Policy:
 
 
 def drilled(policy: Policy, name: str) -> list[Line]:
-    """Nobody acknowledges until the response time is breached; then somebody does, and it recovers.
+    """Unacknowledged until the response time is breached; then it is acknowledged, and recovers.
 
     Without receipts, as where Twilio cannot reach the receiver.
     """
@@ -142,7 +142,7 @@ async def lived(policy: Policy, environment: dict[str, str]) -> dict[str, list[L
 async def test_a_drill_and_the_receiver_tell_the_same_story(environment: dict[str, str]) -> None:
     """The same incident gives the same timeline, entry by entry, on the virtual and on the real clock.
 
-    On a machine that is too busy for windows of seconds a rescue may come that nobody meant: then they are made longer.
+    On a machine that is too busy for windows of seconds an unplanned rescue may come: then they are made longer.
     """
     real: dict[str, list[Line]] = {}
     expected: dict[str, list[Line]] = {"": []}

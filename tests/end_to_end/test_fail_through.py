@@ -51,7 +51,7 @@ UNWELL = {
 
 
 async def start_tocsin(stack: AsyncExitStack, says: dict[str, float] | None) -> str:
-    """Where Prometheus scrapes Tocsin: nobody listens there, or one that says this."""
+    """Where Prometheus scrapes Tocsin: a closed port, or a server with these metrics."""
     if says is None:
         return f"127.0.0.1:{tools.free_port()}"
 
@@ -114,7 +114,7 @@ async def fires(url: str, alertname: str, *, ends: bool = False) -> None:
 
 
 def about(told: Told) -> list[str]:
-    """The mails about an emergency that Tocsin may have told nobody, as they are headed."""
+    """The headings of the mails about an emergency that Tocsin may not have delivered."""
     return [headline for _, _, headline, text in told.on("email", self_monitoring.FAIL_THROUGH)]
 
 
@@ -136,7 +136,7 @@ async def test_an_emergency_reaches_people_while_tocsin_is_down(told: Told, tmp_
 async def test_an_emergency_reaches_people_once_and_no_all_clear_follows(
     trouble: dict[str, float], told: Told, tmp_path: Path
 ) -> None:
-    """Tocsin answers, and pages nobody: people hear once what fires and that Tocsin fails, and nothing when Tocsin is
+    """Tocsin answers, and sends no page: people hear once what fires and that Tocsin fails, and nothing when Tocsin is
     well again while the emergency goes on.
     """
     need("prometheus", "prometheus-alertmanager")

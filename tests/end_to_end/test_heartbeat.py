@@ -75,7 +75,7 @@ async def test_a_heartbeat_that_stops_is_an_emergency(environment: dict[str, str
 
 
 async def test_the_outside_is_pinged_only_while_pages_leave(environment: dict[str, str]) -> None:
-    """Nothing can be written, or an emergency has reached nobody for two minutes: the outside watcher hears nothing."""
+    """Writes fail, or an emergency is unreached for two minutes: the outside watcher hears nothing."""
     dead = {name: "http://127.0.0.1:9" for name in environment if name.endswith("_API_URL")}
     environment |= {**dead, "TOCSIN_SMTP_URL": "smtp://127.0.0.1:9"}
     async with Service(Settings.read(environment), [], load()) as service:

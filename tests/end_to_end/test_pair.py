@@ -1,6 +1,6 @@
 """An emergency behind a real pair of clustered Alertmanagers, fed by two Prometheus replicas, in less time.
 
-What their webhooks say besides the truth (echoes, ends told twice, starts that move) wakes nobody and hides nothing.
+What their webhooks say besides the truth (echoes, ends told twice, starts that move) pages no one and hides nothing.
 """
 
 import asyncio

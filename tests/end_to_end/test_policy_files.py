@@ -44,7 +44,7 @@ async def text(http: aiohttp.ClientSession, path: str) -> str:
 
 
 async def test_a_mounted_policy_is_read_again_by_itself(environment: dict[str, str], tmp_path: Path) -> None:
-    """When the kubelet swaps the mounted folder, new incidents run under the new policy; nobody restarts anything."""
+    """When the kubelet swaps the mounted folder, new incidents run under the new policy, without a restart."""
     folder = mount(tmp_path / "policy", {"policy.yaml": POLICY})
     async with serving(folder, environment) as (service, _):
         before = service.engine.current.digest

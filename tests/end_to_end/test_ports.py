@@ -8,7 +8,7 @@ from receiver.demo.tools import PORTS, free_port
 
 
 def test_a_port_that_was_given_is_kept_until_its_server_listens() -> None:
-    """Whoever asks next, in any process, does not get it; no caller's connection does; its own server can listen."""
+    """The next caller, in any process, does not get it; no caller's connection does; its own server can listen."""
     port = free_port()
     assert port in PORTS
     assert max(PORTS) < 32768, "from here on Linux lends ports to whoever calls out"

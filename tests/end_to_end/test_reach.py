@@ -1,4 +1,4 @@
-"""A page must reach somebody: an emergency with one, two or four of five providers dead."""
+"""A page must reach a person: an emergency with one, two or four of five providers dead."""
 
 import asyncio
 from collections.abc import AsyncIterator

@@ -23,7 +23,7 @@ from tests.patience import GIVES_UP
 
 SENDERS, EACH = 4, 60
 CALM = POLICY.replace("escalation_time: 2s", "escalation_time: 10m")
-"""Nothing escalates while we look: whoever is told is told once."""
+"""Nothing escalates during the test: each recipient is told once."""
 
 EXIT = 40
 """Seconds a stop may take at the worst; Kubernetes and compose wait for 60."""
@@ -140,14 +140,15 @@ async def test_a_stopping_receiver_refuses_webhooks_and_finishes_messages(
 
 
 async def test_a_message_that_is_cut_off_is_given_back(environment: dict[str, str], slow: Slow, tmp_path: Path) -> None:
-    """A message that does not end in time is left without a lease and due, for whoever comes next to send at once."""
+    """A message that does not end in time is left without a lease and due, so that the next service sends it at once.
+    """
     policy = tmp_path / "policy.yaml"
     policy.write_text(tells(slow))
     async with Service(Settings.read(environment), [policy]) as service:
         assert await post(service.address, 1) == 200
         await asyncio.wait_for(slow.asked.wait(), GIVES_UP)
         assert column(environment, "leased_by") != [""]
-        service._scheduling.cancel()  # nobody comes next here
+        service._scheduling.cancel()  # no further send begins here
         await service.dispatcher.finish(0.0)
         assert column(environment, "leased_by") == [""]
         assert column(environment, "status") == ["waiting"]

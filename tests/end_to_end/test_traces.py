@@ -68,7 +68,8 @@ async def test_one_trace_an_incident_from_the_webhook_to_the_delivery(
     environment: dict[str, str], told: Told, collector: Collector, tmp_path: Path
 ) -> None:
     """The trace has the incident's id; its first span is the webhook that opened the incident, and under it are what
-    became of that webhook, later webhooks, and every try to tell somebody, in the order in which they happened."""
+    became of that webhook, later webhooks, and every delivery attempt, in the order in which they happened.
+    """
     policy = tmp_path / "policy.yaml"
     policy.write_text(CALM)
     async with Service(Settings.read({**environment, "TOCSIN_TRACES_URL": collector.url}), [policy]) as service:

@@ -36,7 +36,7 @@ GUIDE = load([Path(__file__).parent.parent / "policies" / "guide.md"])
 
 
 def policy_of_the_guide() -> Policy:
-    """The guide, and somebody who gets its reports."""
+    """The guide's policy, with a recipient of its reports."""
     reports = Reports(
         GUIDE.reports.structure, GUIDE.reports.executive_summary, GUIDE.reports.technical, ("board@company.com",)
     )
@@ -45,7 +45,7 @@ def policy_of_the_guide() -> Policy:
 
 @dataclass(frozen=True)
 class Heard:
-    """One message that reached somebody."""
+    """One delivered message."""
 
     medium: str
     to: str

@@ -78,7 +78,7 @@ async def test_the_report_has_values_and_links(hall: Hall) -> None:
 
 
 async def test_a_link_that_is_none_is_left_out(hall: Hall) -> None:
-    """Only addresses that a browser may open become links, whatever an alert says."""
+    """Only addresses that a browser may open become links, of all that an alert names."""
     notes = {"summary": "Disk", "runbook_url": "javascript:alert(1)", "dashboard_url": f"https://x/{'a' * 3000}"}
     heard = await tell(hall, {"unit": "db1", "annotations": notes, "generatorURL": 'http://x/"><script>'})
     for text in heard.values():
@@ -100,7 +100,7 @@ async def test_grafanas_value_and_addresses_are_told(hall: Hall) -> None:
 
 
 async def test_db9_is_not_db1(hall: Hall) -> None:
-    """db1 recovered and db9 fires: whoever is paged reads of db9, and nobody reads of db1."""
+    """db1 recovered and db9 fires: the pages name db9, and none names db1."""
     await tell(hall, {"unit": "db1"})
     await hall.api("POST", "api/v1/incidents/1/acknowledge", {"by": "dana"})
     await tell(hall, {"unit": "db1", "over": True})
@@ -125,7 +125,7 @@ async def test_another_that_fires_is_named(hall: Hall) -> None:
 
 
 async def test_a_worse_value_is_told_with_its_own_time(hall: Hall) -> None:
-    """At 95 % since 02:13, at 99 % an hour later: nobody reads that it was 99 % at 02:13."""
+    """At 95 % since 02:13, at 99 % an hour later: no message says that it was 99 % at 02:13."""
     notes = {"summary": "Disk of db1 is full", "value": "95", "unit": "%"}
     milder = {"alertname": "DiskFull", "severity": "critical", "instance": "db1"}
     began = moment(Instant(hall.clock.now - MINUTE)).isoformat()
@@ -140,7 +140,7 @@ async def test_a_worse_value_is_told_with_its_own_time(hall: Hall) -> None:
 
 
 async def test_what_recovered_is_not_in_the_title(hall: Hall) -> None:
-    """Two fire, the first recovers, nobody answers: the escalation speaks of the other."""
+    """Two fire, the first recovers, both unacknowledged: the escalation speaks of the other."""
     await tell(hall, {"unit": "db1"}, {"unit": "db9"})
     await tell(hall, {"unit": "db1", "over": True})
     del hall.heard[:]
@@ -183,7 +183,7 @@ TWIN = next(
 
 
 async def test_missing_data_claims_nothing(hall: Hall) -> None:
-    """A twin's page says that nobody knows, in every medium, and that the condition is exceeded in none."""
+    """A twin's page says in every medium that the value is unknown, and in none that the condition is exceeded."""
     labels, annotations = told(TWIN, Sample((("system", "landing-7"),), 1.0))
     alert = {"labels": {"alertname": TWIN.alert, **dict(labels)}, "annotations": dict(annotations)}
     heard = await tell(hall, {"unit": "t", **alert})

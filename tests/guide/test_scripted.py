@@ -71,13 +71,13 @@ async def tell(hall: Hall, what: Rule | IncidentType, labels: dict[str, str], an
             assert action in page.text
         assert what.description in page.text
 
-    # Nobody answers: it escalates at the escalation time, and at the response time the stakeholders hear of it.
+    # Unacknowledged: it escalates at the escalation time, and at the response time the stakeholders hear of it.
     await hall.pass_time(level.escalation_time)
     assert (await hall.api("GET", one))["escalation"]["step"] == 1
     await hall.pass_time(level.response_time - level.escalation_time)
     assert hall.mails("management@company.com")
 
-    # Somebody takes it: the initial template's body goes out.
+    # dana acknowledges it: the initial template's body goes out.
     await hall.api("POST", f"{one}/acknowledge", {"by": "dana"})
     assert any(
         "Response Actions:\n- Incident acknowledged" in each.text for each in hall.mails("management@company.com")
@@ -199,8 +199,8 @@ async def test_a_declared_incident_names_its_system_everywhere(hall: Hall) -> No
 
 
 async def test_a_failure_that_comes_back(hall: Hall) -> None:
-    """Explained and resolved, it fires again: people begin anew, nobody reads the disproved cause as the cause, and the
-    report has both times. Facts that change after the close make a revised report.
+    """Explained and resolved, it fires again: people begin anew, no message names the disproved cause as the cause, and
+    the report has both times. Facts that change after the close make a revised report.
     """
     kind = next(each for each in GUIDE.incident_types if each.name == "flight_control_failure")
     labels, annotations = compiled(kind.key)

@@ -73,7 +73,7 @@ def test_the_page_is_current(story: Aviation) -> None:
 
 
 def test_nothing_of_the_exercise_leaves_the_house(story: Aviation) -> None:
-    """Whoever approves gets the texts, each marked in subject and text; nobody outside hears a word."""
+    """The approver gets the texts, each marked in subject and text; nothing goes outside."""
     heard = chapter(story, "Practised")
     assert not {each.to for each in heard} & set(OUTSIDE)
     texts = [each for each in heard if each.headline.startswith("EXERCISE: ") and "#1 radio" not in each.headline]
@@ -84,7 +84,7 @@ def test_nothing_of_the_exercise_leaves_the_house(story: Aviation) -> None:
 
 
 def test_an_exercise_owes_no_authority_anything(story: Aviation) -> None:
-    """Closed, nobody is reminded of its reports any more, and its own report claims no filing and no telling."""
+    """Closed, no reminder of its reports is sent, and its own report claims no filing and no telling."""
     told = story.heard("email", "board@nordwind.example")[0]
     assert "**EXERCISE: nobody was in danger.**" in told.text
     assert "practised, filed with nobody, 2026-11-19" in told.text
@@ -120,7 +120,7 @@ def test_a_raised_level_owes_at_once_what_level_4_has(story: Aviation) -> None:
 
 
 def test_an_update_comes_by_the_clock_to_all_who_were_told(story: Aviation) -> None:
-    """Half an hour after the one by hand: whoever was paged and the management, by the medium they were told on."""
+    """Half an hour after the one by hand: all who were paged and the management, by the medium they were told on."""
     due = [
         each for each in at(chapter(story, "Raised"), "11-25 04:20") if "Status update: no change since" in each.words
     ]
@@ -271,7 +271,7 @@ def test_the_report_holds_what_a_regulator_asks(story: Aviation) -> None:
 
 
 def test_an_approved_version_says_who_prepared_and_who_approved_it(story: Aviation) -> None:
-    """Dana prepared it, erik approved it as safety manager; what was mailed before that says that nobody has."""
+    """Dana prepared it, erik approved it as safety manager; the version mailed before has no approval."""
     report = story.scenes[-1]
     assert isinstance(report, Shown)
     assert "**Approved by:** erik (safety_manager), 2027-02-24 14:00 UTC (15:00)" in report.text

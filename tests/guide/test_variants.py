@@ -66,7 +66,7 @@ def variant(request: pytest.FixtureRequest) -> Variant:
 
 @pytest.fixture
 def policy(variant: Variant) -> Policy:
-    """The guide, somebody who gets its reports, a contact, and whom the law wants told."""
+    """The guide, a recipient of its reports, a contact, and the authorities that the law wants told."""
     owed = load([PACKS / "obligations" / f"{variant.obligations}.yaml"])
     return replace(
         policy_of_the_guide(),
@@ -131,7 +131,7 @@ def digest(stage: str) -> str:
 
 
 async def practise(story: Story) -> None:
-    """An exercise: approved and closed, and nobody outside hears a word, nor does any authority's clock go on."""
+    """An exercise: approved and closed, nothing goes outside, and no authority's clock goes on."""
     hall, variant = story.hall, story.variant
     declared = {"type": variant.name, "labels": SYSTEM, "exercise": True, "level": EMERGENCY, "by": "erik"}
     await hall.api("POST", "api/v1/incidents", declared)
@@ -191,7 +191,7 @@ async def raise_it(story: Story) -> None:
 
 
 async def come_back(story: Story) -> None:
-    """Everybody begins anew, nobody believes the old cause, and the outside is told again."""
+    """People begin anew, the old cause is disproved, and the outside is told again."""
     hall, variant = story.hall, story.variant
     del hall.heard[:]
     await hall.pass_time(HOUR)

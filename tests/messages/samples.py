@@ -236,7 +236,7 @@ def delivery(what: Notification, incident: Incident = INCIDENT, policy: Policy =
 
 
 def acknowledged(incident: Incident = INCIDENT, by: str = "ada") -> Incident:
-    """The same, taken by somebody three minutes after the opening."""
+    """The same, acknowledged three minutes after the opening."""
     at = Instant(incident.opened_at + 3 * MINUTE)
     windows = {Window.ACK_EXPIRY: Instant(at + 15 * MINUTE)}
     return replace(incident, state=State.ACKNOWLEDGED, acknowledged_by=by, acknowledged_at=at, windows=windows)

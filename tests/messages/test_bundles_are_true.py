@@ -66,7 +66,7 @@ def test_what_stands_above_the_rows_is_so(case: str) -> None:
 
 
 def test_an_sms_tells_the_worst_level() -> None:
-    """Whatever the level of the first."""
+    """It names the highest level, also where the first incident has a lower one."""
     message, _ = CASES["the worst is not the first"]
     assert "3 incidents EMERGENCY" in message.short
 

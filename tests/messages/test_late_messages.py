@@ -95,7 +95,7 @@ def test_an_acknowledgement_is_told_with_its_own_time():
 
 
 def test_a_reminder_names_when_the_acknowledgement_expires_by_now():
-    """A note renewed it after the reminder was planned; given back, nobody need be reminded."""
+    """A note renewed it after the reminder was planned; given back, the reminder is no longer due."""
     world = fired(level=4)
     world.acknowledge()
     world.advance(minutes=11)

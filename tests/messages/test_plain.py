@@ -21,7 +21,7 @@ ANY_TEXT = st.text(st.characters())
 
 @given(ANY_TEXT, st.integers(1, 80))
 def test_anything_becomes_harmless(text, limit):
-    """Whatever comes in, what goes out can be encoded, has no controls but line ends, and keeps the limit."""
+    """For any input, the output can be encoded, has no controls but line ends, and keeps the limit."""
     made = plain(text, limit)
     assert len(made) <= limit
     made.encode()

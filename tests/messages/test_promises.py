@@ -50,7 +50,7 @@ def test_what_changes_before_it_leaves_is_not_denied(incident):
 
 @pytest.mark.parametrize("kind", [Kind.ACKNOWLEDGED, Kind.UPDATE, Kind.BREACH, Kind.REMINDER])
 def test_the_next_updates_time_stands_in_each(kind):
-    """Whoever is told while updates are promised reads when the next one comes."""
+    """A message sent while updates are promised says when the next one comes."""
     assert ("Next update", "by 12:20 UTC") in message(kind, Reason.ACTION, running()).facts
 
 
@@ -62,7 +62,7 @@ def test_no_next_update_is_told_where_none_comes():
 
 
 def test_the_owner_is_told_when_the_update_is_due():
-    """And what happens if nobody writes it."""
+    """And what happens if it is not written."""
     told = message(Kind.REMINDER, Reason.UPDATE_DUE, running(), whom="ada", due_at=str(after(18)))
     assert told.lead.startswith(
         "Reminder: ada: the next status update is due at 12:20 UTC. Write it, else Tocsin tells"

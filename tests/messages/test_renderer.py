@@ -232,7 +232,7 @@ def test_recovery_is_told_as_far_as_it_is_known(recovery, said):
 
 
 def test_a_headline_and_a_call_say_that_the_signal_recovered():
-    """The title tells of what is over: whoever is paged all the same reads and hears that first."""
+    """The title is of what is over: the recipient of a late page reads and hears that first."""
     incident = replace(INCIDENT, recovery=Recovery.CONFIRM, firing=(0, 0, 0, 0))
     told = message(incident=incident, reason=Reason.ESCALATED)
     assert told.headline.startswith("SIGNAL RECOVERED #12 EMERGENCY: ")
@@ -458,7 +458,7 @@ def test_the_guide_as_it_stands_gives_its_messages():
 
 
 def test_an_overdue_limit_is_told_with_its_limit():
-    """What the stakeholders read when nobody acknowledged or assessed in time."""
+    """The stakeholders' message after a missed acknowledgement or assessment."""
     told = notification(Kind.REMINDER, Reason.OVERDUE, what="severity assessment", limit="30m")
     message = WORDS.render(delivery(told), NOON)
     assert "The severity assessment is overdue: it should have come within 30m." in message.text

@@ -87,7 +87,7 @@ def test_answered_says_who_helps():
 
 
 def test_withdrawn_says_so():
-    """Whoever was paged hears that help is not wanted any more, and who has it."""
+    """The people who were paged hear that help is no longer wanted, and who owns it."""
     world = acknowledged()
     world.escalate("amir")
     world.withdraw("amir")
@@ -108,7 +108,7 @@ def test_a_doubt_names_who_has_it():
 
 @pytest.mark.parametrize("kind", [Kind.PAGE, Kind.BREACH])
 def test_after_an_expiry_the_breach_says_who_acknowledged(kind):
-    """Neither who is paged nor management reads that nobody acknowledged."""
+    """Neither the page nor management's message says that it was never acknowledged."""
     world = acknowledged().advance(minutes=31)
     lead = last(world, kind).lead
     assert "amir acknowledged at 08:54 UTC; the acknowledgement of amir expired at 09:09 UTC; no answer since" in lead
@@ -125,7 +125,7 @@ def test_every_page_after_an_expiry_says_so():
 
 
 def test_asked_by_who_had_it_before_the_expiry():
-    """Nobody has it; who did and who asks is said."""
+    """It has no owner; the message names the former owner and the one who asks."""
     world = acknowledged().advance(minutes=20)
     world.escalate("amir")
     assert last(world).lead == (
@@ -177,7 +177,8 @@ def test_asked_again_and_again_the_first_and_the_last_are_told():
 
 
 def test_never_acknowledged_is_said_where_it_is_so():
-    """Nobody ever acknowledged: the breach says so, also after somebody without it asked for the next step."""
+    """An incident without any acknowledgement: the breach says so, also after another person asked for the next step.
+    """
     world = World(WHOLE)
     world.fire("a", level=4)
     world.escalate("ben")
@@ -194,7 +195,7 @@ def test_taken_over_is_said_of_who_took_it_and_when():
 
 
 def test_the_report_tells_each_response_time_and_who_had_it():
-    """One line for each that began; none says that nobody acknowledged beside the line that says who did."""
+    """One line for each that began; none says "unacknowledged" beside the line that names who acknowledged."""
     world = acknowledged()
     world.escalate("amir")
     world.advance(minutes=40)

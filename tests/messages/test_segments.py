@@ -38,7 +38,7 @@ def test_segments_are_counted_as_networks_do(text, segments):
 
 
 def test_what_fits_is_left_alone():
-    """A text that fits keeps its characters, whatever they are."""
+    """A text that fits keeps its characters, of any script."""
     text = "Überdruck – Ventil 3 🔥"  # noqa: RUF001 - the dash is the point
     assert fit(text, 2) == text
 
@@ -59,7 +59,7 @@ def test_what_is_too_long_ends_in_dots():
 
 @given(st.text(st.characters(exclude_categories=["Cs"]), max_size=700), st.integers(1, 3))
 def test_everything_fits(text, segments):
-    """Whatever is written, no more SMS than asked for are sent."""
+    """No text takes more SMS than asked for."""
     assert count_segments(fit(text, segments)) <= segments
 
 

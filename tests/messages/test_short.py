@@ -1,4 +1,4 @@
-"""What an SMS never loses: which incident, of which system, and how to answer; whatever else has to go."""
+"""An SMS never loses the incident, its system and the way to answer, at the cost of all else."""
 
 import dataclasses
 
@@ -37,7 +37,7 @@ def sms(title, system="landing-7", words=WORDS, reason=Reason.OPENED, count=1, e
 @settings(max_examples=150)
 @given(st.text(ANY, max_size=400), NAMES, st.booleans(), st.sampled_from([1, 7]))
 def test_system_and_answer_are_never_cut(title, system, replies, count):
-    """Whatever the title and in whatever script: the system's name and one way to answer are whole."""
+    """For any title, in any script, the system's name and one way to answer are whole."""
     said = sms(title, system, dataclasses.replace(WORDS, sms_replies=replies), count=count)
     assert system in said or simplify(system) in said
     assert (LINK in said) or ("reply ACK 12" in said if count == 1 else "reply ACK ALL" in said)

@@ -1,4 +1,4 @@
-"""One subject an incident, that stays true whatever becomes of it; how it stands is the text's first line."""
+"""One subject for each incident, true in all its states; its state is the text's first line."""
 
 import dataclasses
 from itertools import product
@@ -42,7 +42,7 @@ def numbered(number, incident=INCIDENT):
 @pytest.mark.parametrize("kind", [kind for kind in Kind if kind is not Kind.EXTERNAL])
 @pytest.mark.parametrize("incident", [INCIDENT, VERIFYING, CONFIRM, acknowledged(), resolved()])
 def test_an_incident_has_one_subject_from_its_opening_to_its_end(kind, incident):
-    """Whatever is told, for whatever reason, in whatever state: the subject names the incident and says nothing else."""
+    """For any kind, reason and state the subject names the incident and says nothing else."""
     assert {message(kind, reason, incident).subject for reason in Reason} == {SUBJECT}
 
 
@@ -123,7 +123,7 @@ def test_a_bundle_names_its_systems():
 @pytest.mark.parametrize("incident", [VERIFYING, CONFIRM, UNVERIFIED])
 @pytest.mark.parametrize("replies", [True, False])
 def test_an_sms_of_what_recovered_asks_for_no_acknowledgement(reason, incident, replies):
-    """Whatever it was planned for, alone or with others: nothing is called unacknowledged that may be over."""
+    """For any reason, alone or with others: an incident that may be over is never called unacknowledged."""
     words = dataclasses.replace(WORDS, sms_replies=replies)
     for incidents in ([incident], [numbered(12, incident), numbered(13, incident)]):
         items = tuple((notification(Kind.PAGE, reason, "sms", each), each) for each in incidents)

@@ -171,7 +171,7 @@ TOLD_ONLY = {
 @pytest.mark.parametrize(("happens", "kind", "reason"), TOLD_ONLY.values(), ids=TOLD_ONLY)
 def test_who_is_only_told_is_not_asked_to_acknowledge(happens, kind, reason):
     """Management that acknowledged to say "I have read it" would stop the paging of those who can mend it: it may open
-    the incident. Whoever is paged is asked.
+    the incident. The recipient of a page is asked.
     """
     world = World(WHOLE)
     world.fire("a")
@@ -235,13 +235,13 @@ def test_rows_of_several_name_what_fired():
 
 
 def test_an_sms_of_what_was_resolved_while_it_fires_says_so(world):
-    """Whoever reads only that it is resolved takes it for over."""
+    """A reader of "resolved" alone takes the incident for over."""
     world.resolve("amir", force=True, note="a false alarm")
     assert told(world, Reason.ACTION, Kind.RESOLVED).short.endswith("is full: 97.3 %. Alerts still fire.")
 
 
 def test_an_sms_for_whoever_calls_others_to_what_recovered_says_both():
-    """Nobody has it, somebody escalates it by hand, and meanwhile its signal recovered."""
+    """An unacknowledged incident is escalated by hand after its signal recovered."""
     world = World(WHOLE)
     world.receive(disk(world, "db1", 4))
     world.clear("db1")

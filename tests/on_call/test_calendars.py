@@ -99,7 +99,7 @@ def test_exceptions_additions_and_moved_instances():
 
 
 def test_cancelled_and_transparent_events_put_nobody_on_call():
-    """They are in the calendar, and mean that nobody has to be there."""
+    """Such events need no person on call."""
     found = read(
         calendar(
             event("dana", "20261001T080000Z", "20261001T100000Z", "STATUS:CANCELLED"),
@@ -119,7 +119,7 @@ def test_times_without_a_zone_are_the_schedules_or_the_calendars(zone, begins):
 
 
 def test_people_are_known_by_summary_attendee_or_alias():
-    """In that order; who declined does not attend. A name that is nobody's is said."""
+    """In that order; a person who declined does not attend. A name of no known person is said."""
     mail = "ATTENDEE;CN=Chris:mailto:Chris@example.org"
     declined = "ATTENDEE;PARTSTAT=DECLINED:mailto:dana@example.org"
     found = read(
@@ -265,7 +265,7 @@ def test_a_feed_of_grafana_oncall_is_read_as_it_is():
 
 
 def test_a_feed_of_a_whole_goalert_schedule_is_read_as_it_is():
-    """Of `dana On-Call (GoAlert: primary)` the name counts; a feed of one person names nobody, and that is said."""
+    """Of `dana On-Call (GoAlert: primary)` the name counts; a feed of one person has no name, and that is said."""
     text = calendar(
         event("dana On-Call (GoAlert: primary)", "20261005T090000Z", "20261006T090000Z"),
         event("Ben On-Call (GoAlert: primary (EU)) Begins*", "20261006T090000Z", "20261007T090000Z"),
@@ -356,7 +356,7 @@ BROKEN_ALARM = ("BEGIN:VALARM", "TRIGGER:in time", "END:VALARM")
     ],
 )
 def test_what_says_when_an_event_is_has_to_be_right(one, says):
-    """An event that is half read would leave hours to nobody: it is named, with what is wrong. Alarms do not matter."""
+    """An event that is half read would leave a gap: it is named, with what is wrong. Alarms do not matter."""
     found = read(calendar(one, event("ben", "20261002T080000Z", "20261002T090000Z")))
     assert says in found.fault
     assert bool(says) is bool(found.fault)

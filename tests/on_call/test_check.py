@@ -60,7 +60,7 @@ def test_each_planted_gap_is_found(hours):
 
 
 def test_nothing_is_found_where_nothing_is_wrong():
-    """Over every change of clocks of the year: no gap, no night, nobody twice."""
+    """Over every change of clocks of the year: no gap, no night, no person twice."""
     assert said(policy(TWO.replace("America/Chicago", "Europe/Berlin")), days=800) == {}
 
 
@@ -114,7 +114,7 @@ def test_one_drill_for_each_way_of_being_on_call():
 
 
 def test_every_person_missing_is_tried():
-    """Who stands alone is named, whoever of the rotation it is."""
+    """Each person of the rotation without whom no one is reached is named."""
     ways, _ = reaches_over(walk(layered(WEEKLY), NOW, 60))
     margin = next(each for each in ways if each.level == 4)
     assert {name for name, after in margin.without_person.items() if after is None} == {"dana", "ben", "chris"}

@@ -59,7 +59,7 @@ def test_adjacent_whole_days_are_no_gap():
 
 
 def test_next_on_call_knows_overrides():
-    """Who comes after the present shift is whoever took it over."""
+    """An override of the next shift changes who is next."""
     given = layered(DAILY, zone="UTC")
     over = Override("primary", "chris", utc("2026-10-02T09:00"), utc("2026-10-03T09:00"), "lee")
     found = roster(given, "2026-10-01T10:00", "2026-10-10T00:00", [over])
@@ -75,7 +75,7 @@ def test_an_override_that_has_ended_is_not_told():
 
 
 def test_a_deleted_person_is_not_paged():
-    """An override of theirs counts as nobody, and so does their event in a calendar."""
+    """An override of theirs counts as a vacancy, and so does their event in a calendar."""
     over = Override("primary", "zoe", utc("2026-10-02T09:00"), utc("2026-10-03T09:00"), "zoe")
     given = layered(DAILY, zone="UTC")
     found = roster(given, "2026-10-01T09:00", "2026-10-09T00:00", [over])

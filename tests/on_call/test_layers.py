@@ -55,7 +55,7 @@ def test_months_end_on_their_last_day_and_do_not_drift():
 
 
 def test_fridays_person_is_followed_on_monday_by_the_next():
-    """Days that `only` has not are no turns: nobody is skipped over a weekend, and nobody comes twice."""
+    """Days outside `only` are no turns: no person is skipped over a weekend, and none comes twice."""
     office = "[{days: [mon, tue, wed, thu, fri], from: 09:00, to: 17:00}]"
     daily = layered(f"{{people: [dana, ben, chris], starts: 2026-10-01T09:00, every: 1d, only: {office}}}", zone="UTC")
     found = roster(daily, "2026-10-01T00:00", "2026-10-07T00:00")
@@ -117,7 +117,7 @@ def test_turns_below_a_day_keep_their_time_of_day():
 
 
 def test_before_the_start_there_is_a_gap():
-    """Nobody is put on call before the first turn."""
+    """No person is on call before the first turn."""
     weekly = layered("{people: [dana], starts: 2026-10-01T09:00, every: 1w}", zone="UTC")
     found = roster(weekly, "2026-09-30T00:00", "2026-10-20T00:00")
     assert missing(found) == [("2026-09-30T00:00", "2026-10-01T09:00")]
@@ -125,7 +125,7 @@ def test_before_the_start_there_is_a_gap():
 
 
 def test_later_layers_go_over_earlier_ones():
-    """Where the upper layer has nobody, the lower one shows."""
+    """In a gap of the upper layer, the lower one shows."""
     found = roster(
         layered(
             "{people: [dana], starts: 2026-10-01T00:00, every: 1w}",

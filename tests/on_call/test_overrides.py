@@ -42,7 +42,7 @@ def test_the_latest_of_two_overrides_wins():
 
 
 def test_a_deleted_person_is_not_on_call():
-    """The override is void and counts as nobody: not even the person whom it relieved is taken for on call."""
+    """The override is void and leaves a gap: the person whom it relieved is not on call either."""
     gone = override("zoe", "2026-10-03T10:00", "2026-10-03T18:00")
     found = roster(WEEKLY, "2026-10-03T00:00", "2026-10-04T00:00", [gone])
     assert missing(found) == [("2026-10-03T10:00", "2026-10-03T18:00")]
@@ -68,6 +68,6 @@ def test_an_override_fills_a_gap():
 
 @pytest.mark.parametrize(("reference", "names"), [("@primary", ["dana"]), ("@chris", ["chris"]), ("@nobody", [])])
 def test_whom_a_reference_stands_for(reference, names):
-    """A schedule: whoever is on call then; a person: that person."""
+    """A schedule: its people on call then; a person: that person."""
     found = roster(WEEKLY, "2026-10-01T00:00", "2026-10-15T00:00")
     assert [each.name for each in people_of(reference, WEEKLY, [found], utc("2026-10-02T00:00"))] == names

@@ -29,14 +29,15 @@ def shift(begins: float, ends: float, person: str, source: str = "layer 1") -> S
 
 
 def test_pieces_of_one_person_are_one_time() -> None:
-    """Whoever took it by an override until their own shift begins is on call until that ends; next is who follows."""
+    """A person on call by an override until their own shift begins is on call until that ends; next is another person.
+    """
     stands = standing(roster(shift(0, 2, "ben", "override by ann"), shift(2, 7, "ben"), shift(7, 14, "dana")), START)
     assert [(each.person, each.ends) for each in stands.on_call] == [("ben", START + 7 * DAY)]
     assert stands.next == shift(7, 14, "dana")
 
 
 def test_next_after_a_gap_may_be_the_same_person() -> None:
-    """A break ends somebody's time; where nobody is on call, there is no end, and next is who comes."""
+    """A gap ends a person's time; in a gap there is no end, and next is the person who comes."""
     broken = roster(shift(0, 1, "ben"), shift(3, 4, "ben"))
     assert standing(broken, START).next == shift(3, 4, "ben")
     in_gap = standing(broken, START + 2 * DAY)
@@ -45,7 +46,7 @@ def test_next_after_a_gap_may_be_the_same_person() -> None:
 
 
 def test_told_in_the_schedules_zone() -> None:
-    """In wall time that is named, over a change of clocks too; nobody is said as loud as somebody."""
+    """In named wall time, over a change of clocks too; a gap is shown in capitals."""
     told = who_is_on_call(roster(shift(0, 2, "ben"), shift(2, 7, "dana")), START)
     assert told == "primary: ben until Mon 26 Oct, 08:00 CET; then dana"
     broken = roster(shift(0, 0.5, "ben"), shift(3, 4, "dana"))

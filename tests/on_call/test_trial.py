@@ -27,7 +27,7 @@ class Recorder:
     ids=["in a shift", "in a gap"],
 )
 async def test_a_test_message_goes_to_who_is_on_call(at, told, kind):
-    """In a shift its person gets it; in a gap nobody, which is the answer."""
+    """In a shift its person gets it; in a gap it is not sent, and the answer says so."""
     policy = layered('{people: [dana, ben], starts: "2026-10-01T09:00", every: 1w}')
     [phone] = [each for each in policy.channels if each.name == "phone"]
     provider = Recorder()

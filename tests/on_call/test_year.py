@@ -157,7 +157,7 @@ def live(year, dice, at, opens=None):
 
 
 def check_right(truth, one, swap):
-    """Whoever was reached was on call at that very moment, by the reference that the message tells."""
+    """Each reached person was on call at that very moment, by the reference that the message tells."""
     for each in one.delivered:
         if each.kind is Kind.PAGE and each.via and not swap:
             assert truth.who(each.via.removeprefix("@"), each.done_at) == each.person

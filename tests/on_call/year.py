@@ -152,7 +152,7 @@ class Expected:
         self._step(0, at)
 
     def live(self, begins, taken=None, given_back=None, swap=None):
-        """Minute by minute; somebody has it from `taken` until `given_back`, and `swap` is (when, override)."""
+        """Minute by minute; a person owns it from `taken` until `given_back`, and `swap` is (when, override)."""
         at, swaps = begins, dict([swap] if swap else [])
         while (at := min(self._next(at), taken or self.until, *swaps, self.until)) < self.until:
             if at in swaps:
@@ -185,7 +185,7 @@ class Expected:
         )
 
     def _on_call(self, at, names):
-        """Person → the ways that channels of these names offer; and the schedules by which nobody can be told."""
+        """Person → the ways that channels of these names offer; and the schedules by which no person can be told."""
         found, vacant = {}, set()
         for way in names:
             person = self.truth.who(BY[way], at)
@@ -210,7 +210,7 @@ class Expected:
         elif self.vacant or known:
             self._fall_back(at)
         elif self.level > 2 and {way for _, way, _ in self.pages - before} == {"phone"}:
-            self.rescues = at + MINUTE  # it rings, and nobody answers
+            self.rescues = at + MINUTE  # it rings, and there is no answer
 
     def _tell(self, person, offered, at):
         """By all that is offered; else as the person wishes, and at levels 3 and 4 by all that wakes."""
@@ -247,7 +247,7 @@ class Expected:
                     self._add(at, way, person)
 
     def _look(self, at):
-        """Who is on call may be another by now. Whoever went off call before anything was sent has not been told."""
+        """The person on call may have changed. One who went off call before the first delivery has not been told."""
         found, vacant = self._on_call(at, STEPS[self.level][self.step])
         if at < self.up:
             self.told &= found.keys()

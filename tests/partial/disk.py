@@ -45,7 +45,7 @@ def break_down(place: Path) -> None:
 
 
 def mount_again(place: Path) -> None:
-    """Once nobody has a file open on it."""
+    """Mounts it again, once no process has a file open on it."""
     for _ in range(100):
         if _succeeds("umount", str(place)):
             break

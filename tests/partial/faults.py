@@ -53,7 +53,7 @@ fault("file replaced")(of_the_file(database_file.replaced))
 
 @fault("file system read-only")
 async def file_system_read_only(site: Site) -> AsyncIterator[None]:
-    """Its disk failed; once that is mended, the file system is mounted anew, for which nobody may use it."""
+    """Its disk failed; to mend it the file system is mounted anew, for which no process may use it."""
     disk.break_down(site.database.parent)
     yield
     site.process.kill()
@@ -82,7 +82,7 @@ async def writer_looping(site: Site) -> AsyncIterator[None]:
 
 
 async def _execute(connection: sqlite3.Connection, statement: str) -> None:
-    """As soon as nobody else holds the file."""
+    """As soon as no other connection holds the file."""
     async with asyncio.timeout(60):
         while True:
             with suppress(sqlite3.OperationalError):
@@ -125,7 +125,7 @@ async def read_only(site: Site) -> AsyncIterator[None]:
 
 @fault("PostgreSQL away")
 async def away(site: Site) -> AsyncIterator[None]:
-    """It lets nobody in, and ends every connection."""
+    """It refuses all logins, and ends every connection."""
     _as_owner(site, "ALTER ROLE {role} NOLOGIN", DISCONNECT)
     yield
     _as_owner(site, "ALTER ROLE {role} LOGIN")

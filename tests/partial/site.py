@@ -38,7 +38,7 @@ from tests.web.test_tls import Papers
 PACE = int(os.environ.get("PACE", "5"))
 HEALTHY, LOW = 0.99, 0.9
 FOREIGN = "ReactorHot"
-"""A level 4 alert that no policy knows: somebody's own rule, with the word for it in `severity`."""
+"""A level 4 alert of a rule outside the policy, with the word for it in `severity`."""
 OURS = "SafetyMarginLow"
 PAGED = "safety_margin_low"
 """How Tocsin's own pages name it: by the policy's rule."""
@@ -236,7 +236,7 @@ class Site:
             f"--config.file={self.folder / 'alertmanager.yml'}",
             f"--storage.path={self.folder / 'alertmanager'}",
             "--cluster.listen-address=",
-            "--log.level=debug",  # it then says what it flushes, also where nobody is told of it
+            "--log.level=debug",  # it then says what it flushes, also where it sends nothing
         )
 
     async def _start_tool(self, name: str, *arguments: str) -> tools.Tool:
@@ -247,7 +247,7 @@ class Site:
         return tool
 
     def write_rules(self) -> None:
-        """Write what Prometheus evaluates: the compiled groups, faster, and a rule of somebody else's."""
+        """Write what Prometheus evaluates: the compiled groups, faster, and a rule outside the policy."""
         policy = load([self.policy])
         tocsin = self_monitoring.Tocsin(receiver_url=self.base + self.path)
         groups = faster_groups((*compile_rules(policy), *self_monitoring.groups(policy, tocsin)), PACE)
@@ -341,11 +341,11 @@ class Site:
             return "none", ""
 
     def mails_around(self) -> list[tuple[str, str, str, str]]:
-        """About an emergency that Tocsin may have told nobody."""
+        """Mails about an emergency that Tocsin may not have delivered."""
         return self.around.on("email", self_monitoring.FAIL_THROUGH)
 
     def has_flushed_end(self) -> bool:
-        """Whether Alertmanager has come to the end of fail-through, of which nobody is to be told."""
+        """Whether Alertmanager has come to the end of fail-through, which sends no message."""
         log = (self.folder / "prometheus-alertmanager.log").read_text()
         return bool(re.search(rf"msg=flushing .*{self_monitoring.FAIL_THROUGH}\[\w+\]\[resolved\]", log))
 

@@ -30,7 +30,7 @@ DISK = "disk"
 ONLY = os.environ.get("ROWS", "")
 """Names of rows with commas, or "all"; empty: the first of each kind."""
 AT_ONCE = 3
-"""Sites that start at one time: each then takes seconds, however many there are and whatever else the machine does."""
+"""Sites that start at one time: each then takes seconds, for any number of sites and other load of the machine."""
 
 
 def needs_postgresql(row: Row) -> bool:
@@ -126,8 +126,8 @@ def chosen() -> list[Row]:
 
 
 async def test_partial_failures(tmp_path: Path, request: pytest.FixtureRequest) -> None:
-    """Each state side by side: what is seen is what the table says; whatever cannot be paged reaches people around
-    Tocsin within three minutes, once, with what fires, and nobody is told that it is over when Tocsin is back.
+    """Each state side by side: what is seen is what the table says; an alert that cannot be paged reaches people around
+    Tocsin within three minutes, once, with what fires, and no all-clear follows when Tocsin is back.
     """
     need("prometheus", "prometheus-alertmanager")
     rows, starting = chosen(), asyncio.Semaphore(AT_ONCE)
@@ -151,6 +151,6 @@ async def run(row: Row, folder: Path, server: Any, starting: asyncio.Semaphore) 
 
 
 def test_every_row_is_run() -> None:
-    """The table has no row that nobody breaks, and nothing is broken that it does not name."""
+    """Every row of the table has a fault, and every fault has a row."""
     assert [row.state for row in ROWS if row.state not in FAULTS] == []
     assert len(FAULTS) == len(ROWS)

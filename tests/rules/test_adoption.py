@@ -157,7 +157,7 @@ def test_what_cannot_be_held_is_said(rule, reason, tmp_path):
 
 
 def test_severities_groups_and_kubernetes(tmp_path):
-    """A PrometheusRule is read too; a word that nobody knows is a guess, and said; groups keep their intervals."""
+    """A PrometheusRule is read too; an unknown word is a guess, and said; groups keep their intervals."""
     group = {
         "name": "g",
         "interval": "15s",

@@ -28,7 +28,7 @@ WATCHED = {
 
 @pytest.mark.parametrize(("pair", "file"), [(pair, file) for pair, files in WATCHED.items() for file in files])
 def test_a_policy_compiles_to_what_was_reviewed(pair, file):
-    """The outputs are those that somebody has read; a change shows in the difference."""
+    """The outputs are the reviewed ones; a change shows in the difference."""
     golden = HERE / "golden" / f"out-{pair}-{file}"
     made = render(load(PAIRS[pair])).files[file]
     if os.environ.get("REWRITE_GOLDEN"):

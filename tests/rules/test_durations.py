@@ -118,7 +118,7 @@ def test_a_policy_is_told_in_its_own_units(written, said):
 
 
 def test_what_is_spelled_in_two_ways_has_the_shortest_spelling():
-    """Nobody can say then which of them is meant; what the policy spells nowhere has it too."""
+    """The policy does not say then which of them is meant; a duration without a spelling has it too."""
     assert as_spelled(72 * HOUR, spellings(["72h", "3d"])) == "3d"
     assert as_spelled(72 * HOUR, ()) == "3d"
 

@@ -102,7 +102,7 @@ def test_a_file_that_cannot_be_read_is_told_by_name(tmp_path, name, content, say
 
 @pytest.mark.parametrize("kind", ["pipe", "socket", "device"])
 def test_what_is_no_file_is_not_waited_for(tmp_path, kind):
-    """A pipe that nobody writes to, a socket, a device without an end: told by name; other files of the folder count."""
+    """A pipe without a writer, a socket, a device without an end: told by name; other files of the folder count."""
     path, folder = tmp_path / "folder" / "policy.yaml", tmp_path / "folder"
     folder.mkdir()
     if kind == "pipe":

@@ -1,4 +1,4 @@
-"""Whatever stands in a policy file, `load` gives a policy or says what is wrong and where; nothing else."""
+"""For any content of a policy file, `load` gives a policy or says what is wrong and where; nothing else."""
 
 import copy
 from pathlib import Path

@@ -43,7 +43,7 @@ def test_numbers_stay_as_they_were_written():
 
 
 def test_what_is_not_used_is_listed():
-    """Collectors, evaluators, reports and what nobody knows are named with their system, and are no fault."""
+    """Collectors, evaluators, reports and unknown keys are named with their system, and are no fault."""
     policy = load([GUIDE, SYSTEMS])
     assert "Cargo Drone: evaluators" in policy.unused
     assert "Parcel Prices: quality_framework" in policy.unused

@@ -67,7 +67,7 @@ def route_of(tree, labels):
 
 @pytest.mark.parametrize("options", OPTIONS.values(), ids=OPTIONS)
 def test_amtool_accepts_every_variant(amtool, tmp_path, options):
-    """amtool check-config takes the configuration whatever the options."""
+    """amtool check-config takes the configuration, for all options."""
     write(POLICY, tmp_path, **options)
     answer = amtool("check-config", tmp_path / "alertmanager.yml")
     assert answer.returncode == 0, answer.stdout + answer.stderr
@@ -90,7 +90,7 @@ def test_every_alert_reaches_somebody(amtool, tmp_path, receiver, labels):
 
 
 def test_without_a_fallback_tocsin_is_told_about_itself_and_the_file_says_so():
-    """Where nobody can be reached around Tocsin, the alerts still go somewhere, and the file says what is missing."""
+    """Without a way around Tocsin, the alerts still go somewhere, and the file says what is missing."""
     text = render(POLICY).files["alertmanager.yml"].decode()
     assert "Nobody is told when Tocsin itself is down" in text
     assert [receiver["name"] for receiver in yaml.safe_load(text)["receivers"]] == ["tocsin"]
@@ -218,7 +218,8 @@ def test_kubernetes_gets_strings_where_it_wants_strings(options):
 
 def test_tocsins_own_alerts_have_the_objects_namespace():
     """The operator lets an AlertmanagerConfig see only alerts of its own namespace: the heartbeat and its like have it,
-    alerts of the policy keep that of what they measure; without a namespace nobody has one."""
+    alerts of the policy keep that of what they measure; without the option no alert has one.
+    """
     for namespace, wanted in (("monitoring", set(WATCH)), ("", set())):
         files = render(POLICY, Options(namespace=namespace)).files
         groups = yaml.safe_load(files["prometheusrule.yaml"])["spec"]["groups"]

@@ -1,4 +1,4 @@
-"""Templates are other people's programs: whatever they do, filling one ends soon, small and said."""
+"""Templates are other people's programs: filling one ends soon, with bounded output or an error."""
 
 import asyncio
 import subprocess

@@ -57,7 +57,7 @@ def alerts(path):
 
 
 def test_another_tocsin_masks_nothing(promtool, tmp_path):
-    """A staging Tocsin that is up does not hide that this one is down; that it cannot deliver concerns nobody here."""
+    """A staging Tocsin that is up does not hide that this one is down; its failed deliveries fire no alert here."""
     write(POLICY, tmp_path, instance=parse('namespace="prod"'))
     staging = 'job="tocsin",namespace="staging"'
     test = {
@@ -143,8 +143,8 @@ PASSED_OVER: dict[str, tuple[dict[str, str], bool]] = {
 
 @pytest.mark.parametrize(("labels", "is_passed_over"), PASSED_OVER.values(), ids=PASSED_OVER)
 def test_what_opens_no_incident_is_no_emergency(promtool, tmp_path, labels, is_passed_over):
-    """Whatever the policy ignores, or takes for a sign of life, fires no fail-through, though its severity is the
-    highest; of what cannot be told from ALERTS, because labels are added on the way, people hear.
+    """An alert that the policy ignores, or takes for a sign of life, fires no fail-through, though its severity is the
+    highest; one that ALERTS cannot tell apart, because labels are added on the way, does.
     """
     ignored = 'alertname="X",team="play"', 'alertname="Y",team!="core"', 'alertname="Y",alertstate=~"|firing"'
     pulses = (("", 'alertname="Pulse"'), ("other", 'alertname="Pulse of another"'))

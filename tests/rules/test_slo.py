@@ -49,7 +49,7 @@ def test_which_way_is_good(given, thresholds, expected):
 
 
 def test_a_doubtful_direction_is_an_error_with_its_place():
-    """Where nobody can tell which way is good, the SLO is refused rather than guessed."""
+    """Where it is unclear which way is good, the SLO is refused rather than guessed."""
     (problem, *_) = expand([system(slo("defects", "0.02"))]).problems
     assert problem.severity == "error"
     assert (problem.line, problem.column) == (3, 5)

@@ -132,7 +132,7 @@ CHANGED = dict(
 
 @pytest.mark.parametrize("made", CHANGED.values(), ids=CHANGED)
 def test_the_digest_is_another_where_the_rules_are(made):
-    """Whatever is changed: the digest changes if and only if what Prometheus is given does."""
+    """For any change, the digest changes if and only if what Prometheus is given does."""
     assert (rules_digest(made) != rules_digest(POLICY)) == (rules_yml(made) != rules_yml(POLICY))
 
 
