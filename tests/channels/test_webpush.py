@@ -62,8 +62,7 @@ async def test_every_device_shows_a_page(service):
 
 
 async def test_an_all_clear_is_not_urgent_and_takes_its_place(service):
-    """News is of normal urgency; all messages of an incident have one topic and tag, which do not reveal the incident.
-    """
+    """News is of normal urgency; messages of one incident share a topic and tag, which do not reveal it."""
     browser = Browser()
     sender = make_sender([device(service, "phone", browser)], [])
     for message in (

@@ -260,9 +260,7 @@ def other(request: pytest.FixtureRequest) -> Iterator[str]:
 
 @pytest.mark.parametrize("other", ANSWERS, indirect=True)
 def test_another_server_at_the_url(run: Run, other: str) -> None:
-    """For any answer of another web server: a sentence that names the option, nothing of what came, and not exit code
-    0.
-    """
+    """A web server other than Tocsin gives exit code 1 and a sentence with the option, nothing of its answer."""
     for words in ASKING:
         code, told = run(*words, "--url", other)
         assert code == 1, words

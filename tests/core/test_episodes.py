@@ -130,9 +130,7 @@ def test_what_cannot_be_an_echo_is_believed_at_once(before, how, seconds):
 
 
 def test_a_source_that_is_called_as_ours_has_echoes():
-    """Only alerts that no webhook brought are Tocsin's own: a source that an operator named `tocsin` is one like any
-    other.
-    """
+    """Only alerts without a webhook are Tocsin's own: a source that is named `tocsin` is one like any other."""
     world, fired = recovered(source=OWN)
     world.advance(seconds=8)
     tell(world, fired, peer="two", source=OWN)

@@ -436,8 +436,7 @@ def test_who_was_told_is_offered_the_end_in_a_later_episode(decide, standing):
 
 
 def test_who_was_told_the_end_is_not_told_it_twice():
-    """It recurred and ended, and the recipients outside did not hear that it recurred: there is no second end to send.
-    """
+    """It recurred and ended, and the recipients outside did not hear of the recurrence: they need no second end."""
     world = opened()
     world.acknowledge()
     approve(world)

@@ -231,8 +231,7 @@ def test_who_wants_no_repetition_hears_again_at_the_breach():
 
 
 def test_who_comes_on_call_after_a_gap_is_paged():
-    """Before nine no person is on call, and the fallback is told; at nine dana is paged, as the incident is still open.
-    """
+    """Before nine no person is on call, and the fallback is told; at nine dana is paged, as it is still open."""
     text = POLICY.replace("PEOPLE", "dana").replace("CHANNELS", "sms")
     hours = 'every: 1d, only: [{days: [mon, tue, wed, thu, fri, sat, sun], from: "09:00", to: "17:00"}]'
     one = World(load_text(text.replace("every: 1d", hours)).policy, configured=("email", "sms", "phone"))

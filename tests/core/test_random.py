@@ -182,8 +182,7 @@ class Watched(World):
             assert len(cleared) == 1
 
     def _check_page(self, incident: Incident) -> None:
-        """An open incident has reached a person, is about to try the next fallback, or has recorded that none is left.
-        """
+        """An open incident has reached a person, will try the next fallback, or has recorded that none is left."""
         pages = [each for each in self.outbox.values() if each.incident_id == incident.id and each.kind is Kind.PAGE]
         current = [each for each in pages if each.page == incident.page.serial]
         assert not incident.page.delivered or any(each.reached_at is not None for each in current)

@@ -593,9 +593,7 @@ def test_the_tests_pod_serves_nobody(rendered: dict[str, Any]) -> None:
 
 
 async def test_helms_test_sends_an_alert_through(tmp_path: Path) -> None:
-    """What the pod of `helm test` runs, against a receiver: well under the right token, not under another; no page is
-    sent.
-    """
+    """What the pod of `helm test` runs, against a receiver: well under the right token, not under another; no page."""
     given = {"TOCSIN_DATABASE": "sqlite://", "TOCSIN_WEBHOOK_TOKEN": "w-of-sixteen-letters"}
     settings = Settings.read({**given, "TOCSIN_LISTEN": f"127.0.0.1:{free_port()}"})
     async with Service(settings, [KUBERNETES / "base" / "policy.yaml"]) as service:

@@ -390,8 +390,7 @@ def test_check_explains_its_lints():
 
 
 def test_check_says_when_nobody_may_approve(tmp_path):
-    """Where the environment says who may do what, and none of them approves; it says nothing where no person is named.
-    """
+    """Said where the environment says who may do what, and none of them approves; not where no person is named."""
     (tmp_path / "policy.yaml").write_text(policy())
     for tokens, said in (("rita:responder:rrr", True), ("rita:responder:rrr,cleo:approver:ccc", False), ("", False)):
         shown = CliRunner().invoke(app, ["check", str(tmp_path)], env={"TOCSIN_API_TOKENS": tokens})

@@ -140,8 +140,7 @@ async def test_a_stopping_receiver_refuses_webhooks_and_finishes_messages(
 
 
 async def test_a_message_that_is_cut_off_is_given_back(environment: dict[str, str], slow: Slow, tmp_path: Path) -> None:
-    """A message that does not end in time is left without a lease and due, so that the next service sends it at once.
-    """
+    """A message that does not end in time is left without a lease and due: the next service sends it at once."""
     policy = tmp_path / "policy.yaml"
     policy.write_text(tells(slow))
     async with Service(Settings.read(environment), [policy]) as service:

@@ -129,8 +129,7 @@ def test_later_messages_follow_in_order_and_in_the_thread(world: EngineWorld) ->
 
 
 def test_what_is_overtaken_before_it_is_sent_is_never_sent(world: EngineWorld) -> None:
-    """An acknowledgement overtakes waiting pages: they end as superseded, in the timeline too, and are never claimed.
-    """
+    """Waiting pages end as superseded after an acknowledgement, in the timeline too, and are never claimed."""
     incident = world.fire()
     acknowledge(world, incident.id)
     sent = world.deliver_all(SECOND)

@@ -1,6 +1,4 @@
-"""The scheduler and its dispatcher: windows and messages share the time, and a bad template costs no recipient the
-page.
-"""
+"""The scheduler and its dispatcher: windows and messages share the time, and a bad template stops no page."""
 
 import asyncio
 import dataclasses

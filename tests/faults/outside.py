@@ -344,7 +344,7 @@ class People:
             self._do(up[0], incident, ApproveReport("cleo", report.version, sha256, "ada", "0:", document))
 
     def _tell_the_outside(self) -> None:
-        """A person declares an exercise, writes an update, or approves a notice that waits."""
+        """A person declares an exercise, writes an update, acknowledges, or approves a notice that waits."""
         dice, up = self._press, self.world.up()
         if not up:
             return

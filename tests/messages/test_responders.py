@@ -177,8 +177,7 @@ def test_asked_again_and_again_the_first_and_the_last_are_told():
 
 
 def test_never_acknowledged_is_said_where_it_is_so():
-    """An incident without any acknowledgement: the breach says so, also after another person asked for the next step.
-    """
+    """A breach without any acknowledgement says so, also after another person asked for the next step."""
     world = World(WHOLE)
     world.fire("a", level=4)
     world.escalate("ben")

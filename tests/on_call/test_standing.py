@@ -29,8 +29,7 @@ def shift(begins: float, ends: float, person: str, source: str = "layer 1") -> S
 
 
 def test_pieces_of_one_person_are_one_time() -> None:
-    """A person on call by an override until their own shift begins is on call until that ends; next is another person.
-    """
+    """An override until the person's own shift begins and that shift are one time; next is another person."""
     stands = standing(roster(shift(0, 2, "ben", "override by ann"), shift(2, 7, "ben"), shift(7, 14, "dana")), START)
     assert [(each.person, each.ends) for each in stands.on_call] == [("ben", START + 7 * DAY)]
     assert stands.next == shift(7, 14, "dana")

@@ -65,9 +65,7 @@ def test_what_alerted_alerts_again(promtool, tmp_path, alert, kept):
 
 
 def test_what_cannot_be_tested_is_said():
-    """An alert of a rule outside the policy, and a rule whose values cannot be made up, are named; there is no empty
-    file.
-    """
+    """An alert of a rule outside the policy and a rule whose values cannot be made up are named; no file is empty."""
     relived = relive(KINDS, "incident #1", [firing("rated"), firing("stranger")], [])
     assert not relived.files
     assert [each.split(":")[0] for each in relived.missing] == ["incident_response/rated", "incident_response/stranger"]

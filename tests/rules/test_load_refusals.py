@@ -592,8 +592,8 @@ WRITTEN = [
 
 
 def test_no_error_tells_a_whole_number():
-    """Problems are logged, and shown by `check`: in words and in the line numbers are cut, and the caret stays under
-    its column. The example of a number, dates and conditions stay whole.
+    """`check` shows problems, and the log keeps them: numbers are cut in the words and in the quoted line, and the
+    caret stays under its column. The example of a number, dates and conditions stay whole.
     """
     channels = "".join(
         f"    - {{name: sms{index}, type: sms, recipients: [{each}]}}\n" for index, each in enumerate(WRITTEN)

@@ -7,9 +7,7 @@ from tests.core.alerts import START
 
 
 def test_one_takes_the_turn(store: SqlStore) -> None:
-    """Of replicas that saw the same result, one sends the next; one that sees the newer result may send the one after
-    it.
-    """
+    """Of replicas that saw the same result, one sends the next; one that sees the newer result may send another."""
     first, second, third = (Canary(Instant(START + number), failures=number) for number in range(3))
     assert store.reads().canary("mail") is None
     assert store.take_turn("mail", None, first)

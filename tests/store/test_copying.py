@@ -128,9 +128,7 @@ def test_what_is_served_is_not_copied(tmp_path: Path, postgresql: Callable[[], s
 
 
 def test_a_source_that_changes_is_noticed(tmp_path: Path) -> None:
-    """Where the source is written to during the copy, the tables differ: the command says so, and the target is not
-    served.
-    """
+    """A write to the source during the copy makes the tables differ: that is said, and the target is not served."""
     start, end = tmp_path / "a.db", f"sqlite:///{tmp_path}/b.db"
     store = open_store(f"sqlite:///{start}")
     fill(store)

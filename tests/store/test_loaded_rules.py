@@ -7,8 +7,7 @@ from tests.core.alerts import START
 
 
 def test_whoever_was_quicker_is_not_overwritten(store: SqlStore) -> None:
-    """A record is replaced only by a replica that read its latest version; another reads again and adds what it heard.
-    """
+    """Only a replica that read a record's latest version replaces it; another reads again and adds what it heard."""
     first = update(LoadedRules(), {"": {"aa": START}}, "a", "aa", START)
     second = update(LoadedRules(), {"eu": {"bb": START}}, "b", "aa", START)
     assert store.loaded_rules() is None

@@ -50,9 +50,7 @@ def test_an_alert_in_two_incidents_stays_with_the_newer(tmp_path: Path) -> None:
 
 
 def test_an_alert_in_two_incidents_ends_with_its_holders(tmp_path: Path) -> None:
-    """An end sent to the incident that holds the alert ends it in the other incident too, whose group is not sent
-    again.
-    """
+    """An end sent to the incident that holds the alert ends it in the other one too, whose group is sent no more."""
     store, other, holder = _doubled(tmp_path)
     engine, now = Engine(store, POLICY, ALL, START), Instant(START + HOUR)
     doubles = store.reads().doubles()

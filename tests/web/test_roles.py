@@ -205,9 +205,7 @@ async def practised(receiver: Running) -> Running:
 
 
 async def test_the_console_shows_who_is_trained(practised: Running) -> None:
-    """Who, for which type or role, the last drill, when another is due; who took part in none; types without a trained
-    person.
-    """
+    """Who, for which type or role, the last drill, when another is due; who took part in none; untrained types."""
     _, text = await practised.get("/training")
     assert "1 overdue" in text, "zoe"
     assert 'href="/incidents/1">#1' in text

@@ -220,8 +220,7 @@ def test_failures_are_counted_by_address_and_name() -> None:
 
 
 async def test_strangers_keep_nobody_out(start: Callable[..., Any]) -> None:
-    """A user who has logged in from this browser gets in, despite failures at the same address (or behind one proxy).
-    """
+    """A browser that has logged in before gets in, despite failures at its address (or behind one proxy)."""
     receiver = await start(**PEOPLE)
     form = {"name": "ron", "password": "correct horse"}
     async with receiver.http.post(receiver.url + "/login", data=form, allow_redirects=False) as answer:

@@ -263,9 +263,7 @@ async def test_5_a_strangers_watchdog_wakes_nobody(receiver: Running, look: Look
 
 
 async def test_5_a_dead_prometheus_recovers_nothing(receiver: Running, look: Look) -> None:
-    """Alertmanager times its alerts out, and repeats its heartbeat meanwhile: no message says that the signal
-    recovered.
-    """
+    """Alertmanager times its alerts out, and repeats its heartbeat: no message says that the signal recovered."""
     await post(receiver, heartbeat(0), emergency(0))
     for seconds in range(30, 300, 30):
         await pass_seconds(receiver, 30)

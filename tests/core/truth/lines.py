@@ -152,7 +152,7 @@ def _relieved(record: Record, _entry: Entry, found: Mapping[str, str]) -> bool:
 
 
 def _handed_off(record: Record, _entry: Entry, found: Mapping[str, str]) -> bool:
-    """They are on call, they have a page for that reason, and the incident wants an answer."""
+    """They are on call and have a page for that reason; the incident has no owner, or help is asked for."""
     paged = {each.person.lower() for each in record.notifications if each.reason is Reason.HANDOFF}
     whom = set(found["whom"].split(", "))
     by_then = hands(record.entries)

@@ -27,9 +27,7 @@ Instants = Mapping[str, int]
 
 
 def check_now(page: str, records: Mapping[int, Record], instants: Instants) -> None:
-    """Raises UntrueError where `/` leaves out an incident that needs a person, counts wrongly, or states an untruth of
-    one.
-    """
+    """Raises UntrueError where `/` leaves out an incident that needs a person, counts wrongly, or misstates one."""
     live = {number for number, each in records.items() if not each.is_over and not each.incident.recorded_only}
     known = [each.incident for each in records.values() if not each.incident.recorded_only]
     counts = {state: sum(each.state is state and not each.exercise for each in known) for state in State}

@@ -13,7 +13,7 @@ UNITS = {"second": SECOND, "minute": 60 * SECOND, "hour": 3600 * SECOND, "day": 
 BEGINS = frozenset({Fact.OPENED, Fact.DECLARED, Fact.REOPENED, Fact.ACK_VOIDED, Fact.ACK_EXPIRED, Fact.GIVEN_BACK})
 """From here on the incident has no owner and must be answered."""
 ENDS = (BEGINS - {Fact.OPENED, Fact.DECLARED}) | {Fact.RESOLVED}
-"""The former owner has it no more."""
+"""The owner loses it from here on."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
