@@ -1,7 +1,7 @@
-"""What the receiver keeps: incidents, their alerts, notifications and timeline, as frozen data.
+"""The data that the receiver stores: incidents, their alerts, notifications and timelines, as frozen structs.
 
-Instants and durations are integer microseconds (instants: since 1970, UTC); zones exist only at the edges.
-Everything here is plain data that the store writes and reads back whole.
+Instants and durations are integer microseconds (instants: since 1970-01-01 UTC); time zones appear only in input and
+output. The store writes and reads these structs whole.
 """
 
 from collections.abc import Mapping
@@ -10,27 +10,27 @@ from enum import StrEnum
 from msgspec import Struct, field
 
 from receiver.core.inquiry import Inquiry
-from receiver.core.instant import Instant as Instant  # noqa: PLC0414 - its home for everyone else is here
+from receiver.core.instant import Instant as Instant  # noqa: PLC0414 - other modules import it from here
 from receiver.core.response import Response
 from rules.policy import EMERGENCY
 
 OWN = "tocsin"
-"""The source of our own alerts: no Alertmanager tells, repeats or echoes them."""
+"""The source of Tocsin's own alerts; no Alertmanager sends, repeats or echoes them."""
 
 OWN_RULE = "tocsin/"
-"""What the rules of our own alerts begin with."""
+"""The prefix of the rule keys of Tocsin's own alerts."""
 
 SYSTEMS = ("system", "service", "application", "app", "job", "namespace", "cluster")
-"""Labels that name what an incident is about, the most telling first."""
+"""Labels that name the system an incident is about; the first one present counts."""
 
 
 def system_of(labels: Mapping[str, str]) -> str:
-    """What labels say that an incident or an alert is about; empty: nothing."""
+    """Returns the system that these labels name; empty: none."""
     return next((labels[each] for each in SYSTEMS if labels.get(each)), "")
 
 
 class State(StrEnum):
-    """Where an incident stands. The way is open → acknowledged → resolved → closed; new danger leads back."""
+    """The state of an incident: open → acknowledged → resolved → closed; new alerts can lead back."""
 
     OPEN = "open"
     ACKNOWLEDGED = "acknowledged"
@@ -39,108 +39,110 @@ class State(StrEnum):
 
 
 class Recovery(StrEnum):
-    """What is known of the recovery of an incident that is not resolved and has no firing alert."""
+    """The progress of recovery of an incident that is not resolved and has no firing alert."""
 
     NONE = ""
     UNREPORTED = "unreported"
-    """No alert is reported any more; a heartbeat must show that one would be."""
+    """No alert is reported any more; a heartbeat must show that a firing alert would be reported."""
     VERIFYING = "verifying"
-    """The signal recovered; `resolve_after` must pass first."""
+    """The signal recovered; `resolve_after` must pass before it resolves."""
     CHECKING = "checking"
-    """`resolve_after` has passed; Prometheus is asked whether the signal is well."""
+    """`resolve_after` has passed; Prometheus is asked whether the signal is healthy."""
     CONFIRM = "confirm"
-    """Recovered and waited for; a person must confirm (level 4)."""
+    """Recovered for `resolve_after`; a person must confirm (level 4)."""
     UNVERIFIED = "unverified"
-    """Something that should have proved the recovery was itself missing: no all-clear without a person."""
+    """Data that proves the recovery was missing: a person must resolve the incident."""
 
 
 class Window(StrEnum):
-    """The deadlines an incident may carry, at most one of each."""
+    """The kinds of deadline of an incident; it has at most one of each."""
 
     ECHO = "echo"
-    """The first of its held alerts is believed to fire, unless its end is heard before."""
+    """The first of its held alerts counts as firing, unless its end is received before."""
     STEADY = "steady"
-    """What flapped has fired without a break for so long that it flaps no more."""
+    """A flapping alert has fired without interruption for long enough: it is not flapping any more."""
     VERIFY = "verify"
     CHECK = "check"
-    """Until Prometheus must have said whether the signal is well."""
+    """The deadline for the answer of Prometheus on whether the signal is healthy."""
     FORCED = "forced"
     CLOSE = "close"
     ACK_EXPIRY = "ack_expiry"
     ACK_REMINDER = "ack_reminder"
     CONFIRM_REMINDER = "confirm_reminder"
     SILENCE = "silence"
-    """The end of Alertmanager's silence, as far as it was told."""
+    """The end of Alertmanager's silence, as last reported."""
     BREACH = "breach"
     ACKNOWLEDGE_LIMIT = "acknowledge_limit"
-    """The policy's own limit for acknowledging; it pages nobody."""
+    """The policy's own limit for acknowledging; it causes no page."""
     ASSESS_LIMIT = "assess_limit"
     ESCALATE = "escalate"
     HELP = "help"
-    """Help was asked for, and nobody else has answered: the next step."""
+    """Help was requested and no other person answered: the next escalation step."""
     RESCUE = "rescue"
     EVIDENCE = "evidence"
     UPDATE_REMINDER = "update_reminder"
-    """The next status update comes soon: the owner may write it, and external groups get a draft."""
+    """Shortly before the next status update: the owner may write it, and external groups get a draft."""
     UPDATE = "update"
-    """The next status update goes out."""
+    """The next status update is sent."""
     NOTICE = "notice"
-    """Half the time of a notice that waits for approval has passed."""
+    """Half of the time to approve a notice has passed."""
     REACH = "reach"
-    """The earliest step is due by which somebody wants to be told later."""
+    """The earliest pending step of a person's `reach` is due."""
     HANDOFF = "handoff"
-    """The first shift of those who were paged ends: who is on call then is paged too."""
+    """The first shift of the people who were paged ends: the next person on call is paged too."""
     FOLLOW_UP = "follow_up"
     """The earliest follow-up action is due."""
     DUTY = "duty"
-    """Somebody is to be told of a duty with a clock (`receiver.core.duties`): a checklist's limit, a report to file."""
+    """A person must be told about a duty with a deadline (`receiver.core.duties`): a checklist's time limit, a report
+    to file.
+    """
     TRAINING = "training"
-    """Somebody is to be told that they, or others, are to practise again (`receiver.core.training`)."""
+    """A person must be told about training that is due or overdue (`receiver.core.training`)."""
     REVISION = "revision"
-    """Facts of a closed incident changed: its revised report goes out. Closed, it may have this, FOLLOW_UP, NOTICE and
-    DUTY alone.
+    """Facts of a closed incident changed: the revised report is sent. A closed incident has only this window,
+    FOLLOW_UP, NOTICE and DUTY.
     """
 
 
 class Kind(StrEnum):
-    """What a notification is for."""
+    """The purpose of a notification."""
 
     PAGE = "page"
     NOTICE = "notice"
-    """News in the threads: a further alert, a recovery being verified."""
+    """A message in the threads, such as a further alert or a recovery that is being verified."""
     REMINDER = "reminder"
     ACKNOWLEDGED = "acknowledged"
     UPDATE = "update"
     BREACH = "breach"
-    """To the internal stakeholders, when the response time is breached."""
+    """Sent to the internal stakeholders when the response time is breached."""
     RESOLVED = "resolved"
     REPORT = "report"
-    """The report, when the incident closes."""
+    """The report, sent when the incident closes."""
     EXTERNAL = "external"
-    """To external stakeholders: exactly the text that a person approved. In an exercise it goes to the approvers."""
+    """Sent to external stakeholders: exactly the text that a person approved. In an exercise the approvers get it."""
     APPROVAL = "approval"
-    """To approvers and the owner: which notices to the outside wait for an approval, or are void."""
+    """Sent to approvers and the owner: which external notices wait for approval, or are void."""
 
 
 class Reason(StrEnum):
-    """Why a page or a notice goes out."""
+    """Why a page or a notice is sent."""
 
     OPENED = "opened"
     ESCALATED = "escalated"
     HELP = "help"
-    """Somebody asks for help with what a person has."""
+    """A person asks for help with an incident that has an owner."""
     GIVEN_BACK = "given_back"
     UNDONE = "undone"
-    """Whoever acknowledged it took that back at once: it was a slip."""
+    """The person who acknowledged undid the acknowledgement at once, as a mistake."""
     WITHDRAWN = "withdrawn"
-    """Help is not asked for any more."""
+    """The request for help was withdrawn."""
     BREACHED = "breached"
     REPEATED = "repeated"
     FALLBACK = "fallback"
     REACH = "reach"
-    """A person wants to be told this way too, as nobody has answered."""
+    """A step of a person's own `reach` is due, and there is no answer."""
     HANDOFF = "handoff"
-    """Who was paged is off call now, and nobody has answered."""
+    """The person who was paged is off call, and there is no answer."""
     NEW_DANGER = "new_danger"
     ACK_EXPIRED = "ack_expired"
     RECURRED = "recurred"
@@ -151,132 +153,133 @@ class Reason(StrEnum):
     CONFIRM = "confirm"
     FIRED_AGAIN = "fired_again"
     OVERDUE = "overdue"
-    """Something that people should have done is not done."""
+    """An action that people had to do by now is not done."""
     DUE = "due"
-    """Something that people must do is due soon."""
+    """An action that people must do is due soon."""
     HANDED_OVER = "handed_over"
     APPROVED = "approved"
     UPDATE_DUE = "update_due"
-    """The next status update comes soon."""
+    """The next status update is due soon."""
     WAITS = "waits"
-    """A notice to the outside waits for approval."""
+    """An external notice waits for approval."""
     STILL_WAITS = "still_waits"
-    """Half of its time has passed."""
+    """Half of the time to approve has passed."""
     VOIDED = "voided"
-    """A notice to the outside is void, and none waits in its place."""
+    """An external notice is void, and none replaces it."""
     CLOSED = "closed"
     KEPT_OPEN = "kept_open"
-    """It was to close, and something is missing."""
+    """It was due to close, but a required item is missing."""
     SILENCED = "silenced"
     SILENCE_ENDED = "silence_ended"
     INHIBITED = "inhibited"
     FLAPPING = "flapping"
     STEADY = "steady"
-    """What flapped fires without a break now."""
+    """A flapping alert now fires without interruption."""
     FLASHED = "flashed"
     """It fired and cleared between two notifications of Alertmanager."""
     ACTION = "action"
-    """A person did it."""
+    """A person's action."""
 
 
 class Status(StrEnum):
-    """Where a notification stands. News of a provider may still change what it accepted or what was given up."""
+    """The delivery state of a notification. A provider's later report can still change ACCEPTED and GAVE_UP."""
 
     WAITING = "waiting"
     ACCEPTED = "accepted"
-    """The provider took it at once (SMTP 250, Twilio 201, Slack ok, PagerDuty 202)."""
+    """The provider accepted it in its response (SMTP 250, Twilio 201, Slack ok, PagerDuty 202)."""
     DELIVERED = "delivered"
-    """Its receipt or callback said so: an SMS arrived, a person answered a call."""
+    """The provider's receipt or callback confirmed it: an SMS arrived, a person answered a call."""
     SUPERSEDED = "superseded"
     GAVE_UP = "gave_up"
     UNDELIVERABLE = "undeliverable"
 
 
 class FiringRecord(Struct, frozen=True):
-    """An earlier time that an alert fired in its incident."""
+    """An earlier firing of an alert in its incident."""
 
     began_at: Instant
     ended_at: Instant | None
     level: int
     value: str = ""
-    """What it measured, in words."""
+    """The measured value, as text."""
 
 
 class Alert(Struct, frozen=True):
-    """One alert of an incident, as last heard of, classified."""
+    """One alert of an incident, as last received, classified."""
 
     fingerprint: str
     starts_at: Instant
-    """Cut to milliseconds: webhooks carry nanoseconds, Alertmanager's API milliseconds."""
+    """Truncated to milliseconds: webhooks carry nanoseconds, Alertmanager's API milliseconds."""
     firing: bool
     level: int
-    """1 to 4; 0: it is kept, and nobody is told of it."""
+    """1 to 4; 0: it is recorded and no recipient is notified."""
     rule: str
     """``section/name`` of the policy's rule or type, or the bare alert name."""
     type: str
     labels: Mapping[str, str]
     annotations: Mapping[str, str]
     twin: bool = False
-    """A missing-data twin: its clearing says data is back, not that all is well."""
+    """Whether it is a missing-data twin: when it clears, data is back, but the signal may still be unhealthy."""
     level_note: str = ""
-    """Why it has its level where that is not plain (unknown severity …); empty otherwise."""
+    """Why it has its level, where that needs an explanation (unknown severity …); empty otherwise."""
     generator_url: str = ""
     ended_at: Instant | None = None
     end_heard_at: Instant | None = None
-    """When the end was first heard; None: it fires, or its end cannot be echoed (`receiver.core.episodes`)."""
+    """When its end was first received; None: it fires, or its end cannot be echoed (`receiver.core.episodes`)."""
     end_told_by: str = ""
-    """The Alertmanager and its group that told the end."""
+    """The Alertmanager and the group that reported the end."""
     held_until: Instant | None = None
-    """The word that was told last is believed then: a firing that may be an echo, or (while it fires) an old end."""
+    """When the last report takes effect: a firing that may be an echo, or (while it fires) an old end."""
     ended_before: Instant | None = None
-    """While it fires: when its episode before ended. What is told of an earlier start is of that one."""
+    """While it fires: when its previous episode ended. Reports of an earlier start belong to that episode."""
     doubtful: bool = False
-    """It is believed to fire only because its end was not told again for long."""
+    """It counts as firing only because its end was not repeated for a long time."""
     firings: tuple[Instant, ...] = ()
-    """When its last episodes began, by our clock, the newest last."""
+    """When its last episodes began, by Tocsin's clock, the newest last."""
     worse_at: Instant | None = None
-    """When the episode was told at a worse level, with what it measured by then; None: it was not."""
+    """When the episode was reported at a worse level, with the value measured then; None: never."""
     earlier: tuple[FiringRecord, ...] = ()
-    """The times that it fired before, the first and the last of them (`receiver.core.episodes`)."""
+    """Its earlier firings, the first and the last of them (`receiver.core.episodes`)."""
     forgotten: int = 0
-    """How many more there were between those."""
+    """The number of further firings between those."""
     repairs: tuple[str, ...] = ()
-    """What of it could not be read as it was sent, and what it was taken for."""
+    """The parts of it that could not be read as sent, and how they were interpreted."""
     start_unknown: bool = False
-    """The sender told no start that could be read: `starts_at` is when it was received."""
+    """The sender gave no readable start: `starts_at` is the time of receipt."""
     absent: bool = False
-    """It ended because its sender has nothing to measure any more (a series is gone, a rule deleted): its end does not
-    say that all is well."""
+    """It ended because its sender has no data any more (a series is gone, a rule deleted): its end does not prove that
+    the signal is healthy.
+    """
 
 
 class Target(Struct, frozen=True):
-    """Somebody who can be told: a recipient on a channel."""
+    """A recipient on a channel."""
 
     channel: str
     recipient: str
 
 
 class Page(Struct, frozen=True):
-    """Progress of the page that went out last."""
+    """The progress of the last page."""
 
     serial: int = 0
-    """Counts the incident's pages; PagerDuty's dedup key carries it."""
+    """The number of the incident's pages so far; PagerDuty's dedup key contains it."""
     told: tuple[str, ...] = ()
-    """Channels this page went to, fallbacks included."""
+    """Channels that this page was sent to, fallbacks included."""
     delivered: bool = False
-    """Whether it has reached somebody (`receiver.core.reached`)."""
+    """Whether it has reached a person (`receiver.core.reached`)."""
     targets: tuple[Target, ...] = ()
-    """Whom it went to."""
+    """The recipients it was sent to."""
     vacant: tuple[str, ...] = ()
-    """References of which it is said that nobody is on call who can be told."""
+    """References recorded as having no reachable person on call."""
 
 
 class Incident(Struct, frozen=True):
-    """What people respond to."""
+    """An incident: the unit that people respond to."""
 
     id: str
     key: str
-    """SHA-256 of its canonical identity; at most one incident that is not closed has it."""
+    """SHA-256 of its canonical identity; unique among incidents that are not closed."""
     policy: str
     """Digest of the policy version it runs under."""
     level: int
@@ -285,91 +288,93 @@ class Incident(Struct, frozen=True):
     opened_at: Instant
     response_due_at: Instant
     occurred_at: Instant | None = None
-    """When the first of the alerts that opened it began, by their sender; None: a person declared it."""
+    """The start of the first alert that opened it, as its sender gave it; None: a person declared it."""
     number: int = 0
-    """Small, for people (``#12``); the store gives it when the incident is first written."""
+    """The short number for people (``#12``); the store assigns it when it first writes the incident."""
     state: State = State.OPEN
     source: str = ""
     labels: Mapping[str, str] = field(default_factory=dict)
     rules: Mapping[str, int] = field(default_factory=dict)
-    """Rule key → highest level it fired with here, in order of arrival."""
+    """Rule key → highest level at which it fired here, in order of arrival."""
     firing: tuple[int, int, int, int] = (0, 0, 0, 0)
-    """Firing alerts by level, 1 to 4."""
+    """The number of firing alerts per level, 1 to 4."""
     step: int = 0
-    """0 opened, 1 escalated, 2 breached, 3 and on: repeated."""
+    """0: opened; 1: escalated; 2: breached; 3 and above: repeated."""
     windows: Mapping[Window, Instant] = field(default_factory=dict)
     page: Page = Page()
     alarm: int = 0
-    """Serial of the first page since paging last began anew: an answer to an older one is not about what is now."""
+    """Serial of the first page since paging last restarted: an answer to an earlier page does not count."""
     alarmed_at: Instant | None = None
-    """When paging last began anew."""
+    """When paging last restarted."""
     reached: int = 0
-    """Messages of this alarm's pages that have reached somebody (`receiver.core.reached`)."""
+    """The number of messages since then that have reached a person (`receiver.core.reached`)."""
     paged: tuple[Target, ...] = ()
-    """Everybody paged since it opened or recurred."""
+    """All recipients paged since it opened or recurred."""
     told: tuple[Target, ...] = ()
-    """Internal stakeholders who are told of the trouble since then."""
+    """Internal stakeholders notified since then."""
     pages_closed: int = 0
     """Pages up to this serial were closed by an earlier resolve."""
     pages_acknowledged: int = 0
-    """Pages up to this serial were acknowledged where pages have a state of their own (PagerDuty)."""
+    """Pages up to this serial were acknowledged on channels that keep a state per page (PagerDuty)."""
     breached_at: Instant | None = None
     acknowledged_at: Instant | None = None
     acknowledged_by: str = ""
     ack_holds: int = 0
-    """Microseconds an acknowledgement holds without activity (the level's response time, or a snooze)."""
+    """Microseconds that an acknowledgement holds without activity (the level's response time, or a snooze)."""
     recovery: Recovery = Recovery.NONE
     recovered_at: Instant | None = None
     inquiries: tuple[Inquiry, ...] = ()
-    """What is open to be asked of Prometheus."""
+    """The open questions to Prometheus."""
     cleared_at: Instant | None = None
-    """When the alert that cleared last did so: late words about an earlier clearing prove nothing new."""
+    """When the last alert to clear did so: later reports of an earlier clearing prove nothing new."""
     twin_cleared_last: bool = False
     absent: tuple[str, ...] = ()
-    """Fingerprints of alerts whose end does not say that all is well (`Alert.absent`)."""
+    """Fingerprints of alerts whose end does not prove that the signal is healthy (`Alert.absent`)."""
     recorded_only: bool = False
-    """All its alerts have level 0: it stands in the history, nobody was told and nobody has to act."""
+    """All its alerts have level 0: it is only recorded; no recipient was notified and no answer is due."""
     confirmed_by: tuple[str, ...] = ()
     resolved_at: Instant | None = None
     resolved_by: str = ""
     closed_at: Instant | None = None
     silenced_until: Instant | None = None
-    """All that fires of it is silenced in Alertmanager, until then at least."""
+    """All its firing alerts are silenced in Alertmanager at least until then."""
     inhibited: bool = False
-    """What counts as silenced is inhibited: it must be confirmed again and again."""
+    """`silenced_until` comes from an inhibition: each reconciliation must confirm it."""
     held: int = 0
-    """Alerts that may fire again and are held as possible echoes: nothing recovers, resolves or closes meanwhile."""
+    """The number of alerts held as possible echoes: the incident does not recover, resolve or close meanwhile."""
     flapping_since: Instant | None = None
-    """Its alerts fire and clear again and again since then."""
+    """Since when its alerts fire and clear repeatedly."""
     flapping: tuple[str, ...] = ()
-    """Fingerprints of those that fire now."""
+    """Fingerprints of the flapping alerts that fire now."""
     flaps: int = 0
-    """How often an alert of it fired again since then."""
+    """How often its alerts fired again since then."""
     heard_at: Instant | None = None
-    """About when Alertmanager last told of its alerts: repeats are noted only now and then."""
+    """Roughly when Alertmanager last reported its alerts: not every repetition is recorded."""
     stale_since: Instant | None = None
-    """Nobody has repeated its alerts for so long that they may not fire any more; nothing is resolved by that."""
+    """Since when its alerts were not repeated within the expected interval, so they may not fire any more. This
+    resolves nothing.
+    """
     recurrences: int = 0
     declared: bool = False
     exercise: bool = False
     facts: Mapping[str, str] = field(default_factory=dict)
     """What responders entered: impact_description, root_cause, fix_description …"""
     response: Response = field(default_factory=Response)
-    """What people do about it: checklists …"""
+    """What people do about it: checklists, notices, follow-ups …"""
     changed: bool = False
-    """Something worth a status update happened since everybody was last told how it stands."""
+    """Whether news worth a status update happened since the last one."""
     changed_at: Instant | None = None
-    """When something of that kind happened last (`receiver.core.updates.NEWS`)."""
+    """When the last such news happened (`receiver.core.updates.NEWS`)."""
     updated_at: Instant | None = None
-    """The last status update."""
+    """When the last status update was sent."""
     entries: int = 0
-    """Length of the timeline."""
+    """The length of the timeline."""
     sequence: int = 0
-    """Notifications planned so far."""
+    """The number of notifications planned so far."""
     version: int = 0
-    """Counts the changes."""
+    """The number of changes."""
     put_off_at: Instant = Instant(0)
-    """Its windows are in the time that was so far reached by following jumps of the clock."""
+    """Its windows already follow all jumps of the clock up to this instant."""
 
     @property
     def due_at(self) -> Instant | None:
@@ -378,9 +383,7 @@ class Incident(Struct, frozen=True):
 
     @property
     def system(self) -> str:
-        """What it is about, by the first of the labels that name such a thing, as its sender wrote it; empty: none
-        does.
-        """
+        """The system it is about, as its sender wrote it (`system_of`); empty: no label names one."""
         return system_of(self.labels)
 
     @property
@@ -395,46 +398,48 @@ class Incident(Struct, frozen=True):
 
     @property
     def is_own(self) -> bool:
-        """Whether an alert of our own opened it. The source alone does not tell: a webhook may say `?source=tocsin`."""
+        """Whether one of Tocsin's own alerts opened it. Both source and rules count: a webhook may say
+        `?source=tocsin`.
+        """
         return self.source == OWN and all(rule.startswith(OWN_RULE) for rule in self.rules)
 
     @property
     def is_live(self) -> bool:
-        """Whether somebody still has to act: open or acknowledged."""
+        """Whether a person must still act: open or acknowledged."""
         return self.state in {State.OPEN, State.ACKNOWLEDGED}
 
     @property
     def holder(self) -> str:
-        """Who has it now; empty: nobody."""
+        """The person who owns it now; empty: none."""
         return self.response.owner or self.acknowledged_by
 
     @property
     def wants_answer(self) -> bool:
-        """Whether somebody is to answer its pages: it is open, or help is asked for and nobody else has answered."""
+        """Whether its pages need an answer: it is open, or help is requested and no other person has answered."""
         return self.state is State.OPEN or bool(self.response.asked_by)
 
     @property
     def is_heard(self) -> bool:
-        """Whether it matters when its alerts were last heard of."""
+        """Whether the time of its alerts' last report matters."""
         return self.is_live or self.recorded_only
 
     @property
     def unreached_since(self) -> Instant | None:
-        """When paging began, of an open emergency that none of its pages has brought to anybody; exercises are none."""
+        """When paging began, if it is an open emergency, no exercise, and no page has reached a person; else None."""
         is_emergency = self.state is State.OPEN and self.level >= EMERGENCY and not self.exercise
         return self.alarmed_at if is_emergency and not self.reached else None
 
     @property
     def is_paused(self) -> bool:
-        """Whether it pages nobody because it is silenced; an emergency and a call for help page all the same."""
+        """Whether a silence stops its pages; never at the emergency level or when help is requested."""
         return self.silenced_until is not None and self.level < EMERGENCY and not self.response.asked_by
 
 
 class Notification(Struct, frozen=True):
-    """One message to one recipient on one channel; it lives in the outbox until it is final."""
+    """One message to one recipient on one channel; it stays in the outbox until it is final."""
 
     id: str
-    """Also the idempotency key, together with the installation's id."""
+    """With the installation's id it is also the idempotency key."""
     incident_id: str
     sequence: int
     kind: Kind
@@ -444,44 +449,44 @@ class Notification(Struct, frozen=True):
     level: int
     created_at: Instant
     due_at: Instant | None
-    """When to try (again); while it is leased, when the lease ends; None when final."""
+    """When to try (again); while leased, when the lease ends; None when final."""
     give_up_at: Instant
     page: int = 0
-    """Serial of the page it belongs to; 0 if it is none."""
+    """Serial of its page; 0: it is not a page."""
     status: Status = Status.WAITING
     attempts: int = 0
-    """Tries so far, those whose end nobody knows included: from the second on, it may have gone out already."""
+    """The number of attempts, including those with an unknown result: after the first, it may already have been sent."""
     leased_by: str = ""
     superseded: bool = False
-    """Overtaken: not to be sent any more, unless it is under way already."""
+    """It is not to be sent any more, unless sending has begun."""
     bundle_at: Instant | None = None
-    """Waits for the bundle that leaves then."""
+    """When the bundle that it waits for is sent."""
     reference: str = ""
     """The provider's reference of the accepted message (Slack: channel and ts …)."""
     detail: str = ""
-    """The last failure, in words."""
+    """The last failure, as text."""
     done_at: Instant | None = None
     """When it was accepted, or became final otherwise."""
     reached_at: Instant | None = None
-    """When it was known of this page that it has reached somebody (`receiver.core.reached`)."""
+    """When it became known that this page has reached a person (`receiver.core.reached`)."""
     data: Mapping[str, str] = field(default_factory=dict)
-    """What the words need beside the incident: who acted, the note …"""
+    """What the message's text needs besides the incident: who acted, the note …"""
     person: str = ""
-    """The policy's person whose contact the recipient is; empty: none is known."""
+    """The policy's person whose contact the recipient is; empty: unknown."""
     via: str = ""
     """Of a page: the reference (``@primary``) that stood for the person; empty: the channel names the address."""
     shift: str = ""
-    """Where the schedule had the person from: ``layer 1``, ``override by ann``."""
+    """The source of the person's shift in the schedule: ``layer 1``, ``override by ann``."""
 
 
 class Supersede(Struct, frozen=True):
-    """Waiting notifications that a decision overtakes: of these kinds, planned before `before`."""
+    """Waiting notifications of these kinds that a decision supersedes."""
 
     kinds: frozenset[Kind]
     before: int
-    """Only notifications whose sequence is smaller."""
+    """Only notifications with a smaller sequence."""
     channels: frozenset[str] | None = None
-    """None: on every channel."""
+    """None: all channels."""
 
 
 class Fact(StrEnum):
@@ -494,9 +499,9 @@ class Fact(StrEnum):
     LEVEL_ROSE = "level_rose"
     LEVEL_UNKNOWN = "level_unknown"
     RECORDED = "recorded"
-    """Opened for the history only: nobody is told."""
+    """Opened for the history only: no recipient is notified."""
     ALERT_RECORDED = "alert_recorded"
-    """An alert that nobody is told of."""
+    """An alert without notifications (level 0)."""
     ALERT_REPAIRED = "alert_repaired"
     ALERT_CLEARED = "alert_cleared"
     RECONCILED = "reconciled"
@@ -525,17 +530,18 @@ class Fact(StrEnum):
     WINDOW_MISSED = "window_missed"
     NOBODY_ON_CALL = "nobody_on_call"
     RELIEVED = "relieved"
-    """A waiting page's recipient went off call before it left; it goes to who is on call."""
+    """The recipient of a waiting page went off call before it was sent; it goes to the person on call."""
     HANDED_OFF = "handed_off"
-    """A shift ended before anybody answered; who is on call now is paged."""
+    """A shift ended before an answer; the person on call now is paged."""
     FALLBACK = "fallback"
     FALLBACK_EXHAUSTED = "fallback_exhausted"
     UNDELIVERABLE = "undeliverable"
     ACCEPTED = "accepted"
-    """A provider took a message."""
+    """A provider accepted a message."""
     DELIVERED = "delivered"
-    """A provider's receipt or callback says that a message arrived, in `receipt`. Lines of older versions have no
-    `receipt`, and say no more than ACCEPTED."""
+    """A provider's receipt or callback, in `receipt`, says that a message arrived. Entries of older versions have no
+    `receipt` and mean the same as ACCEPTED.
+    """
     SEND_FAILED = "send_failed"
     GAVE_UP = "gave_up"
     SUPERSEDED = "superseded"
@@ -553,10 +559,10 @@ class Fact(StrEnum):
     REOPENED = "reopened"
     CLOSED = "closed"
     KEPT_OPEN = "kept_open"
-    """It was to close, and something is missing."""
+    """It was due to close, but a required item is missing."""
     SIGNED_OFF = "signed_off"
     SIGN_OFF_VOID = "sign_off_void"
-    """What was signed off has changed since."""
+    """Signed-off content changed afterwards."""
     REPORT_REVISED = "report_revised"
     NOTED = "noted"
     UPDATED = "updated"
@@ -578,7 +584,7 @@ class Fact(StrEnum):
     ROLE_LEFT = "role_left"
     IMPACT = "impact"
     UNGRADED = "ungraded"
-    """A value that bears the name of an impact scale and has no grade on it."""
+    """A value named like an impact scale that has no grade on it."""
     NOTICE_HELD = "notice_held"
     NOTICE_VOID = "notice_void"
     NOTICE_EDITED = "notice_edited"
@@ -588,11 +594,11 @@ class Fact(StrEnum):
     FOLLOW_UP_ADDED = "follow_up_added"
     FOLLOW_UP_DONE = "follow_up_done"
     OBLIGATION_APPLIES = "obligation_applies"
-    """An authority must be told of it, by the policy's sections, types and levels."""
+    """An authority must be told about it, according to the policy's sections, types and levels."""
     OBLIGATION_JUDGED = "obligation_judged"
-    """A person said that a reporting obligation applies, or does not."""
+    """A person decided that a reporting obligation applies, or does not."""
     TRAINING = "training"
-    """Whose training is due soon, or overdue."""
+    """Whose training is due soon or overdue."""
     REPORT_FILED = "report_filed"
     FILE_ATTACHED = "file_attached"
     """A file was attached as evidence."""
@@ -602,15 +608,15 @@ class Fact(StrEnum):
     """A legal hold: nothing of the incident is deleted."""
     HOLD_RELEASED = "hold_released"
     REPORT_APPROVED = "report_approved"
-    """Holds the approved version of the report, whole: it never changes again."""
+    """Contains the whole approved version of the report; it never changes."""
 
 
 class FileChange(Struct, frozen=True):
-    """What becomes of the content of an incident's evidence file, in the store."""
+    """A change to the stored content of an incident's evidence file."""
 
     sha256: str
     upload: str
-    """The upload that has it, which is kept from now on; empty: the content is removed."""
+    """The upload whose content is kept from now on; empty: the content is removed."""
 
 
 class Entry(Struct, frozen=True):

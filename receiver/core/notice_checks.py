@@ -1,7 +1,7 @@
-"""What keeps a text from being approved for the outside world: a contact that nobody outside can use, a wrong date, a
-next update by a time that has passed.
+"""Checks that reject the approval of an external text: an unusable contact, a wrong date, a promised next update in the
+past.
 
-`receiver.core.notices` asks before it approves, and the API shows the answer beside the text.
+`receiver.core.notices` runs them before an approval; the API shows the result beside the text.
 """
 
 import re
@@ -19,26 +19,26 @@ _CONTACT = re.compile(
     r"(?:^|(?<=[.!?] ))[^\w\n]*(?:contact|[ck]ontakt|questions?|(?:rück)?fragen)[^:\n.]*:[ \t]*(.*?)(?=[.!?] |$)",
     re.IGNORECASE | re.MULTILINE,
 )
-"""A line or a sentence that says how to reach us, as policies in English and German write it."""
+"""A line or a sentence with contact details, as policies in English and German write it."""
 _REACHABLE = re.compile(
     r"[^\s@]+@[^\s@]+\.\w+|https?://\S+|\bwww\.\S+|(?:[a-z0-9-]+\.){2,}[a-z]{2,}|\+?\d(?:[ ()/.-]?\d){5,}",
     re.IGNORECASE,
 )
 _DATE = re.compile(r"\b(\d{4})-(\d\d)-(\d\d)")
 BEFORE, AFTER = 1, 31
-"""Days before the opening (what fired may have begun then) and after now (an estimate) that a date may lie."""
+"""Days that a date may lie before the opening (the cause may be older) and after now (an estimate)."""
 
 
 _TIME = re.compile(r"(?:\b(\d{4}-\d\d-\d\d)[ T])?\b([01]?\d|2[0-3]):([0-5]\d)\b(?: ?(UTC|GMT|Z)\b)?")
 AHEAD = 6 * HOUR
-"""From the writing of a text to the middle of the day of which its times without a date are."""
+"""A time without a date is within 12 hours of the text's writing plus this."""
 _PROMISE = re.compile(r"next update|hear from us|nächste", re.IGNORECASE)
 
 
 def faults(
     subject: str, body: str, notice: Notice, incident: Incident, now: Instant, time_zone: str
 ) -> tuple[str, ...]:
-    """Why this text cannot be approved, in words; empty: it can be. `time_zone`: of the times that it tells."""
+    """Returns why this text cannot be approved, as messages; empty: it can. `time_zone`: of the times in the text."""
     text = f"{subject}\n{body}"
     late = [told for told, at in promises(text, notice, time_zone) if at <= now]
     return (
@@ -49,10 +49,10 @@ def faults(
 
 
 def promises(text: str, notice: Notice, time_zone: str) -> Iterator[tuple[str, Instant]]:
-    """Each time by which a text promises the next update, as it stands there and the instant.
+    """Yields each time by which the text promises the next update: as written, and as an instant.
 
-    That is what a line about the next update tells, and wherever it stands the time that the notice was held with.
-    A time without a date is of the day around the text's writing, most of which lies ahead.
+    That is every time in a line about the next update, and the notice's own `next_at` in any line. A time without a
+    date belongs to the day around the writing of the text (see AHEAD).
     """
     near = (notice.edited_at or notice.held_at) + AHEAD
     for line in text.split("\n"):
@@ -89,7 +89,7 @@ def _time_faults(text: str, incident: Incident, now: Instant) -> list[str]:
 
 
 def _day(year: int, month: int, day: int) -> int | None:
-    """Days since 1970-01-01 (UTC) of a date of the Gregorian calendar; None: there is no such date."""
+    """Days from 1970-01-01 (UTC) to a date of the Gregorian calendar; None: no such date."""
     is_leap = year % 4 == 0 and (year % 100 != 0 or year % 400 == 0)
     months = (31, 29 if is_leap else 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
     if not (1 <= month <= 12 and 1 <= day <= months[month - 1]):

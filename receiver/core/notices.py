@@ -1,12 +1,12 @@
-"""What customers, partners and regulators are told: held until a person approves exactly that text.
+"""Notices to customers, partners and regulators: held until a person approves exactly that text.
 
-From the group's `from_level` on, on the breach and on the acknowledgement, a notice is held for each external group;
-whoever was told of the trouble is offered the updates and the end too, whatever the level and in whichever episode. A
-notice speaks of one state: when the incident leaves that, it is void. Approvers and the owner hear of each that waits,
-again after half of its time, and why one is void. The text is rendered where words are made, shown with its hash, and
-comes back with an edit or the approval. What the template proposed is kept beside what was approved.
+From the group's `from_level` on, the breach and the acknowledgement each create a notice for each external group. A
+group that was told of the incident is also offered the updates and the end, at any level and in any episode. A notice
+describes one state: when the incident leaves it, the notice is void. Approvers and the owner are told of each waiting
+notice, again after half of its time, and why one is void. The message renderer makes the text; it is shown with its
+hash, and comes back with an edit or the approval. The template's proposal is stored beside the approved text.
 
-In an exercise nobody outside is told: the approved text goes to the approvers, marked.
+In an exercise no external recipient gets a message: the approved text goes to the approvers, marked.
 """
 
 from collections.abc import Iterable, Mapping
@@ -23,17 +23,17 @@ from receiver.core.response import Moment, Notice, Standing
 from rules.policy import Stakeholders
 
 SETTLED = frozenset({Standing.HELD, Standing.SENT, Standing.REJECTED})
-"""A notice of this moment exists, or a person has decided on it: no further one."""
+"""A notice of this moment exists or was decided on: no further one is held."""
 
 REPLACED = "the next update takes its place"
 SAID_ELSEWHERE = "another notice tells how it stands"
 
 PRACTISED = "to whoever approves it, as this is an exercise"
-"""Where the approved text of an exercise goes."""
+"""Recipients of the approved text in an exercise."""
 
 
 def keep_notices(draft: Draft) -> None:
-    """Void the notices that speak of another state by now, hold those that are due in this one, and say both."""
+    """Void the notices that describe an earlier state, hold those that are due in this one, and announce both."""
     groups = _external(draft)
     if not (groups or draft.incident.response.notices):
         return
@@ -51,7 +51,7 @@ def keep_notices(draft: Draft) -> None:
 
 
 def _renew_promises(draft: Draft) -> None:
-    """What nobody edited names the next update that is to come; of what somebody edited the approval is refused."""
+    """Renew a past promise of the next update in unedited notices; an edited one cannot be approved then."""
     following = draft.incident.windows.get(Window.UPDATE)
     for notice in _held_of(draft.incident):
         is_past = notice.next_at is not None and notice.next_at <= draft.now
@@ -68,7 +68,7 @@ def _held_of(incident: Incident) -> list[Notice]:
 
 
 def _why_void(incident: Incident, notice: Notice, group: Stakeholders | None) -> str:
-    """Why it does not speak of the incident as it is; empty: it does. That its group is gone, the approval says."""
+    """Returns why the notice does not describe the incident's state; empty: it does. The approval checks its group."""
     moment = _moment(incident)
     if moment is Moment.RESOLVED:
         return "" if notice.moment is Moment.RESOLVED else "the incident was resolved before anybody approved it"
@@ -87,7 +87,7 @@ def _void(draft: Draft, notice: Notice, why: str) -> None:
 
 
 def _moment(incident: Incident) -> Moment | None:
-    """What of the incident there is to tell the outside world."""
+    """The state of the incident that external groups may be told; None: none."""
     if incident.recorded_only:
         return None
     if not incident.is_live:
@@ -109,7 +109,7 @@ def _is_due(incident: Incident, group: Stakeholders, moment: Moment) -> bool:
 
 
 def awaits_the_end(incident: Incident, group: str) -> bool:
-    """Whether the group was told of the trouble, in whichever episode, and of no end since."""
+    """Whether the group was told of the incident, in any episode, and not of its end since."""
     sent = _sent(incident, group)
     return bool(sent) and sent[-1].moment is not Moment.RESOLVED
 
@@ -120,9 +120,9 @@ def _sent(incident: Incident, group: str) -> list[Notice]:
 
 
 def hold_updates(draft: Draft, due_at: Instant, next_at: Instant) -> None:
-    """A draft of how it stands for each group that was told. `next_at`: by then the update after it is promised.
+    """Hold a status update for each group that was told. `next_at`: when the text promises the update after it.
 
-    One that waits gives way. Where a notice of another kind waits, that tells how it stands.
+    A waiting update is replaced. Where a notice of another kind waits, that one describes the state.
     """
     for group in _external(draft).values():
         waiting = [each for each in _held_of(draft.incident) if each.group == group.name]
@@ -155,7 +155,7 @@ def _hold(
 
 
 def _told(incident: Incident, group: str) -> tuple[str, ...]:
-    """Whom of the group somebody told of the trouble; empty: all."""
+    """The group's recipients who were told of the incident; empty: all."""
     sent = _sent(incident, group)
     if any(not each.recipients for each in sent):
         return ()
@@ -163,7 +163,7 @@ def _told(incident: Incident, group: str) -> tuple[str, ...]:
 
 
 def _announce(draft: Draft) -> None:
-    """Approvers and the owner hear which notices wait since this decision, and which are void."""
+    """Tell approvers and the owner which notices wait since this decision, and which are void."""
     fresh = [entry.data["notice"] for entry in draft.entered if entry.fact is Fact.NOTICE_HELD]
     waits = [each for each in _held_of(draft.incident) if each.id in fresh or each.due_at is None]
     for each in waits:
@@ -173,7 +173,7 @@ def _announce(draft: Draft) -> None:
 
 
 def remind_of_notices(draft: Draft) -> None:
-    """Half of a notice's time has passed, and it waits still: approvers and the owner are told again."""
+    """Half of a notice's time has passed and it still waits: tell approvers and the owner again."""
     due = [each for each in _held_of(draft.incident) if not each.reminded and (_half(each) or draft.now) <= draft.now]
     for each in due:
         _replace(draft, replace(each, reminded=True))
@@ -185,7 +185,7 @@ def _half(notice: Notice) -> Instant | None:
 
 
 def _watch(draft: Draft) -> None:
-    """Set the window to the first notice of which approvers are to be reminded."""
+    """Set the window to the first notice whose approvers must be reminded."""
     halves = [half for each in _held_of(draft.incident) if not each.reminded and (half := _half(each)) is not None]
     if not halves:
         draft.disarm(Window.NOTICE)
@@ -194,7 +194,7 @@ def _watch(draft: Draft) -> None:
 
 
 def _tell(draft: Draft, reason: Reason, waits: list[str], void: list[str]) -> None:
-    """One message to each approver, of the notices that are theirs, and to where the owner reads, if anybody has it."""
+    """Send each approver one message about their notices, and one to the threads of the owner, if there is one."""
     groups, concerned = _external(draft), dict.fromkeys((*waits, *void))
     owners = thread_targets(draft) if draft.incident.holder else []
     theirs: dict[Target, list[str]] = {target: list(concerned) for target in owners}
@@ -214,7 +214,7 @@ def _tell(draft: Draft, reason: Reason, waits: list[str], void: list[str]) -> No
 
 
 def _alike(theirs: Mapping[Target, Iterable[str]]) -> dict[tuple[str, ...], list[Target]]:
-    """Who is told the same, together."""
+    """Groups targets that get the same notices: the notices' ids → targets."""
     found: dict[tuple[str, ...], list[Target]] = {}
     for target, told in theirs.items():
         if told:
@@ -223,7 +223,7 @@ def _alike(theirs: Mapping[Target, Iterable[str]]) -> dict[tuple[str, ...], list
 
 
 def edit(draft: Draft, action: EditNotice) -> None:
-    """Write a held notice anew; what the template proposed is kept. Raises RefusedError."""
+    """Replace the text of a held notice; the template's proposal is kept. Raises RefusedError."""
     notice = _held(draft.incident, action.notice)
     read = (action.read_subject, action.read_body)
     _require_read(notice, read)
@@ -244,13 +244,13 @@ def edit(draft: Draft, action: EditNotice) -> None:
 
 
 def _require_read(notice: Notice, read: tuple[str, str]) -> None:
-    """Raises RefusedError where somebody wrote another text meanwhile."""
+    """Raises RefusedError if another person edited the text since it was read."""
     if notice.edited_by and read != (notice.subject, notice.body):
         raise RefusedError(f"{notice.edited_by} has edited the notice meanwhile: read it again")
 
 
 def approve(draft: Draft, action: ApproveNotice) -> None:
-    """Send a held notice as the approver read it, to all whom it is for or to some. Raises RefusedError."""
+    """Send a held notice as the approver read it, to all its recipients or the chosen ones. Raises RefusedError."""
     notice = _held(draft.incident, action.notice)
     group = next((each for each in draft.context.current.policy.stakeholders if each.name == notice.group), None)
     if group is None:
@@ -284,7 +284,7 @@ def approve(draft: Draft, action: ApproveNotice) -> None:
 
 
 def _choose(known: tuple[str, ...], notice: Notice, action: ApproveNotice) -> tuple[str, ...]:
-    """Whom it goes to; empty: all. Raises RefusedError for somebody whom the policy does not name, or for nobody."""
+    """The chosen recipients; empty: all. Raises RefusedError for an unknown recipient, or if none remains."""
     wanted = action.recipients or notice.recipients
     chosen = tuple(each for each in known if each in wanted)
     unknown = [each for each in action.recipients if each not in known]
@@ -303,7 +303,7 @@ def _send(draft: Draft, group: Stakeholders, chosen: tuple[str, ...], words: Map
 
 
 def _practise(draft: Draft, group: Stakeholders, words: Mapping[str, str]) -> None:
-    """The text goes to whoever approves, marked; of whom a person would call, only how many they are."""
+    """Send the marked text to the approvers. Recipients to telephone are only counted."""
     marked = {**words, "subject": _mark(words["subject"]), "body": _mark(words["body"])}
     targets = draft.context.approvers(group, draft.incident.level) or thread_targets(draft)
     draft.notify(Kind.EXTERNAL, Reason.APPROVED, targets, marked)
@@ -317,19 +317,19 @@ def _mark(text: str) -> str:
 
 
 def reject(draft: Draft, action: RejectNotice) -> None:
-    """Drop a held notice: nobody is sent it. Raises RefusedError."""
+    """Drop a held notice without sending it. Raises RefusedError."""
     notice = _held(draft.incident, action.notice)
     _decide(draft, notice, Standing.REJECTED, action.by)
     draft.enter(Fact.NOTICE_REJECTED, action.by, notice=notice.id, group=notice.group, note=action.note)
 
 
 def find(incident: Incident, id_: str) -> Notice | None:
-    """The incident's notice of that id."""
+    """The incident's notice with that id; None: there is none."""
     return next((each for each in incident.response.notices if each.id == id_), None)
 
 
 def _held(incident: Incident, id_: str) -> Notice:
-    """The notice of that id, which waits for an approver. Raises RefusedError."""
+    """The notice with that id, if it waits for approval. Raises RefusedError otherwise."""
     notice = find(incident, id_)
     if notice is None:
         raise RefusedError(f"the incident has no notice {id_!r}")
@@ -349,7 +349,7 @@ def _replace(draft: Draft, notice: Notice) -> None:
 
 
 def _ask_for_calls(draft: Draft, calls: list[str]) -> None:
-    """Who has no number is called by hand: steps of the checklist `calls`."""
+    """Add steps to the checklist `calls`: recipients without a usable number must be telephoned by a person."""
     if calls:
         known = draft.incident.response.checklists
         draft.respond(checklists=replace(known, calls=tuple(dict.fromkeys((*known.calls, *calls)))))

@@ -1,8 +1,9 @@
-"""Which authorities must be told of an incident, until when, and what was filed: the policy's `reporting_obligations`.
+"""Reports that authorities must get about an incident, their deadlines and filings: the policy's
+`reporting_obligations`.
 
-An obligation applies from the moment at which the incident is of its sections, types and levels; a lowered level takes
-none away. Whether one applies in law is for people: they say so with a reason (JudgeObligation), and that holds.
-Tocsin files nothing itself.
+An obligation applies from the moment the incident matches its sections, types and levels; a lowered level does not end
+it. People decide whether it applies in law, with a reason (JudgeObligation), and their decision holds. Tocsin files no
+report itself.
 """
 
 from collections.abc import Iterator
@@ -21,18 +22,18 @@ PRACTISED = "(an exercise: nothing is filed)"
 
 @dataclass(frozen=True, slots=True)
 class OwedReport:
-    """One stage of an obligation, as one incident has it."""
+    """One stage of an obligation for one incident."""
 
     obligation: ReportingObligation
     stage: ReportStage
     began_at: Instant
-    """What its time counts from."""
+    """The start of its time limit."""
     since: str
-    """That in words: ``the occurrence``."""
+    """That start as text: ``the occurrence``."""
     filings: tuple[Filing, ...]
-    """What was filed, the first first; empty: it is outstanding."""
+    """The filings, in order; empty: it is outstanding."""
     time_zone: str
-    """The policy's, whose calendar months are counted by."""
+    """The policy's time zone, in which calendar months are counted."""
 
     @property
     def key(self) -> str:
@@ -41,24 +42,24 @@ class OwedReport:
 
     @property
     def due_at(self) -> Instant:
-        """Until when it must be filed."""
+        """The deadline for filing."""
         if self.stage.months:
             return Instant(after_months(self.began_at, self.stage.months, self.time_zone))
         return Instant(self.began_at + self.stage.within)
 
     @property
     def called(self) -> str:
-        """The report's name in words."""
+        """The report's name as text."""
         return self.stage.name.replace("_", " ")
 
     @property
     def what(self) -> str:
-        """In words: ``early warning to the CSIRT (nis2)``."""
+        """As text: ``early warning to the CSIRT (nis2)``."""
         return f"{self.called} to {self.obligation.authority} ({self.obligation.name})"
 
 
 def reports(incident: Incident, policy: Policy) -> Iterator[OwedReport]:
-    """Every report that authorities must get of an incident, filed or not. `policy`: the one it runs under."""
+    """Every report that authorities must get about an incident, filed or not. `policy`: the incident's."""
     for obligation in policy.reporting_obligations:
         known = incident.response.obligations.get(obligation.name)
         if known is not None and known.applies:
@@ -95,14 +96,12 @@ def _counted_from(incident: Incident, stage: ReportStage, known: Obligation) -> 
 
 
 def obligations_outstanding(incident: Incident, policy: Policy) -> list[OwedReport]:
-    """The reports that authorities must still get of an incident; of an exercise none. `policy`: the one that the
-    incident runs under.
-    """
+    """The reports that are still to be filed; none in an exercise. `policy`: the incident's."""
     return [] if incident.exercise else [each for each in reports(incident, policy) if not each.filings]
 
 
 def keep_obligations(draft: Draft) -> None:
-    """Note every obligation that concerns the incident as it is now, once."""
+    """Record each obligation that newly concerns the incident."""
     incident, policy = draft.incident, draft.context.policy_version.policy
     if incident.recorded_only or not incident.is_live:
         return
@@ -131,16 +130,16 @@ def keep_obligations(draft: Draft) -> None:
 
 
 def concerns(incident: Incident, policy: Policy, obligation: ReportingObligation) -> bool:
-    """Whether an incident is of an obligation's sections, types and levels.
+    """Whether an incident matches an obligation's sections, types and levels.
 
-    Data that is missing is not what the rule is about, and no authority is told of an alert of our own.
+    Missing-data twins do not count: their rule concerns the data. Tocsin's own alerts concern no authority.
     """
     keys = (key for key in incident.rules if key.rpartition("/")[2] != TWIN)
     return not incident.is_own and any(policy.must_report(obligation, key, incident.level) for key in keys)
 
 
 def record(draft: Draft, action: FileReport | JudgeObligation) -> None:
-    """What people do about them. Raises RefusedError."""
+    """Carry out a person's action on obligations. Raises RefusedError."""
     match action:
         case FileReport():
             _file(draft, action)
@@ -181,7 +180,7 @@ def _file(draft: Draft, action: FileReport) -> None:
 
 
 def _find(draft: Draft, obligation: str, stage: str) -> OwedReport:
-    """Raises RefusedError where the incident has no such report to file."""
+    """Raises RefusedError if the incident has no such report."""
     known = list(reports(draft.incident, draft.context.policy_version.policy))
     found = next((each for each in known if each.obligation.name == obligation and each.stage.name == stage), None)
     if found is None:
@@ -191,7 +190,7 @@ def _find(draft: Draft, obligation: str, stage: str) -> OwedReport:
 
 
 def _judge(draft: Draft, action: JudgeObligation) -> None:
-    """A person says whether an obligation of the policy applies. Raises RefusedError."""
+    """Record a person's decision on whether an obligation applies. Raises RefusedError."""
     names = [each.name for each in draft.context.policy_version.policy.reporting_obligations]
     if action.obligation not in names:
         has = ", ".join(names) or "none"

@@ -1,7 +1,7 @@
-"""The times that an incident was open: when it comes back, what people had done about it and entered is set apart.
+"""The occurrences of an incident: when it recurs, the work and facts of the ended occurrence are stored apart.
 
-The checklists, the facts and the grades of an occurrence are about that occurrence. Its cause and its fix did not hold,
-so nothing of them is told of what fires now; the report has a section for each occurrence.
+Checklists, facts and grades belong to one occurrence. Its cause and its fix did not hold, so messages about the next
+one do not mention them; the report has a section for each occurrence.
 """
 
 from receiver.core.draft import Draft
@@ -9,25 +9,25 @@ from receiver.core.model import Incident, Instant
 from receiver.core.response import Checklists, Occurrence
 
 KEPT = 20
-"""Earlier occurrences that an incident carries; the timeline tells of all."""
+"""Earlier occurrences that an incident keeps; the timeline has all."""
 
 DISPROVED = ("root_cause", "fix_description")
-"""What an earlier occurrence had for its cause and its fix."""
+"""Facts of an earlier occurrence that its recurrence disproves."""
 
 
 def begun_at(incident: Incident) -> Instant:
-    """When the occurrence began that it is in now: the opening, or the last time that it came back."""
+    """When the current occurrence began: the opening or the last recurrence."""
     earlier = incident.response.occurrences
     return earlier[-1].ended_at if earlier else incident.opened_at
 
 
 def trouble_since(incident: Incident) -> Instant:
-    """When what people are told of began, by its alerts; of what came back, when that was heard."""
+    """When the reported problem began: by the alerts' own start; of a recurrence, when it was received."""
     return begun_at(incident) if incident.response.occurrences else incident.occurred_at or incident.opened_at
 
 
 def begin_anew(draft: Draft) -> None:
-    """Set apart what belongs to the occurrence that ends now; the next begins with nothing done and nothing known."""
+    """Store the occurrence that ends now; the next begins without facts and with no step done."""
     incident, response = draft.incident, draft.incident.response
     ended = Occurrence(
         number=incident.recurrences + 1,

@@ -1,8 +1,8 @@
-"""An exercise sends nothing out of the house: whoever an external group reaches, it does not.
+"""Keeps the messages of an exercise away from external groups.
 
-A group's addresses are outside whatever else they are used for, on every channel, and also where only the policy that
-the incident runs under names them. `receiver.core.draft` asks here before it plans a message of an exercise, and the
-dispatcher asks again before it hands one to a sender.
+A group's addresses are external regardless of their other uses, on every channel, and also where only the policy that
+the incident runs under names them. `receiver.core.draft` checks when it plans a message of an exercise; the dispatcher
+checks again before it passes one to a sender.
 """
 
 from collections.abc import Iterable
@@ -11,13 +11,13 @@ from receiver.core.model import Incident, Target
 from receiver.core.plan import DecisionContext
 
 EXERCISE = "EXERCISE"
-"""What the texts of an exercise begin with."""
+"""The prefix of the texts of an exercise."""
 
 KEPT_IN = "an exercise sends nothing to external groups"
 
 
 def split(context: DecisionContext, targets: Iterable[Target]) -> tuple[list[Target], list[Target]]:
-    """Those inside the house, and those outside."""
+    """Splits the targets: (internal, external)."""
     addresses, known = _outside(context), list(targets)
     return (
         [each for each in known if _plain(each.recipient) not in addresses],
@@ -26,7 +26,7 @@ def split(context: DecisionContext, targets: Iterable[Target]) -> tuple[list[Tar
 
 
 def leaves_the_house(incident: Incident, recipient: str, context: DecisionContext) -> bool:
-    """Whether a message of an exercise would go to somebody outside."""
+    """Whether this message of an exercise would reach an external recipient."""
     return incident.exercise and _plain(recipient) in _outside(context)
 
 
@@ -35,6 +35,6 @@ def _outside(context: DecisionContext) -> frozenset[str]:
 
 
 def _plain(recipient: str) -> str:
-    """However it is written: in capitals, a number with blanks and signs."""
+    """Normalises an address: lower case; a number without blanks and signs."""
     told = recipient.strip().casefold()
     return "".join(sign for sign in told if sign.isalnum()) if told.startswith("+") else told

@@ -1,6 +1,6 @@
-"""A page must reach somebody: steps, fallbacks, and who hears which news.
+"""Paging: escalation steps, fallbacks, and the recipients of each kind of news.
 
-The direction of every doubt: a false page beats a lost one.
+In doubt a page is sent: an unnecessary page is better than a lost one.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -14,23 +14,24 @@ from rules.channel_types import ChannelFacts
 from rules.policy import SECOND
 
 RESCUE_AFTER = 60 * SECOND
-"""A page that has reached nobody for this long (or a fifth of the escalation time) takes the next fallback."""
+"""A page that has reached no person after this time (or a fifth of the escalation time) goes to the next fallback."""
 
 RECEIPT_AFTER = 90 * SECOND
-"""A page that was only accepted, and whose receipt may still come, goes on to the next fallback after this long (or
-three tenths of the escalation time)."""
+"""An accepted page whose receipt is still possible goes to the next fallback after this time (or three tenths of the
+escalation time).
+"""
 
 LAST_PLANNED_STEP = 2
 """Step 2 is the breach: every channel of the level and above. Later steps repeat it."""
 
 FROM_THE_START = frozenset({Reason.OPENED, Reason.RECURRED, Reason.STILL_FIRING})
-"""Why an incident is paged whose occurrence begins: nobody has had that in hand before."""
+"""Reasons for which an occurrence of an incident begins: it had no owner before."""
 
 EVERYTHING_WAITING = frozenset(Kind) - {Kind.RESOLVED, Kind.EXTERNAL}
 
 
 def start_paging(draft: Draft, reason: Reason, words: Mapping[str, str] = NO_WORDS, step: int = 0) -> None:
-    """Page as at 0 (or at a later step), with fresh windows: the response and the escalation time run from now."""
+    """Page from `step` with fresh windows: the response time and the escalation time start now."""
     plan = draft.plan
     if draft.incident.is_paused:
         lift_silence(draft)
@@ -54,7 +55,7 @@ def start_paging(draft: Draft, reason: Reason, words: Mapping[str, str] = NO_WOR
 
 
 def lift_silence(draft: Draft) -> None:
-    """It counts as silenced no more: the silence is over, or something new calls for people all the same."""
+    """End the silenced state: the silence is over, or new alerts page in spite of it."""
     if draft.incident.silenced_until is not None:
         draft.set(silenced_until=None, inhibited=False)
         draft.disarm(Window.SILENCE)
@@ -62,7 +63,7 @@ def lift_silence(draft: Draft) -> None:
 
 
 def worsen(draft: Draft, words: Mapping[str, str]) -> None:
-    """The level of an open incident rose: pages as at 0; no deadline that already runs is put off."""
+    """The level of an open incident rose: page from step 0, without postponing a running deadline."""
     running, due_at = draft.incident.windows, draft.incident.response_due_at
     start_paging(draft, Reason.NEW_DANGER, words)
     draft.set(response_due_at=min(due_at, draft.incident.response_due_at))
@@ -80,8 +81,8 @@ def page_step(
 ) -> None:
     """Page the channels of the incident's step, and `besides`.
 
-    A step that can tell nobody is said and the next taken at once. Where nobody is on call, the level's fallback and
-    the next step are told at once; `vacant`: references of which that was said already.
+    A step without a reachable recipient is recorded and the next one is taken at once. Where no person is on call, the
+    level's fallback and the next step are paged at once. `vacant`: references already recorded as vacant.
     """
     names = dict.fromkeys((*step_channels(draft), *besides))
     page(draft, reason, names, words)
@@ -96,7 +97,7 @@ def page_step(
     if (fresh or not told) and draft.incident.step < LAST_PLANNED_STEP:
         draft.set(step=draft.incident.step + 1)
         further = reason if reason is Reason.HELP else Reason.ESCALATED
-        if reason not in {Reason.HELP, Reason.ESCALATED}:  # who declared it has not asked for help
+        if reason not in {Reason.HELP, Reason.ESCALATED}:  # the person who declared it has not asked for help
             words = {name: value for name, value in words.items() if name not in {"by", "note"}}
         page_step(draft, further, words, besides, (*vacant, *fresh))
     elif fresh or vacant or not told:
@@ -104,7 +105,7 @@ def page_step(
 
 
 def page_nobody(draft: Draft, vacant: Sequence[str]) -> None:
-    """Nobody is on call any more by these references, which was said: the fallback and the next step are told."""
+    """These references became vacant, which is recorded already: page the fallback and the next step."""
     if draft.incident.step < LAST_PLANNED_STEP:
         draft.set(step=draft.incident.step + 1)
         page_step(draft, Reason.HELP if draft.incident.response.asked_by else Reason.ESCALATED, vacant=vacant)
@@ -113,19 +114,19 @@ def page_nobody(draft: Draft, vacant: Sequence[str]) -> None:
 
 
 def say_nobody_on_call(draft: Draft, references: Sequence[str]) -> None:
-    """Enter that these stand for nobody who can be told; who is on call and has no contact there is named."""
+    """Record that these references stand for no reachable person; names people on call who have no contact there."""
     people = (person.name for each in references for person in draft.context.people(each) or ())
     draft.enter(Fact.NOBODY_ON_CALL, whom=", ".join(references), unreachable=", ".join(dict.fromkeys(people)))
 
 
 def step_channels(draft: Draft) -> tuple[str, ...]:
-    """The channels of the step the incident has reached."""
+    """The channels of the incident's current step."""
     plan = draft.plan
     return (plan.channels, plan.escalation, plan.breach)[min(draft.incident.step, LAST_PLANNED_STEP)]
 
 
 def page(draft: Draft, reason: Reason, channels: Iterable[str], words: Mapping[str, str] = NO_WORDS) -> None:
-    """One page on these channels: overtakes older ones there, and starts the rescue clock."""
+    """Send one page on these channels; it supersedes older ones there and starts the rescue window."""
     draft.set(page=Page(draft.incident.page.serial + 1))
     usable = _usable(draft, reason, channels)
     _await_handoff(draft)
@@ -142,7 +143,7 @@ def page(draft: Draft, reason: Reason, channels: Iterable[str], words: Mapping[s
 
 
 def page_more(draft: Draft, reason: Reason, channels: Iterable[str], words: Mapping[str, str] = NO_WORDS) -> None:
-    """The page under way goes to further channels too (a fallback, or a rule joined that names more of them)."""
+    """Send the current page to further channels too (a fallback, or those of a rule that joined)."""
     under_way = draft.incident.page
     fresh = _usable(draft, reason, [name for name in channels if name not in under_way.told])
     if not fresh:
@@ -150,7 +151,7 @@ def page_more(draft: Draft, reason: Reason, channels: Iterable[str], words: Mapp
     draft.set(page=replace(under_way, told=(*under_way.told, *fresh)))
     targets = _untold(draft, fresh)
     if not targets:
-        return  # everybody has it, by ways of their own or another channel
+        return  # all have the page, by their own ways or another channel
     page_targets(draft, reason, targets, words)
     draft.enter(Fact.PAGED, reason=reason, channels=", ".join(fresh), step=draft.incident.step)
     if not under_way.delivered and Window.RESCUE not in draft.incident.windows:
@@ -158,9 +159,7 @@ def page_more(draft: Draft, reason: Reason, channels: Iterable[str], words: Mapp
 
 
 def _untold(draft: Draft, channels: Iterable[str]) -> tuple[Target, ...]:
-    """Whom these channels reach whom the page under way has not told there; no person twice in the same way, however
-    many channels name them.
-    """
+    """Targets on these channels that the current page was not sent to; no person twice in the same way."""
     under_way = draft.incident.page.targets
     told = {personal_reach.way(draft, each) for each in under_way}
     found: dict[Target, None] = {}
@@ -173,7 +172,7 @@ def _untold(draft: Draft, channels: Iterable[str]) -> tuple[Target, ...]:
 
 
 def _usable(draft: Draft, reason: Reason, channels: Iterable[str]) -> list[str]:
-    """Those that can carry a page; the others are recorded as undeliverable."""
+    """The channels that can carry a page; the others are recorded as undeliverable."""
     usable = []
     for name in channels:
         if draft.context.usable(name):
@@ -184,7 +183,7 @@ def _usable(draft: Draft, reason: Reason, channels: Iterable[str]) -> list[str]:
 
 
 def page_as_wanted(draft: Draft) -> None:
-    """The page under way goes on to whom people's own steps are due for, while somebody is to answer it."""
+    """Send the current page to the people whose own steps are due, while the incident needs an answer."""
     targets = personal_reach.take_due(draft)
     if not targets or not draft.incident.wants_answer or draft.incident.is_paused:
         return
@@ -197,7 +196,7 @@ def _channels(targets: Iterable[Target]) -> tuple[str, ...]:
 
 
 def page_targets(draft: Draft, reason: Reason, targets: Iterable[Target], words: Mapping[str, str] = NO_WORDS) -> None:
-    """The page under way goes to these; the next change of who is on call is a window."""
+    """Send the current page to these targets and set the handoff window."""
     targets, under_way = tuple(targets), draft.incident.page
     _expect(draft, targets)
     draft.notify(Kind.PAGE, reason, targets, words)
@@ -207,7 +206,7 @@ def page_targets(draft: Draft, reason: Reason, targets: Iterable[Target], words:
 
 
 def _await_handoff(draft: Draft) -> None:
-    """The next change of who is on call for the page under way, or would have it if there were anybody, is a window."""
+    """Set the window to the next change of who is on call for the current page's channels, also where a gap ends."""
     handoff = draft.context.handoff_at((*draft.incident.page.told, *step_channels(draft)))
     if handoff is None:
         draft.disarm(Window.HANDOFF)
@@ -216,7 +215,7 @@ def _await_handoff(draft: Draft) -> None:
 
 
 def say_undeliverable(draft: Draft, reason: Reason, name: str) -> None:
-    """Record, never silently drop, what a disabled or unconfigured channel cannot carry."""
+    """Record what a disabled or unconfigured channel cannot carry."""
     why = draft.context.why_unusable(name)
     recipients = draft.context.recipients(name) or ("",)
     targets = draft.context.targets(name) or [Target(name, each) for each in recipients]
@@ -225,12 +224,12 @@ def say_undeliverable(draft: Draft, reason: Reason, name: str) -> None:
 
 
 def rescue_delay(draft: Draft) -> int:
-    """Microseconds a page may take to reach somebody before the fallback is told."""
+    """Microseconds that a page may take to reach a person before the fallback is paged."""
     return min(RESCUE_AFTER, draft.plan.escalation_time // 5)
 
 
 def await_receipt(draft: Draft) -> None:
-    """What a provider accepted just now gets time to be delivered, before the next fallback is told."""
+    """Give a message that a provider just accepted time for its receipt, before the next fallback is paged."""
     running = draft.incident.windows.get(Window.RESCUE)
     if running is not None:
         wait = min(RECEIPT_AFTER, draft.plan.escalation_time * 3 // 10)
@@ -238,7 +237,7 @@ def await_receipt(draft: Draft) -> None:
 
 
 def rescue(draft: Draft, failed: str = "") -> None:
-    """Tell the first fallback channel that this page has not tried; say so when none is left."""
+    """Page the first fallback channel not used for this page; record when none is left."""
     page = draft.incident.page
     untold = (name for name in draft.context.fallbacks(draft.incident.level) if name not in page.told)
     name = next((name for name in untold if _untold(draft, [name])), None)
@@ -251,44 +250,46 @@ def rescue(draft: Draft, failed: str = "") -> None:
 
 
 def tell_threads(draft: Draft, kind: Kind, reason: Reason, words: Mapping[str, str] = NO_WORDS) -> None:
-    """News for those who were paged, where news can be read."""
+    """Send news to the paged recipients whose channels carry news."""
     draft.notify(kind, reason, thread_targets(draft), words)
 
 
 def thread_targets(draft: Draft) -> list[Target]:
-    """Who was paged where news can be read: whoever has the incident reads there."""
+    """Paged targets on channels that carry news; the owner reads them there."""
     return _paged_on(draft, lambda facts: facts.carries_news)
 
 
 def tell_everybody(
     draft: Draft, kind: Kind, reason: Reason, words: Mapping[str, str] = NO_WORDS, until: Instant | None = None
 ) -> None:
-    """Everybody who was told of the trouble, each once, where channels carry updates. `until`: it is out of date."""
+    """Notify each target told of the incident, on channels that carry updates. `until`: then it is out of date."""
     told = dict.fromkeys((*draft.incident.paged, *draft.incident.told))
     targets = [target for target in told if draft.context.carries_updates(target.channel)]
     draft.notify(kind, reason, targets, words, until=until)
 
 
 def tell_acknowledged(draft: Draft, words: Mapping[str, str] = NO_WORDS) -> None:
-    """The threads, the pagers that keep a state of their own, and the internal stakeholders, each once."""
+    """Notify the threads, the channels that keep a state per page, and the internal stakeholders, each once."""
     targets = dict.fromkeys((*_paged_for_news(draft), *_stakeholders(draft)))
     _acknowledge_pages(draft, Reason.ACTION, targets, words)
 
 
 def tell_undone(draft: Draft, words: Mapping[str, str] = NO_WORDS) -> None:
-    """Whoever hears of answers: that there is none after all. What has not left yet of the answer is dropped."""
+    """Tell the recipients of the answer that it was undone; its messages that were not sent yet are dropped."""
     draft.supersede([Kind.ACKNOWLEDGED])
     told = dict.fromkeys((*thread_targets(draft), *_stakeholders(draft)))
     draft.notify(Kind.NOTICE, Reason.UNDONE, told, words)
 
 
 def keeping_state(draft: Draft) -> list[Target]:
-    """Who was paged on a channel that keeps the state of each page."""
+    """Paged targets on channels that keep a state per page."""
     return _paged_on(draft, lambda facts: facts.keeps_state)
 
 
 def tell_responders(draft: Draft, reason: Reason, words: Mapping[str, str] = NO_WORDS) -> None:
-    """The threads, and the pagers that keep a state of their own: who has it changed, or is asked no more."""
+    """Notify the threads and the channels that keep a state per page: the owner changed, or help is no longer
+    requested.
+    """
     _acknowledge_pages(draft, reason, _paged_for_news(draft), words)
 
 
@@ -303,7 +304,7 @@ def _paged_for_news(draft: Draft) -> list[Target]:
 
 
 def tell_resolved(draft: Draft, reason: Reason, words: Mapping[str, str] = NO_WORDS) -> None:
-    """The all-clear: everybody who was told of the trouble, each once, and nobody else."""
+    """Send the all-clear to each target that was told of the incident, once."""
     unheard = draft.incident.response.unheard
     everybody = dict.fromkeys((*draft.incident.paged, *draft.incident.told))
     targets = [each for each in everybody if (each.channel, each.recipient) not in unheard]
@@ -312,8 +313,8 @@ def tell_resolved(draft: Draft, reason: Reason, words: Mapping[str, str] = NO_WO
 
 
 def note_left(draft: Draft, notification: Notification) -> None:
-    """It has left, or may have. Where that is the first that somebody hears, and it is over by now, the all-clear
-    follows.
+    """A message was sent, or may have been. If it is its recipient's first and the incident is resolved, send the
+    all-clear.
     """
     target, unheard = (notification.channel, notification.recipient), draft.incident.response.unheard
     if target not in unheard or notification.kind not in EVERYTHING_WAITING - {Kind.REPORT}:
@@ -327,29 +328,29 @@ def note_left(draft: Draft, notification: Notification) -> None:
 
 
 def _expect(draft: Draft, targets: Iterable[Target]) -> None:
-    """They are about to be told for the first time: until something has left they have heard nothing."""
+    """Record first-time targets: until a message to them was sent, they get no all-clear."""
     known = {*draft.incident.paged, *draft.incident.told}
     fresh = ((each.channel, each.recipient) for each in targets if each not in known)
     draft.respond(unheard=tuple(dict.fromkeys((*draft.incident.response.unheard, *fresh))))
 
 
 def _pages_since(draft: Draft, first: int) -> Mapping[str, str]:
-    """The pages that pagers with a state of their own have to close: each is acknowledged once, and resolved once."""
+    """The range of pages to close on channels that keep a state per page: each is acknowledged and resolved once."""
     return {"pages": f"{first}-{draft.incident.page.serial}"}
 
 
 def tell_internal(draft: Draft, kind: Kind, reason: Reason, words: Mapping[str, str] = NO_WORDS) -> None:
-    """The internal stakeholders alone."""
+    """Notify the internal stakeholders only."""
     draft.notify(kind, reason, _stakeholders(draft), words)
 
 
 def tell_breach(draft: Draft, words: Mapping[str, str]) -> None:
-    """The internal stakeholders who are not paged themselves."""
+    """Notify the internal stakeholders who are not paged themselves."""
     draft.notify(Kind.BREACH, Reason.BREACHED, _unpaged_stakeholders(draft), words)
 
 
 def tell_raised(draft: Draft, words: Mapping[str, str]) -> None:
-    """The level rose: the internal stakeholders who hear of the new level, but for those who are paged themselves."""
+    """The level rose: notify the internal stakeholders of the new level who are not paged themselves."""
     draft.notify(Kind.NOTICE, Reason.NEW_DANGER, _unpaged_stakeholders(draft), words)
 
 
@@ -359,7 +360,7 @@ def _unpaged_stakeholders(draft: Draft) -> list[Target]:
 
 
 def _stakeholders(draft: Draft) -> tuple[Target, ...]:
-    """The internal stakeholders who hear of this level. They hear of the trouble now, so they get the all-clear."""
+    """The internal stakeholders of this level. They are told of the incident now, so they get the all-clear."""
     targets = draft.context.internal_stakeholders(draft.incident.level, draft.incident)
     if draft.incident.is_live:
         _expect(draft, targets)
@@ -368,6 +369,6 @@ def _stakeholders(draft: Draft) -> tuple[Target, ...]:
 
 
 def _paged_on(draft: Draft, holds: Callable[[ChannelFacts], bool]) -> list[Target]:
-    """Who was paged on a channel of whose type that is true."""
+    """Paged targets on channels whose type fulfils `holds`."""
     found = ((target, draft.context.facts(target.channel)) for target in draft.incident.paged)
     return [target for target, facts in found if facts is not None and holds(facts)]

@@ -1,8 +1,7 @@
-"""How somebody wants to be told (`reach` in the policy's `people`): at once by some ways, by others later, unless
-somebody answers before.
+"""The policy's `reach` of people: by which ways each person is paged at once, and by which later unless it is answered.
 
-At levels 3 and 4 it takes away no channel that wakes and that the step names. Nobody is kept waiting for the first
-page: where nothing is to be sent to a person at once, or what was sent failed, their next step is taken at once.
+At levels 3 and 4 it removes no channel that wakes and that the step names. The first page never waits: where a person
+would get no message at once, or the message failed, their next step is taken at once.
 """
 
 from collections.abc import Collection, Container, Iterable, Iterator
@@ -15,9 +14,9 @@ from rules.policy import CRITICAL, Person, ReachStep
 
 
 def targets_of(draft: Draft, channels: Iterable[str], besides: Collection[str] = ()) -> tuple[Target, ...]:
-    """Whom a page on these channels goes to now; what their people want later is noted, with its window.
+    """Returns the targets of a page on these channels now; people's later steps are stored, with their window.
 
-    `besides`: people who are left out.
+    `besides`: names of people who are left out.
     """
     found: dict[tuple[str, str], Target] = {}
     offered: dict[Person, list[str]] = {}
@@ -36,26 +35,28 @@ def targets_of(draft: Draft, channels: Iterable[str], besides: Collection[str] =
 
 
 def _add(draft: Draft, found: dict[tuple[str, str], Target], *targets: Target) -> None:
-    """Nobody is told twice by one page in the same way, however many channels and references name them."""
+    """Add targets; one page reaches a person only once in the same way, even if several channels or references name
+    them.
+    """
     for each in targets:
         found.setdefault(way(draft, each), each)
 
 
 def way(draft: Draft, target: Target) -> tuple[str, str]:
-    """How a target is told: the type of the channel, and the address. A number may be that of calls and of SMS."""
+    """How a target is reached: (channel type, address). The type matters: one number may serve calls and SMS."""
     channel = draft.context.channel(target.channel)
     return channel.type if channel else "", target.recipient
 
 
 def forget(draft: Draft) -> None:
-    """Paging begins anew: what was to come of the alarm before comes no more."""
+    """Paging restarts: drop the pending steps of the alarm before."""
     if draft.incident.response.reach:
         draft.respond(reach=())
     draft.disarm(Window.REACH)
 
 
 def take_due(draft: Draft) -> tuple[Target, ...]:
-    """Whom the steps that are due are for; they are done with."""
+    """Returns the targets of the steps that are due, and removes those steps."""
     due = [each for each in draft.incident.response.reach if each.due_at <= draft.now]
     _keep(draft, [each for each in draft.incident.response.reach if each not in due])
     found: dict[Target, None] = {}
@@ -67,7 +68,7 @@ def take_due(draft: Draft) -> tuple[Target, ...]:
 
 
 def hasten(draft: Draft, name: str) -> bool:
-    """What was sent to a person failed: their next step is due now. Returns whether there is one."""
+    """A message to a person failed: make their next step due now. Returns whether there is one."""
     own = [each for each in draft.incident.response.reach if each.person == name]
     if not own:
         return False
@@ -78,8 +79,8 @@ def hasten(draft: Draft, name: str) -> bool:
 
 
 def _is_spared(draft: Draft, person: Person) -> bool:
-    """Whether a person who was told already is not told again: at the escalation (step 1) before the breach, if they
-    want so. A call for help is no repetition.
+    """Whether a person who was paged already is spared at the escalation (step 1) before the breach, as their `repeat`
+    says. A call for help always pages.
     """
     incident = draft.incident
     if person.repeat or incident.step != 1 or incident.breached_at is not None or incident.response.asked_by:
@@ -102,15 +103,17 @@ def _on_channel(draft: Draft, person: Person, name: str) -> Iterator[Target]:
 
 
 def _contact(draft: Draft, person: Person, name: str) -> list[Target]:
-    """The person's address on a channel, where they have one."""
+    """The person's address on a channel; empty: none."""
     channel = draft.context.channel(name)
     address = person.contact(channel.type) if channel else None
     return [] if address is None else [Target(name, address)]
 
 
 def _at_once(draft: Draft, person: Person, offered: Iterable[str], found: Container[tuple[str, str]]) -> list[Target]:
-    """What else a person's own steps want at once; the later ones are noted. Where that leaves the person with nothing,
-    the first of the later ones is taken at once, and where there is none, all that the channels `offered` have.
+    """Further targets of a person's own steps that are due at once; later steps are stored.
+
+    A person who would get no message at once gets the first later step at once, or, without one, every contact on the
+    channels `offered`.
     """
     told = any(each in found for each in person.contacts)
     more = [target for step in _first(person) for target in _ways(draft, person, step)]
@@ -135,7 +138,7 @@ def _first(person: Person) -> list[ReachStep]:
 
 
 def _is_by(draft: Draft, step: ReachStep, type_: str) -> bool:
-    """Whether the step is by that type of channel, for an incident of this level."""
+    """Whether the step uses that type of channel, for an incident of this level."""
     level = draft.incident.level
     wanted = level in step.levels if step.levels else level >= CRITICAL or not CHANNEL_FACTS[type_].wakes
     return type_ in step.by and wanted
@@ -148,7 +151,7 @@ def _ways(draft: Draft, person: Person, step: ReachStep) -> list[Target]:
 
 
 def _is_meant(draft: Draft, person: Person) -> bool:
-    """Whether the page under way is for the person still: a shift may have ended."""
+    """Whether the current page still concerns the person: a shift may have ended."""
     return any(
         person in (draft.context.people(recipient) or ())
         for name in draft.incident.page.told

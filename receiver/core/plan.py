@@ -1,8 +1,8 @@
-"""The plan: what one policy version says about an incident, as a pure function of the two.
+"""The plan: what one policy version prescribes for an incident, as a pure function of both.
 
 A PolicyVersion is one version of the policy, indexed, with its digest; the engine makes one per version. A
-DecisionContext is what a decision may look things up in: the incident's own (frozen) version, and the current one, from
-which recipients and channel settings are read live, so that a wrong number can be mended mid-incident.
+DecisionContext is what a decision looks things up in: the incident's own (frozen) version, and the current one.
+Recipients and channel settings come from the current one, so that a wrong number can be corrected during an incident.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -34,17 +34,17 @@ from rules.policy import (
 )
 
 _SIGNS = dict.fromkeys(map(ord, " \t_-:/.#"))
-"""What may stand between a word and its number: ``SEV-1``, ``severity: 1``."""
+"""Characters allowed between a word and its number: ``SEV-1``, ``severity: 1``."""
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Who is told and when. Durations in microseconds."""
+    """Recipients and time limits of an incident. Durations in microseconds."""
 
     channels: tuple[str, ...]
-    """At 0: the union of its rules' channels; where its level was raised above theirs, that level's too."""
+    """Step 0: the channels of its rules; if its level is above theirs, also that level's."""
     escalation: tuple[str, ...]
-    """At `escalation_time`: those again and the next level's."""
+    """At `escalation_time`: those and the next level's."""
     breach: tuple[str, ...]
     """At `response_time`: every channel of the level and above."""
     response_time: int
@@ -52,12 +52,12 @@ class Plan:
     resolve_after: int
     update_interval: int
     confirmed: bool
-    """A person must confirm the recovery."""
+    """Whether a person must confirm the recovery."""
     confirmations: int
     acknowledge_within: int | None
-    """The policy's own limit for acknowledging, from the opening; it pages nobody. None: the response time alone."""
+    """The policy's own limit for acknowledging, from the opening; it causes no page. None: the response time only."""
     assess_within: int | None
-    """For assessing the severity, from the acknowledgement."""
+    """The limit for assessing the severity, from the acknowledgement."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,12 +70,12 @@ class PolicyVersion:
     types: Mapping[str, IncidentType]
     channels: Mapping[str, Channel]
     fixed_targets: Mapping[str, tuple[Target, ...]]
-    """Everybody on a channel that names addresses alone: who is on call makes no difference to it."""
+    """The targets of channels that name only addresses: they do not depend on who is on call."""
     level_channels: tuple[tuple[str, ...], ...]
     severities: Mapping[str, int]
-    """Value of an alert's `severity` label, lower case → level; 0: nobody is told."""
+    """Value of an alert's `severity` label, lower case → level; 0: no notification."""
     sources: Mapping[str, Mapping[str, int]]
-    """``?source=`` → its own words, which go before `severities`."""
+    """``?source=`` → its own severity words, which take precedence over `severities`."""
     _plans: dict[tuple[int, tuple[tuple[str, int], ...]], Plan] = field(default_factory=dict, compare=False)
     _checklists: dict[tuple[str, ...], tuple[Checklist, ...]] = field(default_factory=dict, compare=False)
 
@@ -99,7 +99,7 @@ class PolicyVersion:
         )
 
     def severity(self, source: str, said: str) -> int | None:
-        """The level that a `severity` label of that source means, 0 for nobody; None: no word for it is known."""
+        """The level of a `severity` label from that source, 0 for no notification; None: the word is unknown."""
         word = said.strip().lower()
         for words in (self.sources.get(source, {}), self.severities):
             level = words.get(word, words.get(word.translate(_SIGNS)))
@@ -108,25 +108,25 @@ class PolicyVersion:
         return None
 
     def kind(self, name: str) -> IncidentType | Rule | None:
-        """What an incident type's name stands for: a type of its own, or a detection rule."""
+        """The incident type with that name, else the detection rule; None: neither."""
         named = (rule for rule in self.policy.rules if rule.name == name)
         return self.policy.incident_type(name) or next(named, None)
 
     def nearest_kind(self, name: str) -> str:
-        """The incident type or rule whose name is nearest to what somebody wrote; empty: none is near."""
+        """The name of the incident type or rule most similar to this input; empty: none is similar."""
         known = [*(rule.name for rule in self.policy.rules), *(kind.name for kind in self.policy.incident_types)]
         names = {each.lower(): each for each in known}
         return next((names[near] for near in get_close_matches(name.lower(), names, 1)), "")
 
     def plan(self, incident: Incident) -> Plan:
-        """The incident's plan. Windows are the shortest of its rules' levels, none above its own level."""
+        """The incident's plan. Its times are the shortest among its rules' levels; levels above its own are ignored."""
         known = (incident.level, tuple(incident.rules.items()))
         if known not in self._plans:
             self._plans[known] = self._make_plan(*known)
         return self._plans[known]
 
     def checklists(self, incident: Incident) -> tuple[Checklist, ...]:
-        """All that the incident may get, whatever becomes of it."""
+        """All checklists that the incident may get during its life."""
         known = tuple(key for key in incident.rules if key in self.rules or key in self.types)
         if known not in self._checklists:
             kinds = [self.types[key] for key in known if key in self.types]
@@ -159,12 +159,12 @@ class PolicyVersion:
         )
 
     def rule_channels(self, key: str, level: int) -> tuple[str, ...]:
-        """The channels a rule, an incident type or (for strangers) a level names."""
+        """The channels that a rule or an incident type names, else those of the level."""
         known = self.rules.get(key) or self.types.get(key)
         return (known.channels if known else ()) or self.level_channels[level - 1]
 
     def _usual_level(self, key: str, level: int) -> int:
-        """The level of a rule or a type as the policy has it: that for which it names its channels."""
+        """The policy's level of a rule or type, for which it names its channels; else the given level."""
         known = self.rules.get(key) or self.types.get(key)
         return known.level if known else level
 
@@ -174,12 +174,12 @@ class PolicyVersion:
 
 
 def _bare(words: Iterable[tuple[str, int]]) -> dict[str, int]:
-    """The words without the signs that may stand in them: ``SEV-1`` means ``sev1`` too."""
+    """The words without separators: ``SEV-1`` means ``sev1`` too."""
     return {word.translate(_SIGNS): level for word, level in words}
 
 
 def _limit(block: TimedActions, level: Level) -> int | None:
-    """A block's time limit; below its `from_level` the level's own response time, where that is longer."""
+    """A block's time limit; below its `from_level` the level's own response time, if longer."""
     if block.time_limit is None or level.level >= first_response_level(block):
         return block.time_limit
     return max(block.time_limit, level.response_time)
@@ -196,33 +196,33 @@ class DecisionContext(Struct, frozen=True):
     """The version the incident runs under."""
     current: PolicyVersion
     configured: frozenset[str]
-    """Channels of the current policy whose provider the settings configure."""
+    """Channels of the current policy whose provider is configured."""
     sight: Sight = SIGHTED
-    """Of which sources a cleared alert proves something."""
+    """For which sources a cleared alert is proof."""
     verifies: bool = False
-    """There is a Prometheus to ask (PROMETHEUS_URL)."""
+    """Whether a Prometheus can be queried (PROMETHEUS_URL)."""
     cluster: Cluster = Cluster()
     """The Alertmanagers that send webhooks here."""
     jumps: Sequence[Jump] = ()
-    """Of the clock, that our time has followed, in order."""
+    """Jumps of the clock that Tocsin's time has followed, in order."""
     receipts: bool = False
-    """Providers that tell what became of a message can call back here."""
+    """Whether providers can call back with delivery receipts."""
     rosters: Sequence[Roster] = ()
-    """Who is on call, about now: by the current policy and the overrides."""
+    """Who is on call around now, by the current policy and the overrides."""
     at: Instant = Instant(0)
     """The instant of the decision, at which references are looked up."""
     accounts: frozenset[str] = frozenset()
-    """Who may log in, by name."""
+    """Names of the accounts that may log in."""
 
     @property
     def known_names(self) -> tuple[str, ...]:
-        """The policy's people and who may log in. Empty: nobody is known by name, so any name may be somebody's."""
+        """The policy's people and the accounts. Empty: no names are known, so any name is accepted."""
         people = (each.name for each in self.current.policy.people)
         return tuple(dict.fromkeys((*people, *sorted(self.accounts))))
 
     @property
     def can_wake(self) -> bool:
-        """Whether any channel that can be used wakes somebody."""
+        """Whether any usable channel wakes a person."""
         return any(channel.facts.wakes and self.usable(name) for name, channel in self.current.channels.items())
 
     def is_blind(self, source: str) -> bool:
@@ -230,22 +230,20 @@ class DecisionContext(Struct, frozen=True):
         return self.sight.is_blind(source)
 
     def channel(self, name: str) -> Channel | None:
-        """The channel as it is set now (as it was, if the current policy has lost it)."""
+        """The channel as the current policy has it, else as the incident's version has it; None: neither."""
         return self.current.channels.get(name) or self.policy_version.channels.get(name)
 
     def usable(self, name: str) -> bool:
-        """Whether a message can go out on the channel: known, enabled, configured, with a recipient, of whom somebody
-        is on call.
-        """
+        """Whether a message can be sent on the channel: known, enabled, configured, with a recipient who is on call."""
         return not self.why_unusable(name)
 
     def is_set_up(self, name: str) -> bool:
-        """Whether the channel is enabled and configured and has recipients, whoever is on call."""
+        """Whether the channel is enabled and configured and has recipients, regardless of who is on call."""
         channel = self.channel(name)
         return channel is not None and bool(channel.recipients) and self._can_carry(name)
 
     def why_unusable(self, name: str) -> str:
-        """Why no message can go out on the channel; empty: one can."""
+        """Why no message can be sent on the channel; empty: one can."""
         channel = self.channel(name)
         if channel is not None and not channel.enabled:
             return "disabled"
@@ -256,25 +254,25 @@ class DecisionContext(Struct, frozen=True):
         )
 
     def targets(self, name: str) -> tuple[Target, ...]:
-        """Everybody on the channel, its schedules' people as they are on call now."""
+        """All targets of the channel, with the people on call now."""
         if name in self.current.fixed_targets:
             return self.current.fixed_targets[name]
         found = (address for each in self.recipients(name) for address in self._addresses(name, each))
         return tuple(Target(name, address) for address in dict.fromkeys(found))
 
     def recipients(self, name: str) -> tuple[str, ...]:
-        """As the channel names them: addresses and references."""
+        """The channel's recipients as the policy names them: addresses and references."""
         channel = self.channel(name)
         return channel.recipients if channel else ()
 
     def people(self, recipient: str) -> tuple[Person, ...] | None:
-        """Whom a reference stands for now; None: the recipient is an address."""
+        """The people that a reference stands for now; None: the recipient is an address."""
         if not recipient.startswith(REFERENCE):
             return None
         return people_of(recipient, self.current.policy, self.rosters, self.at)
 
     def way_to(self, person: Person, type_: str) -> Target | None:
-        """A person's address on the first usable channel of a type; None: there is no such channel, or no contact."""
+        """A person's address on the first usable channel of a type; None: no such channel or no contact."""
         address = person.contact(type_)
         found = (name for name, each in self.current.channels.items() if each.type == type_ and self._can_carry(name))
         name = next(found, None)
@@ -285,7 +283,7 @@ class DecisionContext(Struct, frozen=True):
         return channel is not None and channel.enabled and name in self.configured
 
     def stand_ins(self, name: str, reference: str) -> tuple[Target, ...]:
-        """Whom a reference among a channel's recipients stands for now."""
+        """The targets that a reference among a channel's recipients stands for now."""
         return tuple(Target(name, address) for address in dict.fromkeys(self._addresses(name, reference)))
 
     def _addresses(self, name: str, recipient: str) -> tuple[str, ...]:
@@ -297,10 +295,10 @@ class DecisionContext(Struct, frozen=True):
         return tuple(contact for each in people if (contact := each.contact(channel.type)))
 
     def vacant(self, names: Iterable[str]) -> tuple[str, ...]:
-        """The references among the recipients of these channels that stand for nobody who can be told there now.
+        """The references among these channels' recipients that stand for no reachable person now.
 
-        Of channels that cannot be used anyway, none; but of one that the current policy has lost, those whose schedule
-        or person it has lost as well.
+        Unusable channels are left out. Of a channel that the current policy has removed, references count whose
+        schedule or person it has removed as well.
         """
         known = self.current.channels
         names = [name for name in names if name not in self.current.fixed_targets]
@@ -317,8 +315,8 @@ class DecisionContext(Struct, frozen=True):
 
     def reference(self, target: Target, besides: Iterable[str] = ()) -> str:
         """The reference that stands for the target now: among its channel's recipients, else among those of the
-        channels `besides`, whose page goes to the person by a way of their own. Empty: none does, or the channel names
-        the address itself.
+        channels `besides`, whose page reaches the person by their own way. Empty: none, or the channel names the
+        address itself.
         """
         if target.recipient in self.recipients(target.channel):
             return ""
@@ -327,8 +325,8 @@ class DecisionContext(Struct, frozen=True):
         return next((each for each in references if target in self.stand_ins(target.channel, each)), "")
 
     def person(self, target: Target) -> str:
-        """The name of the policy's person whose contact the target is; empty: there is none, or it could be any of
-        several. Where two share an address, it is the one who is on call by the channel.
+        """The name of the policy's person whose contact the target is; empty: none, or ambiguous. If several share an
+        address, it is the one on call by the channel.
         """
         channel = self.channel(target.channel)
         people = self.current.policy.people if channel else ()
@@ -339,11 +337,11 @@ class DecisionContext(Struct, frozen=True):
         return owners[0].name if owners else ""
 
     def shift(self, reference: str, person: str) -> Shift | None:
-        """The shift that puts a person on call now, where the reference is a schedule."""
+        """The shift that puts a person on call now, if the reference is a schedule; else None."""
         return shift_of(reference, person, self.rosters, self.at)
 
     def handoff_at(self, names: Iterable[str]) -> int | None:
-        """When the first shift or gap ends of those that these channels' schedules have now; None: none ends."""
+        """When the first current shift or gap in these channels' schedules ends; None: none ends."""
         if not self.rosters:
             return None
         references = {each for name in names if (channel := self.channel(name)) for each in channel.recipients}
@@ -354,19 +352,19 @@ class DecisionContext(Struct, frozen=True):
         return min((each.ends for each in pieces if each.starts <= self.at < each.ends), default=None)
 
     def carries_updates(self, name: str) -> bool:
-        """Whether who was told on the channel gets status updates there: as the policy says, else as its type does."""
+        """Whether the channel's recipients get status updates there: as the policy says, else as its type does."""
         channel = self.channel(name)
         if channel is None:
             return False
         return channel.facts.carries_updates if channel.updates is None else channel.updates
 
     def facts(self, name: str) -> ChannelFacts | None:
-        """What is true of the channel's type, or None where neither version knows the channel."""
+        """The properties of the channel's type; None: neither version has the channel."""
         channel = self.channel(name)
         return channel.facts if channel else None
 
     def fallbacks(self, level: int) -> tuple[str, ...]:
-        """All usable channels in the policy's fallback order, each once; at levels 1 and 2 only what wakes nobody."""
+        """The usable channels in the policy's fallback order, each once; at levels 1 and 2 only quiet ones."""
         channels = self.current.channels
         names = dict.fromkeys(name for wanted in self.current.policy.fallback for name in self._usable_named(wanted))
         return tuple(name for name in names if level > WARNING or channels[name].facts.is_quiet_fallback)
@@ -378,13 +376,13 @@ class DecisionContext(Struct, frozen=True):
         return [name for name in named if self.usable(name)]
 
     def groups_of(self, incident: Incident) -> list[Stakeholders]:
-        """The groups that hear of incidents of its sections, whatever its level."""
+        """The stakeholder groups for incidents of its sections, regardless of its level."""
         policy = self.current.policy
         return [group for group in policy.stakeholders if policy.hears(group, incident.rules)]
 
     def internal_stakeholders(self, level: int = EMERGENCY, incident: Incident | None = None) -> tuple[Target, ...]:
-        """The internal groups that hear of that level (and of such an incident), as targets: their own recipients by
-        e-mail, a chat channel by its own name.
+        """The targets of the internal groups for that level (and that incident): their own recipients by e-mail, or a
+        chat channel's recipients.
         """
         known = self.current.policy.stakeholders if incident is None else self.groups_of(incident)
         groups = [group for group in known if not group.external and group.from_level <= level]
@@ -399,32 +397,34 @@ class DecisionContext(Struct, frozen=True):
         )
 
     def approvers(self, group: Stakeholders, level: int) -> tuple[Target, ...]:
-        """Who is told that a notice to the group waits: whom it names, else the internal groups of that level."""
+        """The targets told that a notice to the group waits: those it names, else the internal groups of that level."""
         if not group.approvers:
             return self.internal_stakeholders(level)
         return tuple(dict.fromkeys(target for each in group.approvers for target in self._approver(each)))
 
     def training_owners(self) -> tuple[Target, ...]:
-        """Who is told what training is overdue: whom the policy names, else every internal group."""
+        """The targets told of overdue training: those the policy names, else every internal group."""
         named = self.current.policy.drills_owner
         return self._approver(named) if named else self.internal_stakeholders()
 
     def _approver(self, named: str) -> tuple[Target, ...]:
-        """A channel's own recipients, or one recipient on the first usable channel that has or takes that address."""
+        """A channel's own recipients, or one recipient on the first usable channel that has or accepts that address."""
         if named in self.current.channels or named in CHANNEL_FACTS:
             return tuple(target for name in self._usable_named(named)[:1] for target in self.targets(name))
         ways = (name for kind in CHANNEL_FACTS for name in self._usable_named(kind))
         return next((found for name in ways if (found := self._named_on(name, named))), ())
 
     def _named_on(self, name: str, recipient: str) -> tuple[Target, ...]:
-        """That recipient on a channel, where it is one of its own or it reaches single persons by such addresses."""
+        """That recipient as a target on a channel, if it is among its targets or the channel accepts such personal
+        addresses.
+        """
         if Target(name, recipient) in self.targets(name):
             return (Target(name, recipient),)
         return () if self._is_shared(name) else self._group_targets(name, (recipient,))
 
     @property
     def external_addresses(self) -> frozenset[str]:
-        """Every address of an external group, under the incident's own policy version and the current one."""
+        """All addresses of external groups, of the incident's own policy version and the current one."""
         groups = [
             (version, group)
             for version in (self.current, self.policy_version)
@@ -444,9 +444,9 @@ class DecisionContext(Struct, frozen=True):
     def reach(
         self, group: Stakeholders, chosen: Collection[str] = ()
     ) -> tuple[tuple[Target, ...], tuple[str, ...], tuple[tuple[str, str], ...]]:
-        """How a group is reached: as targets, by hand (a number or a name that no channel calls), and channels that
-        cannot, each with why. `chosen`: these of its recipients alone, and these of its channels where a channel
-        reaches no single persons; empty: all.
+        """How a group is reached: (targets, recipients to telephone by hand, unusable channels with the reason).
+
+        `chosen`: only these of its recipients, and of its shared channels only these; empty: all.
         """
         if chosen:
             named = tuple(each for each in group.channels if each in chosen or not self._is_shared(each))
@@ -469,16 +469,16 @@ class DecisionContext(Struct, frozen=True):
         return tuple(dict.fromkeys(targets)), tuple(dict.fromkeys(by_hand)), tuple(unusable)
 
     def choices(self, group: Stakeholders) -> tuple[str, ...]:
-        """Whom of a group a notice may be sent to: its recipients, and its channels that reach no single persons."""
+        """The possible recipients of a notice to the group: its recipients, and its shared channels."""
         return (*group.recipients, *(each for each in group.channels if self._is_shared(each)))
 
     def _is_shared(self, wanted: str) -> bool:
-        """Whether a channel's name or a type stands for what reaches no single persons."""
+        """Whether a channel's name or a type stands for a shared channel, without personal addresses."""
         facts = self.facts(wanted) or CHANNEL_FACTS.get(wanted)
         return facts is not None and facts.address.is_personal is None
 
     def mailbox(self, address: str) -> Target | None:
-        """Where somebody with that address is told; None: no usable channel reaches it."""
+        """The target for that address; None: no usable channel reaches it."""
         found = (
             name
             for name, channel in self.current.channels.items()
@@ -488,7 +488,7 @@ class DecisionContext(Struct, frozen=True):
         return Target(name, address) if name else None
 
     def _is_called_by_hand(self, wanted: str) -> bool:
-        """Whether whom a channel's name or a type cannot reach is to be called by a person."""
+        """Whether a person must telephone the recipients that this channel or type cannot reach."""
         facts = self.facts(wanted) or CHANNEL_FACTS.get(wanted)
         return facts is not None and facts.called_by_hand
 
@@ -501,7 +501,7 @@ class DecisionContext(Struct, frozen=True):
 
 
 def _is_address_elsewhere(recipient: str) -> bool:
-    """Whether it is an address of a type that nobody calls, such as an e-mail address."""
+    """Whether it is an address of a type other than telephone, such as e-mail."""
     types = (facts for facts in CHANNEL_FACTS.values() if not facts.called_by_hand)
     return not recipient.startswith("+") and any(
         facts.address.is_personal is not None and facts.address.is_personal(recipient) for facts in types

@@ -1,8 +1,8 @@
-"""Which checklists an incident may get, and at which moment: read from its policy, nothing decided.
+"""The checklists that a policy offers for an incident, and when each is attached; decides nothing.
 
-`PolicyVersion.checklists` keeps what is made here. The basic section's procedures concern every incident, another
-section's those that its rules and types opened, and those of the sections under it. A step is known as
-``key.number``: ``escalation.2``.
+`PolicyVersion.checklists` caches the result. Procedures of the basic section apply to every incident, those of another
+section to incidents of its rules and types, and of the sections under it. The id of a step is ``key.number``:
+``escalation.2``.
 """
 
 from collections import Counter
@@ -20,7 +20,7 @@ FIX, AFTERWARDS = "fix_implementation", "post_incident_actions"
 
 @dataclass(frozen=True, slots=True)
 class Checklist:
-    """A procedure as people tick it off."""
+    """A procedure as a list of steps to tick off."""
 
     key: str
     title: str
@@ -28,19 +28,19 @@ class Checklist:
     attach: Attach
     """When an incident gets it."""
     time_limit: int | None = None
-    """Microseconds within which all of its steps are to be ticked, from then; None: there is no limit."""
+    """Microseconds from then within which all its steps must be ticked; None: no limit."""
     from_level: int = INFORMATIONAL
-    """Incidents of this level and above have the limit."""
+    """The lowest level that has the limit."""
     outlives: bool = False
-    """Its limit runs on when the incident is resolved: it is not about the trouble, but about what is learned of it."""
+    """Whether its limit continues after the incident resolves: it concerns lessons, not the response."""
 
     def numbered(self) -> Iterator[tuple[str, str]]:
-        """(id, words) of every step."""
+        """(id, text) of every step."""
         return ((f"{self.key}.{number}", step) for number, step in enumerate(self.steps, 1))
 
 
 def assemble(policy: Policy, kinds: Sequence[IncidentType], sections: Iterable[str]) -> tuple[Checklist, ...]:
-    """The checklists of an incident of these types and sections; what is nearest to its kind comes first."""
+    """The checklists of an incident of these types and sections; the most specific first."""
     return tuple(each for each in _assemble(policy, kinds, tuple(sections)) if each.steps)
 
 
@@ -69,7 +69,7 @@ def _assemble(policy: Policy, kinds: Sequence[IncidentType], sections: Sequence[
 
 
 def first_response_level(block: TimedActions) -> int:
-    """The level from which on a block of the initial response has its time limit: milder ones have more time."""
+    """The lowest level that has the time limit of a block of the initial response; lower levels have more time."""
     return block.from_level or CRITICAL
 
 

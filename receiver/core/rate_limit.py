@@ -1,14 +1,13 @@
-"""Storms: when a message may go out alone, and when it waits for its bundle.
+"""Rate limits for storms: whether a message is sent alone at once, or waits for its bundle.
 
-The first twenty pages a minute to one recipient (or as many as the channel's `rate_limit` says) leave at once, at each
-level for itself; those beyond wait, 30 s at most, and leave as one message that names every incident. It makes no
-difference why people are paged: a thousand incidents that opened within a minute escalate, repeat and fall back within
-a minute too. News (acknowledgements, updates, recoveries) is counted in the same way, apart from pages, so that it
-takes no page's room. Where a type takes single events only (PagerDuty, webhooks: each with a key of its own to close it
-by), nothing is bundled.
+The first twenty pages a minute to one recipient and level (or the channel's `rate_limit`) are sent at once; further
+ones wait, 30 s at most, and are sent as one message that names every incident. The reason of a page makes no
+difference: a thousand incidents opened within a minute also escalate, repeat and fall back within a minute. News
+(acknowledgements, updates, recoveries) is counted in the same way, but apart from pages, so that it uses none of their
+limit. Channel types that take only single events (PagerDuty, webhooks: each with its own key to close it) never bundle.
 
-Messages are counted when they are planned, so that a storm writes each of them once. A report and the text that
-somebody approved are messages of their own: only a channel's `rate_limit` holds them back, when they are due.
+Messages are counted when they are planned, so a storm writes each of them once. Reports and approved external texts are
+never bundled: only a channel's `rate_limit` delays them, when they are due.
 """
 
 from collections.abc import Iterable, Mapping
@@ -34,16 +33,16 @@ class RateLimitKey(Struct, frozen=True, order=True):
 
 
 class Bucket(Struct, frozen=True):
-    """How much may still be sent under a key: a token bucket in whole microseconds of credit."""
+    """The remaining allowance of a key: a token bucket, with its credit in whole microseconds."""
 
     credit: int
     at: Instant
     bundle_at: Instant | None = None
-    """When the bundle that is being gathered leaves."""
+    """When the bundle being collected is sent."""
 
 
 class Allotment(Struct, frozen=True):
-    """What may leave now, what waits (in its new form), and the buckets as they are after it."""
+    """Messages to send now, messages that wait (in their new form), and the resulting buckets."""
 
     send: tuple[Notification, ...]
     wait: tuple[Notification, ...]
@@ -51,24 +50,22 @@ class Allotment(Struct, frozen=True):
 
 
 def rate_limit_key(notification: Notification) -> RateLimitKey:
-    """What a notification is counted under."""
+    """The key under which a notification is counted."""
     return RateLimitKey(notification.channel, notification.recipient, notification.level, not is_page(notification))
 
 
 def counted_when_planned(planned: Iterable[Notification], context: DecisionContext) -> list[Notification]:
-    """The pages and news that a storm may hold back."""
+    """The pages and news that a storm may delay."""
     return [each for each in planned if each.due_at is not None and _is_limited(each, context) and not _is_letter(each)]
 
 
 def counted_when_due(due: Iterable[Notification], context: DecisionContext) -> list[Notification]:
-    """The reports and approved texts that a rate limit may hold back."""
+    """The reports and approved texts that a rate limit may delay."""
     return [each for each in due if _is_letter(each) and _is_limited(each, context)]
 
 
 def bundle(due: Iterable[Notification]) -> list[tuple[Notification, ...]]:
-    """The messages that what is due leaves in: what waited for a bundle leaves with those of its key, the rest
-    alone.
-    """
+    """Groups due notifications into messages: those that waited for a bundle by their key, each other one alone."""
     messages: dict[RateLimitKey | str, list[Notification]] = {}
     for each in due:
         messages.setdefault(each.id if each.bundle_at is None else rate_limit_key(each), []).append(each)
@@ -78,9 +75,7 @@ def bundle(due: Iterable[Notification]) -> list[tuple[Notification, ...]]:
 def allot(
     counted: Iterable[Notification], buckets: Mapping[RateLimitKey, Bucket], now: Instant, context: DecisionContext
 ) -> Allotment:
-    """Share out what each key's recipient may get. `buckets` are those of the notifications' keys; a missing one is
-    full.
-    """
+    """Apply the limits in order. `buckets`: those of the notifications' keys; a missing one is full."""
     after = dict(buckets)
     send: list[Notification] = []
     wait: list[Notification] = []
@@ -98,12 +93,12 @@ def allot(
 
 
 def is_page(notification: Notification) -> bool:
-    """Whether it wakes somebody."""
+    """Whether it is a page, not news."""
     return notification.kind is Kind.PAGE
 
 
 def _is_letter(notification: Notification) -> bool:
-    """Whether its text is its own, so that it shares a message with no other."""
+    """Whether it must be a message of its own."""
     return notification.kind in {Kind.EXTERNAL, Kind.REPORT}
 
 
@@ -123,7 +118,7 @@ def _limit(notification: Notification, context: DecisionContext) -> RateLimit:
 
 
 def _take(bucket: Bucket | None, limit: RateLimit, now: Instant) -> tuple[Bucket, bool]:
-    """Use one message's worth of credit, if there is that much."""
+    """Use one message's credit, if available. Returns the new bucket, and whether it was."""
     price = limit.per // limit.count
     if bucket is None:
         return Bucket(limit.per - price, now), True
@@ -134,7 +129,7 @@ def _take(bucket: Bucket | None, limit: RateLimit, now: Instant) -> tuple[Bucket
 
 
 def _defer(notification: Notification, bucket: Bucket, limit: RateLimit, now: Instant) -> tuple[Bucket, Notification]:
-    """Pages and news wait for their bundle, letters for credit."""
+    """Delay a notification: pages and news until their bundle, reports and approved texts until there is credit."""
     if _is_letter(notification):
         due_at = Instant(now + limit.per // limit.count - bucket.credit)
         return bucket, replace(notification, due_at=due_at)

@@ -1,8 +1,8 @@
-"""Whether a page has reached somebody: one rule for the rescue, the report and the age of an emergency.
+"""Whether a page has reached a person: one rule for the rescue, the report and the age of an emergency.
 
-At levels 3 and 4 a page must wake: only a medium that wakes counts, and only with the proof that its channel type
-names (`ChannelFacts.reached_when`). At levels 1 and 2, and where no channel of the policy wakes, it is enough that a
-provider accepted the page. The decision is kept with the notification (`Notification.reached_at`).
+At levels 3 and 4 only a channel type that wakes counts, and only with the proof that it names
+(`ChannelFacts.reached_when`). At levels 1 and 2, and where no channel of the policy wakes, the provider's acceptance is
+enough. The result is stored with the notification (`Notification.reached_at`).
 """
 
 from receiver.core.draft import Draft
@@ -12,9 +12,10 @@ from rules.policy import CRITICAL
 
 
 def has_reached(status: Status, facts: ChannelFacts | None, level: int, *, receipts: bool, can_wake: bool) -> bool:
-    """Whether a page of that status reached somebody. `facts`: of its channel's type; None: the channel is gone.
+    """Whether a page with that status reached a person.
 
-    `receipts`: whether providers can call back here. `can_wake`: whether any channel of the policy can wake somebody.
+    `facts`: of its channel's type; None: the channel no longer exists. `receipts`: whether providers can call back
+    here. `can_wake`: whether any channel of the policy can wake a person.
     """
     if status not in {Status.ACCEPTED, Status.DELIVERED}:
         return False
@@ -28,7 +29,7 @@ def has_reached(status: Status, facts: ChannelFacts | None, level: int, *, recei
 
 
 def reaches(draft: Draft, notification: Notification) -> bool:
-    """Whether this notification is a page that has reached somebody."""
+    """Whether this notification is a page that has reached a person."""
     context = draft.context
     return notification.kind is Kind.PAGE and has_reached(
         notification.status,
@@ -40,7 +41,7 @@ def reaches(draft: Draft, notification: Notification) -> bool:
 
 
 def awaits_receipt(draft: Draft, notification: Notification) -> bool:
-    """Whether a receipt may still prove that this page, which a provider accepted, has reached somebody."""
+    """Whether a receipt may still prove that this accepted page has reached a person."""
     facts = draft.context.facts(notification.channel)
     is_unproved = notification.status is Status.ACCEPTED and notification.reached_at is None
     if notification.kind is not Kind.PAGE or not is_unproved:

@@ -1,11 +1,11 @@
-"""What Alertmanager lists, compared with what we hold: webhooks that never came, alerts that are gone.
+"""Compares Alertmanager's list of alerts with the stored ones: finds lost webhooks and alerts that are gone.
 
-`receiver.jobs.reconcile` asks both sides and hands the answers in; the decision is here. Absence is never resolution by
-itself (CONTRACTS A.1): an alert counts as gone only when every Alertmanager answers, none of them has just started,
-and none lists it for a while. Only alerts that are an Alertmanager's to list are judged: compiled ones without a
-`?source=`, and those that were seen listed before. Taken in are only compiled alerts, whose identity does not need
-the group's labels: the API does not tell them. What only our own silences suppress (`receiver.core.silences`) counts
-as active, so that they swallow no new danger.
+`receiver.jobs.reconcile` queries both sides and passes the answers in; this module decides. Absence alone resolves
+nothing (CONTRACTS A.1): an alert counts as gone only when every Alertmanager answers, none has just started, and none
+lists it for a while. Only alerts that these Alertmanagers are expected to list are judged: compiled ones without a
+`?source=`, and those listed before. Only compiled alerts are taken in, because the API does not give the group's
+labels, which other alerts' identity needs. Alerts that only Tocsin's own silences suppress (`receiver.core.silences`)
+count as active, so that the silences hide no new danger.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -22,13 +22,13 @@ from receiver.core.silences import Silence
 from rules.policy import MINUTE
 
 RECEIVER = "tocsin"
-"""What `rules.outputs.alertmanager_config` calls our receiver; on Kubernetes a namespace and a name stand before it."""
+"""Tocsin's receiver name in `rules.outputs.alertmanager_config`; on Kubernetes a namespace and a name precede it."""
 
 INHIBITED = "inhibited"
-"""Stands for the id of a silence where an alert is inhibited."""
+"""The id of the pseudo-silence of an inhibited alert."""
 
 INHIBITED_FOR = 2 * MINUTE
-"""Microseconds that an inhibition is believed without being confirmed: looks are a minute apart."""
+"""Microseconds that an unconfirmed inhibition counts; reconciliation runs each minute."""
 
 NEVER_CAME = "Alertmanager lists the alert, but its webhook never came"
 VANISHED = "no Alertmanager lists the alert any more, but its resolve never came"
@@ -48,18 +48,18 @@ class Listed(Struct, frozen=True):
 
 
 class Listing(Struct, frozen=True):
-    """What one Alertmanager answered."""
+    """The answer of one Alertmanager."""
 
     up_since: Instant
     alerts: tuple[Listed, ...]
     silences: Mapping[str, Silence] = field(default_factory=dict)
-    """Those in force, by id."""
+    """Silences in force, by id."""
     members: frozenset[str] = frozenset()
-    """The peers of its cluster, itself included; one or none: it is alone."""
+    """The peers of its cluster, including itself; at most one: it is alone."""
 
 
 class HeldAlert(Struct, frozen=True):
-    """An alert that we hold as firing, and the key of its incident."""
+    """An alert stored as firing, and the key of its incident."""
 
     key: str
     alert: Alert
@@ -67,51 +67,53 @@ class HeldAlert(Struct, frozen=True):
 
     @property
     def name(self) -> tuple[str, str]:
-        """What tells it from other alerts: source and fingerprint."""
+        """Its identity: (source, fingerprint)."""
         return self.source, self.alert.fingerprint
 
 
 class Terms(Struct, frozen=True):
-    """How patient the comparison is, in microseconds."""
+    """The time limits of the comparison, in microseconds."""
 
     unheard: int = 2 * MINUTE
-    """An alert must be older than this before its webhook counts as lost."""
+    """The age from which an alert's webhook counts as lost."""
     gone: int = 5 * MINUTE
-    """Time between the first and the last look that miss an alert before it counts as gone."""
+    """The time from the first to the last comparison without an alert, after which it counts as gone."""
     settled: int = 10 * MINUTE
-    """An Alertmanager that has not been up for so long may not have heard of everything yet."""
+    """The uptime before which an Alertmanager may not have received all alerts yet."""
 
 
 Mark = tuple[str, str, Instant]
-"""Key, fingerprint and begin of an alert: one firing of it."""
+"""Key, fingerprint and start of an alert: identifies one firing."""
 
 
 class Memory(Struct, frozen=True):
-    """What a look leaves for the next."""
+    """What one comparison passes to the next."""
 
     seen: frozenset[tuple[str, str]] = frozenset()
-    """(source, fingerprint) of alerts that we hold and that were listed once."""
+    """(source, fingerprint) of stored alerts that were listed at least once."""
     missing: Mapping[Mark, Instant] = field(default_factory=dict)
-    """Since when a firing that we hold has been listed nowhere."""
+    """Since when a stored firing has been on no list."""
     silenced: frozenset[str] | None = None
-    """Keys of incidents of which all that fires was silenced; None: nothing is known yet."""
+    """Keys of incidents whose firing alerts were all silenced; None: unknown yet."""
     sources: tuple[str, ...] = ()
-    """The `?source=` under which what each of them lists was last heard."""
+    """Per Alertmanager, the `?source=` under which its listed alerts were last received."""
 
 
 class Findings(Struct, frozen=True):
-    """What a look comes to."""
+    """The result of one comparison."""
 
     events: tuple[AlertsReceived, ...]
     silenced: tuple[Silenced, ...]
-    """What is silenced, and what was and is not any more; after a start, what is not."""
+    """Incidents that are silenced, or no longer are; after a start, all that are not."""
     memory: Memory
     taken_in: int
     vanished: int
     foreign: int
-    """Alerts routed to us that we do not know and cannot take in: they have no `signal` label of ours."""
+    """The number of alerts routed to Tocsin that are unknown and cannot be taken in: they lack a compiled `signal`
+    label.
+    """
     theirs: frozenset[str] = frozenset()
-    """Keys of incidents of which they list an alert."""
+    """Keys of incidents with a listed alert."""
 
 
 def reconcile(
@@ -122,10 +124,10 @@ def reconcile(
     memory: Memory,
     terms: Terms,
 ) -> Findings:
-    """Compare. `listings`: one for each Alertmanager, None for one that did not answer.
+    """Compare stored and listed alerts. `listings`: one per Alertmanager, None for one that did not answer.
 
-    `held` must have been asked before the listings: what resolves in between is then known as firing here and not
-    taken in again.
+    `held` must be read before the listings: an alert that resolves in between is then known as firing and is not taken
+    in again.
     """
     begins = _begins(listings)
     sources = _sources(held, listings, memory.sources)
@@ -147,7 +149,7 @@ def reconcile(
 
 
 def peers(listings: Sequence[Listing | None]) -> int | None:
-    """How many peers the cluster has that sends here; None: not all answered, so it is unknown."""
+    """The number of peers in the cluster that sends webhooks; None: unknown, as not all answered."""
     answered = [listing for listing in listings if listing is not None]
     if len(answered) < len(listings):
         return None
@@ -155,8 +157,8 @@ def peers(listings: Sequence[Listing | None]) -> int | None:
 
 
 def are_strangers(listings: Sequence[Listing | None], held: Sequence[HeldAlert] = ()) -> bool:
-    """Whether two of these Alertmanagers belong to no common cluster, and one source may stand for both: what they list
-    was not heard under different ones.
+    """Whether two of these Alertmanagers share no cluster, although one source may stand for both (their listed alerts
+    were not received under different sources).
     """
     known = [(listing.members, _heard_as(held, [listing])) for listing in listings if listing is not None]
     return any(
@@ -168,11 +170,11 @@ def are_strangers(listings: Sequence[Listing | None], held: Sequence[HeldAlert] 
 def ask_about(
     held: Sequence[HeldAlert], listings: Sequence[Listing | None], before: frozenset[str]
 ) -> tuple[list[EchoesListed], frozenset[str]]:
-    """What the Alertmanagers' answers say of alerts held as possible echoes, and which of them are listed.
+    """Compare alerts held as possible echoes with the lists. Returns events, and the fingerprints that are listed.
 
-    Listed by any of them, active or suppressed, in this look and in the one `before`: it fires. One look is not enough:
-    of two Prometheus one may clear a moment after the other. That none of them lists it counts only when all answered,
-    and only for alerts without a `?source=`, which are these Alertmanagers' to list.
+    An alert listed by any Alertmanager, active or suppressed, now and in the comparison `before`, fires. One comparison
+    is not enough: of two Prometheus one may clear a moment after the other. An unlisted alert is over only if all
+    Alertmanagers answered, and only without a `?source=`, as others are not theirs to list.
     """
     listed, begins = _fingerprints(listings), _begins(listings)
     answered = all(listings)
@@ -192,8 +194,8 @@ def ask_about(
 
 
 def _sources(held: Sequence[HeldAlert], listings: Sequence[Listing | None], before: Sequence[str]) -> tuple[str, ...]:
-    """The source that each one's webhooks name: that of what began when an alert that it lists did. Where that is none,
-    or several, the one that was known `before`.
+    """The source of each Alertmanager's webhooks: that of stored alerts with the same start as a listed one. If there
+    is no such source, or several, the one known `before`.
     """
     together = _heard_as(held, listings)
     alone = (together if len(together) == 1 else _heard_as(held, [each]) for each in listings)
@@ -214,7 +216,9 @@ def _unheard(
     now: Instant,
     terms: Terms,
 ) -> tuple[Sequence[AlertsReceived], int]:
-    """Alerts that should have reached us, and the number of those we cannot take in. Listings: each with its source."""
+    """Returns events of listed alerts that were not received, and the number of those that cannot be taken in.
+    `listings`: each with its source.
+    """
     lost: dict[tuple[str, str], list[Alert]] = {}
     found: set[tuple[str, str]] = set()
     foreign = 0
@@ -238,7 +242,7 @@ def _unheard(
 
 
 def _ours(policy_version: PolicyVersion, listing: Listing, now: Instant, terms: Terms) -> list[Received]:
-    """Active alerts, old enough, that are routed to us; where nothing is routed to our name, all compiled ones are."""
+    """Active alerts of sufficient age routed to Tocsin; if no alert is routed to its name, all compiled ones."""
     named = [each for each in listing.alerts if any(_is_our_receiver(name) for name in each.receivers)]
     routed = named or [each for each in listing.alerts if is_ours(policy_version, each.received)]
     heard = (each.received for each in routed if each.active or _is_ours_to_hear(each, listing))
@@ -246,7 +250,7 @@ def _ours(policy_version: PolicyVersion, listing: Listing, now: Instant, terms: 
 
 
 def _is_ours_to_hear(listed: Listed, listing: Listing) -> bool:
-    """Whether only our own silences suppress it."""
+    """Whether only Tocsin's own silences suppress it."""
     known = [listing.silences.get(each) for each in listed.silenced_by]
     return bool(known) and not listed.inhibited and all(each and each.incident_id for each in known)
 
@@ -263,7 +267,9 @@ def _gone(
     memory: Memory,
     terms: Terms,
 ) -> tuple[Mapping[str, list[Alert]], Mapping[Mark, Instant]]:
-    """Alerts that are over without a resolve, by incident key, and what is missing but not yet for long enough."""
+    """Returns the alerts that are gone without a resolve, by incident key, and those missing for less than
+    `terms.gone`.
+    """
     if not all(listing and now - listing.up_since >= terms.settled for listing in listings):
         return {}, {}
     listed = _fingerprints(listings)
@@ -283,7 +289,7 @@ def _gone(
 
 
 def _is_compiled(policy_version: PolicyVersion, held: HeldAlert) -> bool:
-    """Whether it is what a compiled rule's alert becomes when it comes without a `?source=`: the key shows it."""
+    """Whether its key is that of a compiled rule's alert without a `?source=`."""
     alert = held.alert
     classified = classify(
         policy_version, "", {}, Received(alert.labels, alert.annotations, alert.fingerprint, alert.starts_at)
@@ -296,7 +302,7 @@ def _fingerprints(listings: Sequence[Listing | None]) -> frozenset[str]:
 
 
 def _begins(listings: Sequence[Listing | None]) -> Mapping[str, frozenset[Instant]]:
-    """Fingerprint -> begins, to the millisecond, of the alerts that are listed."""
+    """Fingerprint → starts of the listed alerts, in whole milliseconds."""
     found: dict[str, set[Instant]] = {}
     for listing in filter(None, listings):
         for each in listing.alerts:
@@ -309,8 +315,10 @@ def _to_the_millisecond(at: int) -> Instant:
 
 
 def _is_theirs(held: HeldAlert, begins: Mapping[str, frozenset[Instant]]) -> bool:
-    """Whether these Alertmanagers list it. An alert with a `?source=` may be another cluster's, which has the same
-    labels and so the same fingerprint: then it must have begun at the same time as the one that is listed.
+    """Whether these Alertmanagers list it.
+
+    An alert with a `?source=` may be another cluster's, with the same labels and so the same fingerprint: then its
+    start must match too.
     """
     return held.alert.fingerprint in begins and (not held.source or _began_then(held, begins))
 
@@ -320,9 +328,10 @@ def _began_then(held: HeldAlert, begins: Mapping[str, frozenset[Instant]]) -> bo
 
 
 def _silenced(held: Sequence[HeldAlert], listings: Sequence[Listing | None], now: Instant) -> Iterator[Silenced]:
-    """What Alertmanager says of each incident: all that fires is silenced or inhibited, something is not, or nothing.
+    """Yields per incident whether all its firing alerts are silenced or inhibited, or one is not; incidents without
+    either are left out.
 
-    That an alert is inhibited holds only for as long as each look confirms it.
+    An inhibition must be confirmed by each comparison.
     """
     listed: dict[str, list[tuple[Listed, Listing]]] = {}
     for listing in filter(None, listings):
@@ -330,7 +339,7 @@ def _silenced(held: Sequence[HeldAlert], listings: Sequence[Listing | None], now
             listed.setdefault(alert.received.fingerprint, []).append((alert, listing))
     firing: dict[str, list[HeldAlert]] = {}
     for each in held:
-        if each.alert.level:  # the others do not count as firing
+        if each.alert.level:  # level 0 does not count as firing
             firing.setdefault(each.key, []).append(each)
     begins = _begins(listings)
     for key, some in firing.items():
@@ -345,9 +354,9 @@ def _silenced(held: Sequence[HeldAlert], listings: Sequence[Listing | None], now
 
 
 def _last_silence(listed: Listed, listing: Listing, now: Instant) -> Silence | str | None:
-    """The silence that ends last of those that others made; None: there is none; a string: nobody knows yet.
+    """The silence by others that ends last; None: none; a string: unknown, with the reason.
 
-    Where there is none and the alert is inhibited, that counts as one until two minutes from now.
+    Without one, an inhibition counts as a silence for INHIBITED_FOR.
     """
     known = [listing.silences.get(each) for each in listed.silenced_by]
     others = [each for each in known if each and not each.incident_id]

@@ -1,4 +1,4 @@
-"""The approval of an incident's report: it freezes that version, whatever becomes known later."""
+"""The approval of an incident's report: it freezes that version, regardless of later facts."""
 
 from receiver.core.draft import Draft, RefusedError
 from receiver.core.events import ApproveReport
@@ -7,7 +7,7 @@ from receiver.core.response import ApprovedReport
 
 
 def approve_report(draft: Draft, action: ApproveReport) -> None:
-    """Keep the version as the approver read it. Raises RefusedError where another is the next."""
+    """Store the version as the approver read it. Raises RefusedError if it is not the next version."""
     known = draft.incident.response.reports
     following = len(known) + 1
     if action.version < following:
@@ -31,9 +31,10 @@ def approve_report(draft: Draft, action: ApproveReport) -> None:
 
 
 def _role(draft: Draft, by: str) -> str:
-    """The role that they approve in, by the policy. Raises RefusedError where that is somebody else's.
+    """Returns the role in which the approver approves, by the policy; empty: none.
 
-    Of a closed incident nobody can be named to a role any more.
+    Raises RefusedError if another person holds the role, or if the role is vacant; a closed incident needs no holder,
+    because roles can no longer be taken.
     """
     role = draft.context.policy_version.policy.reports.approver
     holder = draft.incident.response.roles.get(role, "")

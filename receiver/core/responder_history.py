@@ -1,7 +1,7 @@
-"""Who has an incident is a history: who acknowledged, handed over, asked for help, gave it back, and what ended that.
+"""The history of an incident's owners: acknowledgements, handovers, requests for help, and what ended them.
 
-The incident keeps the last turns, from which every sentence about its responders is made; the timeline has them all,
-and says of each response time whether it was kept.
+The incident keeps the last turns, from which texts about its responders are made. The timeline has all, and shows which
+response times were kept.
 """
 
 from collections.abc import Iterable, Iterator
@@ -14,18 +14,18 @@ from receiver.core.model import Entry, Fact, Incident, Instant
 from receiver.core.response import Deed, Turn
 
 KEPT = 50
-"""Turns that an incident carries."""
+"""Turns that an incident keeps."""
 
 ANSWERS = frozenset({Deed.ACKNOWLEDGED, Deed.ANSWERED})
-"""Somebody said that they act."""
+"""Turns in which a person starts to act."""
 
 ENDINGS = frozenset({Deed.EXPIRED, Deed.VOIDED, Deed.GIVEN_BACK, Deed.REOPENED})
-"""From here on nobody had it."""
+"""Turns after which the incident has no owner."""
 
 BEGINNINGS = frozenset(
     {Fact.OPENED, Fact.DECLARED, Fact.REOPENED, Fact.ACK_VOIDED, Fact.ACK_EXPIRED, Fact.GIVEN_BACK, Fact.SILENCE_ENDED}
 )
-"""A response time begins, where nobody has the incident then."""
+"""Facts that begin a response time, if the incident has no owner then."""
 
 
 def remember(draft: Draft, deed: Deed, by: str, to: str = "") -> None:
@@ -35,7 +35,7 @@ def remember(draft: Draft, deed: Deed, by: str, to: str = "") -> None:
 
 
 def people_of(incident: Incident) -> set[str]:
-    """Who acknowledged it, answered a call for help, or got it handed over; not for what they took back."""
+    """People who acknowledged it, answered a call for help, or got it handed over, except for undone answers."""
     found = {incident.holder}
     is_undone = False
     for turn in reversed(incident.response.history):
@@ -47,7 +47,7 @@ def people_of(incident: Incident) -> set[str]:
 
 
 def without_undone(timeline: Iterable[Entry]) -> Iterator[Entry]:
-    """A timeline without the answers that were taken back at once, and without the lines that say so."""
+    """The timeline without answers that were undone, and without the entries of the undoing."""
     entries = list(timeline)
     undone, last = set[int](), 0
     for entry in entries:
@@ -59,9 +59,7 @@ def without_undone(timeline: Iterable[Entry]) -> Iterator[Entry]:
 
 
 def has_been_answered(incident: Incident) -> bool:
-    """Whether somebody has acknowledged it since this occurrence of it began, or since new danger voided that; what was
-    taken back at once was no answer.
-    """
+    """Whether a person acknowledged this occurrence, unless new danger voided that; undone answers do not count."""
     is_undone = False
     for turn in reversed(incident.response.history):
         if turn.deed in {Deed.VOIDED, Deed.REOPENED}:
@@ -77,17 +75,18 @@ class ResponseTime(Struct, frozen=True):
 
     began_at: Instant
     outcome: str = "running"
-    """`kept`: somebody answered in time; `breached`; `over`: it was resolved or silenced before that; `running`;
-    `unknown`: the lines that would say it are not here."""
+    """`kept`: answered in time; `breached`; `over`: resolved or silenced before an answer; `running`; `unknown`:
+    timeline entries are missing.
+    """
     ended_at: Instant | None = None
-    """When it was answered or breached, or was over."""
+    """When it was answered, breached, or over."""
     by: str = ""
-    """Who answered it, in time or late; empty: nobody."""
+    """Who answered it, in time or late; empty: not answered."""
     answered_at: Instant | None = None
 
 
 def response_times(timeline: Iterable[Entry]) -> tuple[ResponseTime, ...]:
-    """Every response time that began, by the timeline; a gap in it leaves the one that ran then unknown."""
+    """All response times of the timeline, in order; a gap in the positions makes the one running then unknown."""
     found: list[ResponseTime] = []
     held, position = False, 0
     undone: tuple[list[ResponseTime], bool] = [], False
@@ -105,7 +104,7 @@ def response_times(timeline: Iterable[Entry]) -> tuple[ResponseTime, ...]:
             case Fact.BREACHED if found:
                 found[-1] = _end(found[-1], entry, "breached")
             case Fact.RESOLVED:
-                held = True  # until it is reopened, nobody has to answer
+                held = True  # until it is reopened, no answer is due
                 if found:
                     found[-1] = _end(found[-1], entry, "over")
             case Fact.SILENCED | Fact.INHIBITED if found and entry.data.get("pauses"):
@@ -121,7 +120,7 @@ def response_times(timeline: Iterable[Entry]) -> tuple[ResponseTime, ...]:
 
 
 def _begins(found: list[ResponseTime], entry: Entry) -> bool:
-    """The end of a silence begins a response time only where the silence had ended the one before."""
+    """The end of a silence begins a response time only if the silence ended the previous one."""
     return entry.fact is not Fact.SILENCE_ENDED or not found or found[-1].outcome == "over"
 
 
@@ -130,7 +129,7 @@ def _end(deadline: ResponseTime, entry: Entry, outcome: str) -> ResponseTime:
 
 
 def _answer(deadline: ResponseTime, entry: Entry) -> ResponseTime:
-    """The first answer decides; one that comes after the breach is kept beside it."""
+    """Only the first answer counts; one after the breach is recorded with the breach."""
     if deadline.answered_at is not None or deadline.outcome not in {"running", "breached"}:
         return deadline
     return replace(_end(deadline, entry, "kept"), by=entry.by, answered_at=entry.at)

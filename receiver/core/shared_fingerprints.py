@@ -1,9 +1,8 @@
-"""Alerts that share a fingerprint and are not the same: bridges give all their alerts a constant one, or a rule's.
+"""Different alerts with one fingerprint: bridges give all their alerts the same one, or one per rule.
 
-Alertmanager's fingerprint is made of the labels, so two alerts never share one. Of other senders' alerts the first
-keeps the fingerprint that it came with; another, which names another thing, is known by one that is computed from its
-labels.
-So what is stored keeps its name, and each is ended by its own end.
+Alertmanager computes the fingerprint from the labels, so its alerts never share one. Of other senders' alerts the first
+keeps its fingerprint; a different alert gets one computed from its labels. So stored alerts keep their names, and each
+is ended by its own end.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -30,17 +29,18 @@ HOW_BAD = frozenset(
         "current_value",
     )
 )
-"""Labels that say how bad it is, and not what is bad: a sender with fingerprints of its own changes them while the
-alert goes on. Whatever else has another value is another alert, for a page too many beats one too few."""
+"""Labels about the severity, not the identity: a sender with fingerprints of its own changes them while the alert
+continues. A different value of any other label makes another alert, because a page too many is better than one too few.
+"""
 
 
 def fingerprint(labels: Mapping[str, str]) -> str:
-    """A name for an alert, from its labels alone, as Alertmanager's is."""
+    """A fingerprint computed from the labels alone, as Alertmanager's is."""
     return sha256(orjson.dumps(labels, option=orjson.OPT_SORT_KEYS)).hexdigest()[:16]
 
 
 def tell_apart(alerts: Sequence[Alert], known: Callable[[str], Alert | None]) -> tuple[Alert, ...]:
-    """A body's alerts, each under the fingerprint that it is known by. `known`: fingerprint -> who has it."""
+    """A body's alerts, each under its distinct fingerprint. `known`: fingerprint → the stored alert that has it."""
     told: dict[str, Alert] = {}
     named = []
     for alert in alerts:
@@ -55,8 +55,8 @@ def tell_apart(alerts: Sequence[Alert], known: Callable[[str], Alert | None]) ->
 
 
 def _is_another(holder: Alert, alert: Alert, told: Mapping[str, Alert]) -> bool:
-    """Whether it is another alert than the one that has its fingerprint: it names another thing, or both fire in one
-    body. Labels that come or go make no other alert.
+    """Whether it is another alert than the one with its fingerprint: a label has another value, or both fire in one
+    body. Added or removed labels alone do not make another alert.
     """
     if holder.firing and alert.firing and alert.fingerprint in told:
         return True

@@ -1,8 +1,8 @@
-"""The shift log: who came on call and went off when, as it was; and the message of it to both.
+"""The shift log: who came on call and went off, when; and the messages to both about it.
 
-`receiver.jobs.handoffs` looks every few seconds. What differs from the last line of the log is a new line, whatever
-made it differ: a handoff, the begin or the end of an override, a calendar, another policy. The line and its messages
-are stored together, once, so a restart tells nobody anything, and of several replicas one tells it.
+`receiver.jobs.handoffs` compares every few seconds. A difference from the log's last entry becomes a new entry, whether
+a handoff, an override, a calendar or another policy caused it. Entry and messages are stored in one transaction, so a
+restart repeats none, and only one of several replicas sends them.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -22,39 +22,39 @@ from receiver.on_call.standing import standing
 from rules.policy import HOUR, SECOND, Person
 
 LISTED = 20
-"""Incidents that one message lists; of others it gives the number."""
+"""The most incidents that one message lists; it counts the others."""
 
 GIVE_UP_AFTER = 4 * HOUR
-"""A handoff is no news any more after that."""
+"""Microseconds after which a handoff message is out of date."""
 
 LEASE = 45 * SECOND
-"""How long a claimed message belongs to its sender."""
+"""Microseconds that a claimed message is reserved for its sender."""
 
 ON, OFF, VOID = "on", "off", "void"
-"""What a message tells: somebody came on call, went off, or made an override that puts nobody on call."""
+"""What a message is about: its reader came on call, went off call, or an override puts no person on call."""
 
 
 class LoggedShift(Struct, frozen=True):
-    """Somebody who is on call from a line on, and by what: ``layer 1``, ``override by ann``."""
+    """A person on call from an entry on, and the source: ``layer 1``, ``override by ann``."""
 
     person: str
     source: str
 
 
 class ShiftEntry(Struct, frozen=True):
-    """One line: who is on call in a schedule from then on, or that an override is void. It is never changed."""
+    """One entry: who is on call in a schedule from then on, or that an override is void. It never changes."""
 
     at: Instant
     schedule: str
     on_call: tuple[LoggedShift, ...] = ()
     override: int = 0
-    """The number of the override that the line is about; 0: it is about the schedule."""
+    """The number of the override that the entry is about; 0: it is about the schedule."""
     void: str = ""
-    """Why that override puts nobody on call; empty: it does again."""
+    """Why that override puts no person on call; empty: it is valid again."""
 
     @property
     def key(self) -> str:
-        """What the line is about: the last of each tells how it is now."""
+        """The subject of the entry; the last entry per key gives the current state."""
         return f"override {self.override}" if self.override else self.schedule
 
     @property
@@ -64,25 +64,25 @@ class ShiftEntry(Struct, frozen=True):
 
 
 class OpenIncident(Struct, frozen=True):
-    """An open incident, as a handoff's message lists it."""
+    """An open incident, as listed in a handoff message."""
 
     number: int
     level: int
     title: str
     holder: str = ""
-    """Who has it; empty: nobody."""
+    """The owner; empty: none."""
     exercise: bool = False
 
 
 class HandoffMessage(Struct, frozen=True):
-    """One message about a line of the log, and what became of it."""
+    """One message about an entry of the log, and its delivery state."""
 
     id: str
     about: str
     """ON, OFF or VOID."""
     schedule: str
     at: Instant
-    """When the line begins."""
+    """When the entry begins."""
     person: str
     channel: str
     recipient: str
@@ -92,16 +92,16 @@ class HandoffMessage(Struct, frozen=True):
     others: tuple[str, ...] = ()
     """ON: who went off; OFF: who is on call now."""
     source: str = ""
-    """ON: by what; VOID: who made the override, where that is not the reader."""
+    """ON: the shift's source; VOID: who made the override, if not the recipient."""
     until: Instant | None = None
-    """ON: until when the shift lasts; None: longer than was looked ahead."""
+    """ON: when the shift ends; None: after the end of the roster."""
     incidents: tuple[OpenIncident, ...] = ()
     more: int = 0
-    """Further open incidents."""
+    """The number of further open incidents."""
     change: OverrideChange | None = None
     """VOID: the override."""
     why: str = ""
-    """VOID: why it puts nobody on call. OFF: why not, where the schedule itself is gone."""
+    """VOID: why it puts no person on call. OFF: why no shift follows, if the schedule was removed."""
     status: Status = Status.WAITING
     attempts: int = 0
     detail: str = ""
@@ -109,23 +109,23 @@ class HandoffMessage(Struct, frozen=True):
 
 
 class ShiftNotes(Struct, frozen=True):
-    """What a look has found."""
+    """The result of one comparison."""
 
     entries: tuple[ShiftEntry, ...] = ()
     messages: tuple[HandoffMessage, ...] = ()
 
 
 class OpenIncidents(Struct, frozen=True):
-    """The open incidents, the most urgent first, and how many there are beyond them."""
+    """The open incidents, the most urgent first, and the number of further ones."""
 
     listed: tuple[OpenIncident, ...] = ()
     more: int = 0
 
 
 def as_it_was(roster: Roster, entries: Sequence[ShiftEntry], now: int) -> Roster:
-    """A schedule's roster whose past is as the log has it; before the log begins, as the policy in use would have it.
+    """The roster with its past taken from the log; before the log begins, from the current policy.
 
-    `entries`: the schedule's lines from before the roster's beginning on, in order.
+    `entries`: the schedule's entries, from the last one before the roster's beginning on, in order.
     """
     edges = _edges(roster)
     logged = [each for each in entries if each.at < now]
@@ -143,7 +143,7 @@ def as_it_was(roster: Roster, entries: Sequence[ShiftEntry], now: int) -> Roster
 
 
 def listed(incidents: Sequence[Incident], total: int) -> OpenIncidents:
-    """`total`: how many are open in all."""
+    """The incidents in the form that messages list. `total`: the number of all open ones."""
     shown = tuple(
         OpenIncident(each.number, each.level, each.title, each.holder, each.exercise) for each in incidents[:LISTED]
     )
@@ -157,8 +157,10 @@ def note_shifts(
     incidents: OpenIncidents,
     looked_at: Instant | None,
 ) -> ShiftNotes:
-    """What is new since the last lines (by their keys). `void`: overrides that are not over, each with why it puts
-    nobody on call (empty: it does). `looked_at`: when the log was last found to be true; None: not since the start.
+    """Returns what changed since the last entries.
+
+    `last`: the last entry per key. `void`: overrides that are not over, each with why it puts no person on call (empty:
+    it is valid). `looked_at`: when the log was last up to date; None: not since the start.
     """
     entries: list[ShiftEntry] = []
     messages: list[HandoffMessage] = []
@@ -180,7 +182,7 @@ def note_shifts(
 
 
 def _entry(roster: Roster, now: Instant, last: ShiftEntry | None, looked_at: Instant | None) -> ShiftEntry | None:
-    """The schedule's new line; None: it is as the last one says."""
+    """The schedule's new entry; None: unchanged."""
     on_call = tuple(dict.fromkeys(LoggedShift(each.person, each.source) for each in roster.at(now)))
     if last is not None and last.on_call == on_call:
         return None
@@ -188,19 +190,19 @@ def _entry(roster: Roster, now: Instant, last: ShiftEntry | None, looked_at: Ins
 
 
 def _since(roster: Roster, now: Instant, last: ShiftEntry | None, looked_at: Instant | None) -> Instant:
-    """The handoff, where there was one since the last look; else it became so just now, or nobody knows when."""
+    """When the handoff since the last comparison happened; without one, now, as the time is unknown."""
     earliest = looked_at if looked_at is not None else last.at if last else now
     return Instant(max((edge for edge in _edges(roster) if earliest < edge <= now), default=now))
 
 
 def _edges(roster: Roster) -> list[int]:
-    """When shifts and gaps begin and end."""
+    """All begins and ends of shifts and gaps."""
     pieces: list[Shift | Gap] = [*roster.shifts, *roster.gaps]
     return [edge for each in pieces for edge in (each.starts, each.ends)]
 
 
 def _gone(context: DecisionContext, last: Mapping[str, ShiftEntry]) -> Iterator[ShiftEntry]:
-    """The last lines of schedules that the policy has no more, where somebody is on call by them."""
+    """The last entries of schedules that the policy no longer has, if they have people on call."""
     known = {roster.name for roster in context.rosters}
     return (each for each in last.values() if not each.override and each.on_call and each.schedule not in known)
 
@@ -208,7 +210,7 @@ def _gone(context: DecisionContext, last: Mapping[str, ShiftEntry]) -> Iterator[
 def _handed_over(
     context: DecisionContext, roster: Roster, last: ShiftEntry | None, entry: ShiftEntry, incidents: OpenIncidents
 ) -> Iterator[HandoffMessage]:
-    """To whoever came on call and whoever went off. The first line of all tells nobody: nothing has changed."""
+    """Messages to the people who came on call and went off. The first entry sends none: nothing has changed."""
     if last is None:
         return
     off = tuple(each for each in last.people if each not in entry.people)
@@ -237,7 +239,7 @@ def _relieved(
 
 
 def _voided(context: DecisionContext, kept: KeptOverride, why: str) -> Iterator[HandoffMessage]:
-    """To whoever made the override; where that is none of the people, to those who count on it."""
+    """Message to the override's author or, if the policy has no such person, to the people whom it concerns."""
     maker = whose_name(context.current.policy, kept.change.by)
     entry = ShiftEntry(context.at, kept.change.schedule, (), kept.number, why)
     for name in (maker.name,) if maker else _concerned(context, kept.change):
@@ -247,7 +249,7 @@ def _voided(context: DecisionContext, kept: KeptOverride, why: str) -> Iterator[
 
 
 def _concerned(context: DecisionContext, change: OverrideChange) -> tuple[str, ...]:
-    """Whom a void override concerns: who was to be on call by it, else whoever has turns in its schedule."""
+    """Whom a void override concerns: the person it was to put on call, else all people with shifts in its schedule."""
     if context.current.policy.person(change.person):
         return (change.person,)
     turns = (each.person for roster in context.rosters if roster.name == change.schedule for each in roster.shifts)
@@ -257,7 +259,7 @@ def _concerned(context: DecisionContext, change: OverrideChange) -> tuple[str, .
 def _message(
     context: DecisionContext, about: str, entry: ShiftEntry, name: str, incidents: OpenIncidents
 ) -> HandoffMessage | None:
-    """To a person, by the first of the schedule's quiet ways that they have; None: they have none."""
+    """A message to a person, by the first of the schedule's handoff ways that they have; None: they have none."""
     person = context.current.policy.person(name)
     target = _quiet_way(context, entry.schedule, person) if person else None
     if target is None:
@@ -283,7 +285,7 @@ def _quiet_way(context: DecisionContext, schedule: str, person: Person) -> Targe
 
 
 def settle_message(message: HandoffMessage, outcome: Outcome, context: DecisionContext, now: Instant) -> HandoffMessage:
-    """The message after a try: done, tried again later, or given up."""
+    """The message after an attempt: final, or due again later."""
     tried = replace(message, attempts=message.attempts + 1)
     match outcome:
         case Delivered(reference):

@@ -1,9 +1,8 @@
-"""Silences in Alertmanager: what is silenced there pauses here, and an acknowledgement may silence it there.
+"""Silences in Alertmanager: they pause paging here, and an acknowledgement may create one there.
 
-While all that fires of an incident is silenced, levels 1 to 3 page nobody; an emergency still needs an answer. The
-pause ends with the silence as it was last told, so that an Alertmanager that is gone keeps nobody asleep for longer,
-and with anything new: then it is paged as at 0. `receiver.jobs.reconcile` asks and carries out; what that means is
-here.
+While all firing alerts of an incident are silenced, levels 1 to 3 are not paged; an emergency still needs an answer.
+The pause ends with the silence as last reported, so an unreachable Alertmanager prolongs no pause, and with any new
+alert: then paging starts at step 0. `receiver.jobs.reconcile` queries and carries out; this module decides.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -19,22 +18,22 @@ from receiver.core.paging import lift_silence, start_paging, tell_threads
 from rules.policy import MINUTE
 
 CLOSE_ENOUGH = MINUTE
-"""Microseconds by which a silence may miss the acknowledgement's end."""
+"""Microseconds by which a silence may differ from the acknowledgement's end."""
 
 
 class Silence(Struct, frozen=True):
-    """A silence that an Alertmanager has in force."""
+    """A silence that is in force in an Alertmanager."""
 
     id: str
     ends_at: Instant
     by: str
     """Who made it, and why."""
     incident_id: str = ""
-    """Ours, made for the acknowledgement of that incident; empty: somebody else's."""
+    """The incident for whose acknowledgement Tocsin made it; empty: another author made it."""
 
 
 class Order(Struct, frozen=True):
-    """What an Alertmanager is to be asked for: a silence until then, or (until None) the end of one."""
+    """A request to an Alertmanager: a silence until then, or (until None) the end of one."""
 
     peer: int
     silence_id: str
@@ -44,14 +43,14 @@ class Order(Struct, frozen=True):
 
 
 class Wishes(Struct, frozen=True):
-    """Orders, and incidents that cannot be silenced, with the reason."""
+    """Orders, and incident ids that cannot be silenced → the reason."""
 
     orders: Sequence[Order] = ()
     refused: Mapping[str, str] = field(default_factory=dict)
 
 
 def hear(draft: Draft, event: Silenced) -> bool:
-    """Take in what Alertmanager says; returns whether anything changed."""
+    """Process Alertmanager's report; returns whether anything changed."""
     incident = draft.incident
     if not incident.is_live or event.alerts != sum(incident.firing):
         return False
@@ -72,7 +71,7 @@ def _begin(draft: Draft, event: Silenced, until: Instant) -> None:
     draft.set(silenced_until=until, inhibited=event.inhibited)
     draft.arm(Window.SILENCE, until)
     if confirmed:
-        return  # each look says so again
+        return  # each comparison confirms it again
     fact, reason = (Fact.INHIBITED, Reason.INHIBITED) if event.inhibited else (Fact.SILENCED, Reason.SILENCED)
     draft.enter(fact, until=until, whom=event.by, pauses="yes" if draft.incident.is_paused else "")
     if not draft.incident.is_paused:
@@ -84,7 +83,7 @@ def _begin(draft: Draft, event: Silenced, until: Instant) -> None:
 
 
 def end_silence(draft: Draft) -> None:
-    """It is silenced no more: whatever waited goes on, from the beginning."""
+    """The silence ended: what it paused starts again from the beginning."""
     paused = draft.incident.is_paused
     lift_silence(draft)
     if paused:
@@ -92,7 +91,7 @@ def end_silence(draft: Draft) -> None:
 
 
 def resume(draft: Draft) -> None:
-    """Page as at 0; an acknowledgement holds on from now."""
+    """Page from step 0, or renew the acknowledgement from now."""
     if draft.incident.state is State.OPEN:
         start_paging(draft, Reason.SILENCE_ENDED)
     else:
@@ -100,7 +99,7 @@ def resume(draft: Draft) -> None:
 
 
 def note_answer(draft: Draft, event: SilenceAnswered) -> None:
-    """Say what became of the silence for an acknowledgement."""
+    """Record the result of the silence for an acknowledgement."""
     if event.why_not:
         draft.enter(Fact.SILENCE_FAILED, why=event.why_not)
     else:
@@ -112,11 +111,11 @@ def silence_acknowledged(
     standing: Sequence[Sequence[Silence] | None],
     theirs: Collection[str] = frozenset(),
 ) -> Wishes:
-    """What to ask for, so that what somebody has is silenced for as long as the acknowledgement holds, and no longer.
+    """The orders that silence each acknowledged incident for exactly as long as its acknowledgement holds.
 
-    `standing`: per Alertmanager its silences, None: it does not answer. A new silence is asked of one Alertmanager at a
-    time: where they tell each other, the next look finds it everywhere. `theirs`: keys of incidents whose alerts they
-    list; of a `?source=` they are asked for no others, or another cluster's alerts with the same labels were silenced.
+    `standing`: per Alertmanager its silences, None: no answer. A new silence is ordered from one Alertmanager at a
+    time: cluster peers share it before the next comparison. `theirs`: keys of incidents whose alerts they list; other
+    incidents with a `?source=` are left out, because another cluster's alerts with the same labels would be silenced.
     """
     wanted, refused = {}, {}
     for incident in acknowledged:
@@ -137,7 +136,7 @@ def silence_acknowledged(
 
 
 def _amend(peer: int, silences: Sequence[Silence], wanted: Mapping[str, tuple[Incident, Instant]]) -> Iterable[Order]:
-    """Our silences that are too long, too short, or for nothing."""
+    """Orders to change or end Tocsin's silences that are too long, too short, or no longer needed."""
     for silence in silences:
         if not silence.incident_id:
             continue

@@ -1,6 +1,6 @@
-"""What is told of a database that proves to be damaged: a level 3 incident of our own, closed by a person.
+"""Alerts about a damaged database: a level 3 incident of Tocsin's own, closed by a person.
 
-`receiver.jobs.soundness` looks; what was set aside or put right stands in the store, and is told once.
+`receiver.jobs.soundness` checks; the store contains what was set aside or repaired, which is reported once.
 """
 
 from collections.abc import Sequence
@@ -12,7 +12,7 @@ from receiver.core.model import OWN, Alert, Instant
 from rules.policy import CRITICAL
 
 SHOWN = 10
-"""Damaged rows that are told one by one."""
+"""The most damaged rows that the text lists."""
 
 RULE = "tocsin/database"
 TYPE = "database_is_damaged"
@@ -20,7 +20,7 @@ KEY = incident_key(("tocsin", "database"))
 
 
 def tell_rows(rows: Sequence[tuple[str, str, str]], now: Instant) -> AlertsReceived:
-    """The event of damaged rows: what each is of, its id, and what was done."""
+    """The event for damaged rows: each row's kind, its id, and what was done."""
     said = [f"{what} {_name(id_)}: {why}" for what, id_, why in rows[:SHOWN]]
     more = f" and {len(rows) - SHOWN} more" if len(rows) > SHOWN else ""
     damaged = _alert(
@@ -35,12 +35,12 @@ def tell_rows(rows: Sequence[tuple[str, str, str]], now: Instant) -> AlertsRecei
 
 
 def tell_file(problem: str, now: Instant) -> AlertsReceived:
-    """The event of a damaged file; `problem` says what, and what to do."""
+    """The event for a damaged file; `problem` says what is wrong, and what to do."""
     return AlertsReceived(KEY, OWN, (_alert("file", "The database file is damaged", problem, now),))
 
 
 def _name(id_: str) -> str:
-    """An id comes from a row that is damaged: of one that is none of ours, only the digest is told."""
+    """The id for the text: it comes from a damaged row, so an id of unknown form is replaced by its digest."""
     return id_ if id_.isascii() and id_.replace("-", "").replace("/", "").isalnum() else _digest(id_)
 
 

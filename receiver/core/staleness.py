@@ -1,8 +1,7 @@
-"""Alerts that nobody repeats: where no Alertmanager can be asked, its repeats are all that says that they still fire.
+"""Alerts that are no longer repeated: without Alertmanager's API, its repeats are the only sign that they still fire.
 
-Alertmanager repeats what fires. Where the repeats stay away the alert may be over and its resolve lost, or it is
-silenced, or the way from there to here is cut: so the incident is marked, and nothing else happens to it. Repeats
-write nothing, but for one note now and then of when an incident was last heard of.
+If the repeats stop, the alert may be over and its resolve lost, or it is silenced, or the connection is interrupted: so
+the incident is marked, and nothing else changes. A repeat writes nothing, except the time, once per NOTE_EVERY.
 """
 
 from collections.abc import Iterable
@@ -13,26 +12,26 @@ from receiver.core.model import Fact, Incident, Instant
 from rules.policy import MINUTE
 
 NOTE_EVERY = 10 * MINUTE
-"""Microseconds between two notes that an incident is still heard of."""
+"""Microseconds between two records of the last repeat."""
 
 TIMES = 3
-"""Repeats that must stay away."""
+"""Repeats that must be missing before an incident is marked."""
 
 
 def is_worth_noting(incident: Incident, now: Instant) -> bool:
-    """Whether a repeat that came now should be written down."""
+    """Whether a repeat that arrived now should be recorded."""
     return incident.stale_since is not None or now - (incident.heard_at or incident.opened_at) >= NOTE_EVERY
 
 
 def note_heard(draft: Draft) -> None:
-    """Alertmanager told of it."""
+    """Record a repeat."""
     if draft.incident.stale_since is not None:
         draft.enter(Fact.HEARD_AGAIN)
     draft.set(heard_at=draft.now, stale_since=None)
 
 
 def unheard(incidents: Iterable[Incident], listening_since: Instant, now: Instant, repeat: int) -> list[Unheard]:
-    """Those that should have been repeated. `repeat`: Alertmanager's repeat_interval, in microseconds."""
+    """Events for incidents with overdue repeats. `repeat`: Alertmanager's repeat_interval, in microseconds."""
     before = now - TIMES * repeat - NOTE_EVERY
     found = []
     for incident in incidents:
@@ -43,7 +42,7 @@ def unheard(incidents: Iterable[Incident], listening_since: Instant, now: Instan
 
 
 def mark(draft: Draft, event: Unheard) -> bool:
-    """Mark it, unless it was heard of meanwhile; returns whether anything changed."""
+    """Mark the incident, unless a repeat arrived meanwhile; returns whether anything changed."""
     incident = draft.incident
     heard_at = incident.heard_at or incident.opened_at
     if not (incident.is_live and incident.is_firing) or incident.stale_since is not None or heard_at > event.since:

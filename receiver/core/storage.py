@@ -1,7 +1,6 @@
-"""What the engine needs of a store: the transactions it runs, and all that one of them writes.
+"""The engine's interface to a store: transactions, and what one of them writes.
 
-`receiver.store` keeps these promises in SQL, `receiver.drill.memory_store` in memory; the engine knows neither. One
-suite of tests holds both to them.
+`receiver.store` implements it in SQL, `receiver.drill.memory_store` in memory; one test suite checks both.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -32,22 +31,22 @@ class Changes(Struct, frozen=True):
     """(incident id, what): applied after `planned`."""
     entries: Sequence[Entry]
     moved: Sequence[tuple[str, str]] = ()
-    """(source, fingerprint) of alerts that an incident takes over from one that is closed."""
+    """(source, fingerprint) of alerts that an incident takes over from a closed one."""
     inquiring: Mapping[str, bool] = field(default_factory=dict)
-    """Incident id → whether something is open to be asked about it, where that changed."""
+    """Incident id → whether it has an open question to Prometheus, where that changed."""
     unreached: Mapping[str, Instant | None] = field(default_factory=dict)
-    """Incident id → since when its alarm has reached nobody (`Incident.unreached_since`), where that changed."""
+    """Incident id → since when its pages have reached no person (`Incident.unreached_since`), where that changed."""
     files: Sequence[tuple[str, FileChange]] = ()
-    """(incident id, what becomes of the content of one of its evidence files), in order."""
+    """(incident id, change to the content of one of its evidence files), in order."""
     on_hold: Mapping[str, bool] = field(default_factory=dict)
     """Incident id → whether it is under legal hold, where that changed."""
 
 
 class Transaction(Protocol):
-    """What the engine needs of a store, within one transaction."""
+    """The engine's operations within one transaction."""
 
     def lock(self, keys: Sequence[str], ids: Sequence[str], *, skip_locked: bool = False) -> list[Incident]:
-        """Lock and read incidents: not closed ones by key, any by id; in key order, each once."""
+        """Lock and read incidents: unclosed ones by key, any by id; in key order, each once."""
 
     def due_incidents(self, now: Instant, limit: int) -> list[str]:
         """Ids of incidents with a window due, the most overdue first; not locked."""
@@ -58,44 +57,44 @@ class Transaction(Protocol):
     def sendable_incidents(
         self, now: Instant, limit: int, busy: frozenset[str] = frozenset(), levels: Sequence[int] = LEVELS
     ) -> list[str]:
-        """Ids of incidents with a notification at the head of its queue that is due, on a channel that is not busy.
+        """Ids of incidents with a due notification at the head of its queue, on a channel that is not busy.
 
-        Of those levels, the highest first. Not of those that leave in a bundle.
+        Only of those levels, the highest first; notifications that wait for a bundle do not count.
         """
 
     def bundled_incidents(
         self, now: Instant, limit: int, busy: frozenset[str] = frozenset(), levels: Sequence[int] = LEVELS
     ) -> list[str]:
-        """Ids of incidents with a notification whose bundle leaves now, likewise."""
+        """Ids of incidents with a notification whose bundle is due, with the same conditions."""
 
     def holders(self, wanted: Collection[tuple[str, str]]) -> dict[tuple[str, str], str]:
-        """(source, fingerprint) -> id of the incident that holds that alert, where one does; not locked.
+        """(source, fingerprint) → id of the incident that has that alert, if one does; not locked.
 
-        An incident that is closed holds only what still fired when it closed.
+        A closed incident has only the alerts that still fired when it closed.
         """
 
     def held_alerts(self, incident_ids: Sequence[str]) -> dict[str, dict[str, Alert]]:
-        """The alerts of these incidents that are held as possible echoes: incident id -> fingerprint -> alert."""
+        """The alerts of these incidents held as possible echoes: incident id → fingerprint → alert."""
 
     def alerts(self, wanted: Mapping[str, Sequence[str]]) -> dict[str, dict[str, Alert]]:
-        """Stored alerts: incident id → fingerprints wanted gives incident id → fingerprint → alert."""
+        """Stored alerts. `wanted`: incident id → fingerprints; returns incident id → fingerprint → alert."""
 
     def first_firing(self, incident_ids: Sequence[str], most: int) -> Mapping[str, tuple[Alert, ...]]:
-        """Incident id → its first alerts that fire, so many at most: the worst, and of them the oldest, first."""
+        """Incident id → its first firing alerts, `most` at most: the worst first, then the oldest."""
 
     def heads(
         self, incident_ids: Sequence[str], now: Instant, busy: frozenset[str] = frozenset()
     ) -> list[Notification]:
         """Due notifications that no earlier waiting one of the same incident, channel and recipient precedes.
 
-        None on the channels (by name) that are busy.
+        Channels in `busy` (by name) are left out.
         """
 
     def notifications(self, ids: Sequence[str]) -> dict[str, Notification]:
         """Notifications by id, as stored now."""
 
     def withdrawn(self, incident_id: str) -> list[Notification]:
-        """Messages of an incident that were overtaken and have not left, in the order they were planned."""
+        """Messages of an incident that were superseded before they were sent, in the order of planning."""
 
     def threads(self, notifications: Sequence[Notification]) -> dict[str, str]:
         """Notification id → reference of the first delivered message to the same incident, channel, recipient."""
@@ -104,16 +103,16 @@ class Transaction(Protocol):
         """Lock and read the keys' buckets, in order."""
 
     def keep_bundles(self, bundles: Mapping[str, Sequence[str]]) -> None:
-        """Remember which notifications leave in a message: the bundle's name → their ids."""
+        """Store which notifications a message bundles: the bundle's name → their ids."""
 
     def bundle(self, name: str) -> list[str]:
-        """Ids of the notifications that left in the bundle of that name, in its order. Empty: there is none."""
+        """Ids of the notifications sent in the bundle of that name, in its order. Empty: no such bundle."""
 
     def save_buckets(self, buckets: Mapping[RateLimitKey, Bucket]) -> None:
         """Store buckets."""
 
     def next_numbers(self, count: int) -> int:
-        """The first of `count` incident numbers that nobody else gets."""
+        """Reserves `count` incident numbers; returns the first."""
 
     def save(self, changes: Changes) -> None:
         """Write everything that was decided."""
@@ -122,38 +121,38 @@ class Transaction(Protocol):
         """Those of the references that the audit log has already."""
 
     def append_audits(self, audits: Sequence[Audit]) -> None:
-        """Append to the audit log; last of all, because it waits for whoever else appends."""
+        """Append to the audit log; must come last, because it waits for other transactions that append."""
 
     def postpone(self, incident_id: str, until: Instant) -> None:
-        """Leave an incident's windows and waiting notifications alone until then; reads nothing of it."""
+        """Ignore an incident's windows and waiting notifications until then; reads nothing of it."""
 
     def override_changes(self, after: int) -> list[tuple[int, OverrideChange]]:
         """Overrides of schedules that were made or cancelled, with their numbers, those above `after`; in order."""
 
     def add_override_change(self, change: OverrideChange) -> int:
-        """Keep one more; returns its number."""
+        """Store an override change; returns its number."""
 
     def calendar_digests(self) -> dict[str, str]:
         """Schedule → digest of the last good copy of its fetched calendar."""
 
     def calendar_text(self, schedule: str) -> str:
-        """The last good copy of a schedule's fetched calendar; empty: there is none."""
+        """The last good copy of a schedule's fetched calendar; empty: none."""
 
     def save_policy(self, digest: str, document: bytes, now: Instant) -> None:
-        """Keep a policy version, once."""
+        """Store a policy version, unless it is stored already."""
 
     def policy(self, digest: str) -> bytes | None:
-        """A policy version's document."""
+        """A policy version's document; None: unknown."""
 
 
 class Store(Protocol):
-    """Where everything is kept. Errors are StoreUnavailable and StoreConflict (`receiver.errors`)."""
+    """The database. Its errors are StoreUnavailable and StoreConflict (`receiver.errors`)."""
 
     def transaction(self) -> AbstractContextManager[Transaction]:
-        """One transaction: committed when the block ends well, undone when it raises."""
+        """One transaction: committed when the block ends normally, rolled back when it raises."""
 
     def next_due(self) -> Instant | None:
-        """When the next window or notification is due."""
+        """When the next window or notification is due; None: none."""
 
     def retire_heartbeat(self, key: str, entry: Audit) -> None:
-        """Note that a heartbeat is not expected any more, and who said so."""
+        """Record that a heartbeat is no longer expected, with the audit entry of the person's action."""

@@ -1,8 +1,8 @@
-"""Who is to practise again soon, or should have: they are reminded, and whoever owns training hears what is overdue.
+"""Reminders of training that is due or overdue: to the person, and to the owner of training when overdue.
 
-`receiver.jobs.training_watch` reads the record of drills (`receiver.reports.training_roster`) and tells it here. What
-is due soon stands on one incident of ours that is for the history only: nobody is paged, and nobody has to take it. It
-closes when everybody has practised.
+`receiver.jobs.training_watch` reads the record of drills (`receiver.reports.training_roster`) and passes it in. One
+incident of Tocsin's own, for the history only, lists what is due soon: it pages no person and needs no owner. It closes
+when no training is due.
 """
 
 from collections.abc import Iterator
@@ -24,10 +24,10 @@ from rules.reserved import TRAINING
 KEY = incident_key((OWN, TRAINING))
 RULE = "tocsin/training"
 LONGEST_LEAD = 14 * 24 * HOUR
-"""Microseconds before it is due at which a person is reminded at most; of a short time, a quarter of it."""
+"""Microseconds, at most, from a person's reminder to the deadline; a quarter of `drills_every`, if that is shorter."""
 
 EVERYBODY = "everybody"
-"""Whom a reminder is about that goes to the owner of training. No person is called so."""
+"""The `training` value of reminders to the owner of training, in place of a person's name."""
 
 
 def _lead(policy: Policy) -> int:
@@ -35,7 +35,7 @@ def _lead(policy: Policy) -> int:
 
 
 def take_roster(incident: Incident | None, event: TrainingRead, now: Instant, context: DecisionContext) -> Effects:
-    """Keep what is due soon; what was told of it before is not told again."""
+    """Store what is due soon; keeps which reminders were sent."""
     lead = _lead(context.current.policy)
     known = {(each.person, each.subject, each.due_at): each for each in incident.response.training} if incident else {}
     due = [each for each in event.practices if each.due_at - lead <= now]
@@ -59,7 +59,7 @@ def _open(now: Instant, context: DecisionContext) -> Incident:
 
 
 def _watch(draft: Draft) -> None:
-    """Set the window to the next moment at which somebody is to be told."""
+    """Set the window to the next reminder."""
     lead = _lead(draft.context.current.policy)
     training = draft.incident.response.training
     moments = [each.due_at - lead for each in training if not (each.reminded or each.overdue)]
@@ -71,7 +71,7 @@ def _watch(draft: Draft) -> None:
 
 
 def remind_of_training(draft: Draft) -> None:
-    """Tell each person once what is due soon and once what is overdue; the owner what is overdue."""
+    """Remind each person once of what is due soon and once of what is overdue; the owner of what is overdue."""
     late = [each for each in draft.incident.response.training if each.due_at <= draft.now and not each.overdue]
     soon = [each for each in draft.incident.response.training if each.due_at > draft.now and not each.reminded]
     if late:
@@ -97,7 +97,7 @@ def _tell(draft: Draft, reason: Reason, targets: tuple[Target, ...], about: str)
 
 
 def _mailboxes(draft: Draft, person: str) -> tuple[Target, ...]:
-    """The first contact of the person that a channel can write to; empty: nothing of theirs is known."""
+    """The person's first contact that a channel can reach; empty: none."""
     known = whose_name(draft.context.current.policy, person)
     addresses = contacts(known, CHANNEL_TYPES) if known else ((person,) if "@" in person else ())
     found = (draft.context.mailbox(address) for address in addresses)
@@ -105,5 +105,5 @@ def _mailboxes(draft: Draft, person: str) -> tuple[Target, ...]:
 
 
 def due_of(incident: Incident, person: str) -> Iterator[Practice]:
-    """What of it is a person's; everybody's for EVERYBODY."""
+    """The person's training in this incident; for EVERYBODY all of it."""
     yield from (each for each in incident.response.training if person in {EVERYBODY, each.person})

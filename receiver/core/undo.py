@@ -1,8 +1,8 @@
-"""Taking an answer back that was a slip: for two minutes, by whoever gave it, as long as nothing has come between.
+"""Undoing a mistaken answer: within two minutes, by its author, if nothing else happened since.
 
-Everything is as it was. Deadlines end where they were to end, and what is past by then is due at once: none begins
-anew. Pages that the answer withdrew go out after all; who was told of the answer is told that it was none. A pager that
-keeps a state of its own is paged anew, because what is acknowledged there cannot be opened again.
+The state before the answer is restored. Deadlines are not restarted; one that has passed is due at once. Pages that the
+answer withdrew are sent after all; recipients told of the answer are told that it was undone. A channel that keeps a
+state per page is paged anew, because an acknowledged page cannot be reopened there.
 """
 
 from msgspec.structs import replace
@@ -19,13 +19,13 @@ from receiver.core.response import Before, Deed
 from rules.policy import MINUTE
 
 UNDO_WITHIN = 2 * MINUTE
-"""Microseconds from an answer during which it can be taken back: a slip is noticed at once, or not at all."""
+"""Microseconds from an answer during which it can be undone."""
 
 ENDED = frozenset((*PAGING_WINDOWS, *ACK_WINDOWS))
 
 
 def keep_way_back(draft: Draft, before: Incident, by: str) -> None:
-    """Remember what this answer has just ended. Where nobody had to answer, there is nothing to take back."""
+    """Store what this answer ended. If no answer was due, there is nothing to undo."""
     if not before.wants_answer or draft.incident.response.owner == "":
         draft.respond(before=None)
         return
@@ -46,7 +46,7 @@ def keep_way_back(draft: Draft, before: Incident, by: str) -> None:
 
 
 def undo(draft: Draft, action: Undo) -> None:
-    """Take the answer back. Raises RefusedError."""
+    """Undo the answer. Raises RefusedError."""
     before = _answered(draft.incident, action.by, draft.now)
     draft.enter(Fact.ACK_UNDONE, action.by, helps=before.owner)
     remember(draft, Deed.UNDONE, action.by)
@@ -57,7 +57,7 @@ def undo(draft: Draft, action: Undo) -> None:
 
 
 def can_undo(incident: Incident, by: str, now: Instant) -> bool:
-    """Whether this person may take back that they have answered it."""
+    """Whether this person may undo their answer."""
     before = incident.response.before
     return (
         before is not None
@@ -94,7 +94,7 @@ def _put_back(draft: Draft, before: Before) -> None:
 
 
 def _page(draft: Draft, action: Undo, before: Before) -> None:
-    """What was withdrawn goes out after all; pagers with a state of their own begin a new one."""
+    """Send the withdrawn pages after all; channels that keep a state per page get a new page."""
     words = {"by": action.by, "helps": before.owner}
     tell_undone(draft, words)
     pagers = keeping_state(draft)
@@ -107,4 +107,4 @@ def _page(draft: Draft, action: Undo, before: Before) -> None:
         is_by_the_answer = each.page == under_way.serial and (each.done_at or draft.now) >= before.at
         if is_by_the_answer and target not in pagers:
             page_targets(draft, each.reason, [target], each.data)
-    hand_off(draft)  # whoever came on call since has not been told
+    hand_off(draft)  # a person who came on call since was not paged

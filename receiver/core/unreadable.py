@@ -1,7 +1,7 @@
-"""A sender whose alerts cannot be read: people must hear of it, or they take its silence for safety.
+"""Incidents about senders whose alerts cannot be read: otherwise their silence would look like safety.
 
-The webhook takes what it can read; of the rest `told` makes an alert of our own, one for each source however many
-bodies there are. Its incident is over when a person resolves it, or when nothing unreadable came for a day.
+The webhook accepts the readable alerts; for the rest `told` makes one own alert per source, for any number of bodies.
+Its incident ends when a person resolves it, or after a day without an unreadable alert.
 """
 
 from collections.abc import Iterable
@@ -20,8 +20,8 @@ QUIET = 24 * HOUR
 
 
 def told(source: str, reasons: Iterable[str], now: Instant) -> AlertsReceived:
-    """The event of alerts of that source (``?source=``) that could not be read, one by one or as a whole body; repeats
-    change nothing.
+    """The event for unreadable alerts of that source (``?source=``), single ones or a whole body; a repeat changes
+    nothing.
     """
     whose = f"of source {source}" if source else "of a sender without ?source="
     return _event(
@@ -37,7 +37,7 @@ def told(source: str, reasons: Iterable[str], now: Instant) -> AlertsReceived:
 
 
 def over(incidents: Iterable[Incident], now: Instant) -> list[AlertsReceived]:
-    """The events that end those of `incidents` that are resolved, or that nothing was heard of for a day."""
+    """The events that end those of `incidents` that are resolved, or had no unreadable alert for a day."""
     return [
         _event(each.labels.get("of_source", ""), {"summary": each.title}, now, firing=False)
         for each in incidents
@@ -49,7 +49,7 @@ def _event(source: str, annotations: dict[str, str], now: Instant, *, firing: bo
     alert = Alert(
         fingerprint=f"tocsin-unreadable-{sha256(source.encode()).hexdigest()[:16]}",
         starts_at=Instant(now // 1000 * 1000),
-        start_unknown=True,  # whoever sends has no memory: what fires already goes on
+        start_unknown=True,  # the caller does not know the start; a firing alert keeps its own
         firing=firing,
         level=CRITICAL,
         rule=RULE,

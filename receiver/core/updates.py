@@ -1,8 +1,8 @@
-"""Status updates: everybody who was told hears at least every `update_interval` how it stands, until the end.
+"""Status updates: every recipient told of an incident gets one at least every `update_interval`, until its end.
 
-The clock runs from the first answer, or from the breach, of which people beyond the responders hear. An update that
-nobody wrote says how it stands, and since when nothing has changed. Before it is due the owner is reminded, and the
-external groups that were told get a draft, which waits for approval as every notice does.
+The clock starts with the first answer, or with the breach, which is reported beyond the responders. An update without a
+person's text gives the state, and since when it is unchanged. Before it is due the owner is reminded, and the external
+groups that were told get a draft, which needs approval as every notice does.
 """
 
 from receiver.core.draft import Draft
@@ -12,7 +12,7 @@ from receiver.core.paging import tell_everybody, tell_threads
 from rules.policy import MINUTE
 
 LONGEST_LEAD = 15 * MINUTE
-"""Microseconds before an update at which the owner is reminded of it at most; of a short interval, a quarter of it."""
+"""Microseconds, at most, from the owner's reminder to an update; a quarter of the interval, if that is shorter."""
 
 NEWS = frozenset(
     {
@@ -63,14 +63,14 @@ NEWS = frozenset(
         Fact.FOLLOW_UP_DONE,
     }
 )
-"""What changes how an incident stands, or what is known or done about it."""
+"""Facts that change an incident's state, or what is known or done about it."""
 
 TELLINGS = frozenset({Fact.ACKNOWLEDGED, Fact.UPDATED})
-"""After these everybody has been told how it stands."""
+"""Facts that tell every recipient the state."""
 
 
 def keep_updates(draft: Draft) -> None:
-    """Note what is news by now, and keep the clock running where it has to."""
+    """Record news, and start the clock where it is needed."""
     note_news(draft)
     incident = draft.incident
     is_promised = incident.acknowledged_at or incident.breached_at or Window.UPDATE in incident.windows
@@ -79,7 +79,7 @@ def keep_updates(draft: Draft) -> None:
 
 
 def note_news(draft: Draft) -> None:
-    """Note whether there is something that those who were told have not been told yet, and when anything changed."""
+    """Record whether there is news since the last update, and when the last change was."""
     if any(entry.fact in NEWS or (entry.fact is Fact.UPDATED and entry.by) for entry in draft.entered):
         draft.set(changed_at=draft.now)
     if _has_news(draft):
@@ -89,26 +89,26 @@ def note_news(draft: Draft) -> None:
 
 
 def request_update(draft: Draft) -> None:
-    """A person did something: who was told hears of it when the interval since they were last told has passed."""
+    """A person acted: send an update once the interval since the last one has passed."""
     draft.set(changed=True)
     _run(draft)
 
 
 def _has_news(draft: Draft) -> bool:
-    """Whether this decision brought something new after everybody was told how it stands."""
+    """Whether this decision has news after the last message that told every recipient the state."""
     told = max((n for n, entry in enumerate(draft.entered, 1) if entry.fact in TELLINGS), default=0)
     return any(entry.fact in NEWS for entry in draft.entered[told:])
 
 
 def _run(draft: Draft) -> None:
-    """Set the clock, where it does not run or a shorter interval holds by now; a promise is never put off."""
+    """Start the clock, or shorten it if the interval is now shorter; a promised update is never postponed."""
     due = max(draft.now, _last_told(draft.incident) + draft.plan.update_interval)
     if due < draft.incident.windows.get(Window.UPDATE, due + 1):
         _set_clock(draft, due)
 
 
 def _last_told(incident: Incident) -> Instant:
-    """When those who were told last heard how it stands."""
+    """When the recipients were last told the state."""
     told = (incident.acknowledged_at, incident.breached_at, incident.updated_at, incident.alarmed_at)
     return max((each for each in told if each is not None), default=incident.opened_at)
 
@@ -123,7 +123,7 @@ def _set_clock(draft: Draft, due: int) -> None:
 
 
 def remind(draft: Draft, _at: int) -> None:
-    """An update comes soon: who has the incident may write it, and external groups get a draft of theirs."""
+    """An update is due soon: the owner may write it, and external groups get a draft."""
     incident = draft.incident
     due = incident.windows.get(Window.UPDATE)
     if due is None or not incident.is_live:
@@ -135,7 +135,7 @@ def remind(draft: Draft, _at: int) -> None:
 
 
 def send_due(draft: Draft, _at: int) -> None:
-    """The next update goes out, whether or not anything changed. Where it cannot, the one after it takes its place."""
+    """Send the due update, even without news. If it cannot be delivered, the next one replaces it."""
     if not draft.incident.is_live:
         return
     unchanged = draft.incident.changed_at if not (draft.incident.changed or _has_news(draft)) else None
@@ -144,7 +144,7 @@ def send_due(draft: Draft, _at: int) -> None:
 
 
 def write(draft: Draft, by: str, text: str) -> None:
-    """A person tells everybody how it stands; external groups get a draft without that person's words."""
+    """Send a person's update to every recipient; external groups get a draft without that text."""
     _tell(draft, by, {"by": by, "text": text})
     due = draft.incident.windows.get(Window.UPDATE)
     if due is not None:

@@ -1,4 +1,4 @@
-"""What follows from where an incident stands, whatever brought it there: done at the end of every decision."""
+"""The consequences of an incident's state, computed at the end of every decision."""
 
 from receiver.core.checklists import attach_due
 from receiver.core.closing import close_when_complete
@@ -12,7 +12,7 @@ from receiver.core.updates import keep_updates
 
 
 def keep_up(draft: Draft) -> None:
-    """Bring everything that hangs on the incident's state up to date."""
+    """Update everything that depends on the incident's state."""
     attach_due(draft)
     close_when_complete(draft)
     keep_inquiries(draft)

@@ -1,9 +1,9 @@
-"""What the database is asked for first when much waits: what people do, emergencies, windows and outcomes, claims of
-messages, other alerts by their level, and then what machines answer and everything else.
+"""The order in which waiting events reach the database: people's actions, emergencies, windows and delivery results,
+claims of messages, other alerts by level, then answers to Tocsin's own queries and the rest.
 
-Within one rank the older goes first. What concerns one incident keeps its order: nothing of a key is taken before what
-came earlier for that key. So that nothing starves, the second half of each batch belongs to what has waited for longer
-than `AGED`, the oldest first, whatever its rank: the first half is still the most urgent's, however much has aged.
+Within a rank the oldest goes first. Events of one key keep their order. Against starvation, the second half of each
+batch goes to items that waited longer than `AGED`, the oldest first, at any rank; the first half always goes to the
+most urgent.
 """
 
 from collections import deque
@@ -15,28 +15,28 @@ from receiver.core.model import Instant
 from rules.policy import EMERGENCY, SECOND
 
 ANSWERS = 0
-"""Rank of what Alertmanager and Prometheus answered when Tocsin asked, and of upkeep: nobody is paged by it first."""
+"""Rank of answers from Alertmanager and Prometheus to Tocsin's queries, and of upkeep: they are never a first page."""
 
 CLAIMS = EMERGENCY
 """Rank of claiming messages that are due. Below it, alerts have the rank of their level."""
 
 STEPS = CLAIMS + 1
-"""Rank of due windows, and of what became of messages: the next step of somebody's page."""
+"""Rank of due windows, and of delivery results: they lead to the next escalation step."""
 
 EMERGENCIES = STEPS + 1
 """Rank of an emergency's alerts, and of claiming its messages."""
 
 PEOPLE = EMERGENCIES + 1
-"""Rank of what a person does."""
+"""Rank of a person's action."""
 
 AGED = 4 * SECOND
-"""Microseconds after which what waits has its share of each batch: well within the patience of whoever asked."""
+"""Microseconds after which a waiting item may use the second half of a batch; shorter than a requester's timeout."""
 
 Item = TypeVar("Item")
 
 
 def rank(event: Event) -> int:
-    """How urgent an event is, higher first. Of several alerts the highest level counts, whether it fires or clears."""
+    """The rank of an event, the most urgent highest. Of several alerts the highest level counts, firing or cleared."""
     if isinstance(event, AlertsReceived):
         level = max((alert.level for alert in event.alerts), default=ANSWERS)
         return EMERGENCIES if level == EMERGENCY else level
@@ -44,12 +44,12 @@ def rank(event: Event) -> int:
 
 
 def is_aged(since: Instant, now: Instant) -> bool:
-    """Whether what has waited since then has a claim to the share of the old."""
+    """Whether an item that has waited since then may use the second half of a batch."""
     return now - since > AGED
 
 
 class _Place(Generic[Item]):
-    """Where something stands in the queue."""
+    """A place in the queue."""
 
     __slots__ = ("is_taken", "item", "key", "since", "weight")
 
@@ -59,7 +59,7 @@ class _Place(Generic[Item]):
 
 
 class Queue(Generic[Item]):
-    """What waits to be decided. It has no clock and no threads: `now` is an argument."""
+    """Items waiting for a decision. It has no clock and no threads: `now` is an argument."""
 
     def __init__(self) -> None:
         self._by_age: deque[_Place[Item]] = deque()
@@ -71,11 +71,11 @@ class Queue(Generic[Item]):
         return self._length
 
     def __iter__(self) -> Iterator[Item]:
-        """What waits, the oldest first."""
+        """The waiting items, the oldest first."""
         return (place.item for place in self._by_age if not place.is_taken)
 
     def put(self, item: Item, key: str, its_rank: int, now: Instant, weight: int = 1) -> None:
-        """Append. `key`: what keeps its order. `weight`: what it takes of a batch's room."""
+        """Append an item. Items of one `key` keep their order. `weight`: its share of a batch's room."""
         place = _Place(item, key, now, weight)
         self._by_age.append(place)
         self._by_rank[its_rank].append(place)
@@ -83,10 +83,9 @@ class Queue(Generic[Item]):
         self._length += 1
 
     def take(self, now: Instant, room: int) -> list[Item]:
-        """The next batch, in the order in which it is to be decided; empty only where nothing waits.
+        """Returns the next batch, in the order of decision; empty only if nothing waits.
 
-        It ends with the item that fills the room, which may weigh more than is left; and it has at least one that is
-        aged, where one is.
+        The last item may exceed the room. The batch has at least one aged item, if there is one.
         """
         batch: list[_Place[Item]] = []
         used = self._fill(batch, 0, max(1, room // 2) if self._aged(now) else room, self._most_urgent)
@@ -95,7 +94,7 @@ class Queue(Generic[Item]):
         return [place.item for place in batch]
 
     def _fill(self, batch: list[_Place[Item]], used: int, room: int, choose: Callable[[], _Place[Item] | None]) -> int:
-        """Take what is chosen, after what came before it for its key, while there is room; returns what is used."""
+        """Take chosen items, each after the earlier ones of its key, while there is room; returns the room used."""
         while used < room and (chosen := choose()):
             of_key = self._by_key[chosen.key]
             while not chosen.is_taken:
@@ -117,7 +116,7 @@ class Queue(Generic[Item]):
 
 
 def _first(line: deque[_Place[Item]]) -> _Place[Item] | None:
-    """The first that still waits."""
+    """The first item that still waits."""
     while line and line[0].is_taken:
         line.popleft()
     return line[0] if line else None

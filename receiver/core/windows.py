@@ -1,5 +1,6 @@
-"""What happens when windows are due. Late is never never: after downtime the highest due step fires at once,
-the skipped ones are recorded as missed.
+"""What each window does when it is due.
+
+After downtime the highest due step is carried out at once; the skipped ones are recorded as missed.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -25,13 +26,13 @@ from receiver.core.silences import end_silence
 from receiver.core.training import remind_of_training
 
 BY_THE_CLOCK = {Window.SILENCE, Window.FOLLOW_UP, Window.HANDOFF, Window.DUTY, Window.TRAINING}
-"""Until a moment that somebody named or a duty has; all others last for some time from when they were set."""
+"""Windows set to a calendar time, by a person or a duty; all others measure a duration from when they were set."""
 
 
 def put_off(incident: Incident, jumps: Sequence[Jump]) -> Incident:
-    """The incident in the time after the jumps of the clock that came since its windows were set.
+    """The incident with its windows moved by the clock's jumps since they were set.
 
-    A window lasts as long as it was to last: what the clock skipped did not pass.
+    A window keeps its duration: time that the clock skipped does not count.
     """
     for jump in jumps:
         if max(incident.opened_at, incident.put_off_at) <= jump.before:
@@ -50,7 +51,7 @@ def put_off(incident: Incident, jumps: Sequence[Jump]) -> Incident:
 
 
 def pass_time(draft: Draft) -> None:
-    """Carry out every window that is due, the earliest first; what one does may drop or move others."""
+    """Carry out every due window, the earliest first; one may drop or move others."""
     while due := [window for window, at in draft.incident.windows.items() if at <= draft.now]:
         window = min(due, key=lambda each: (draft.incident.windows[each], _ORDER[each]))
         at = draft.incident.windows[window]
@@ -78,12 +79,12 @@ def _close(draft: Draft, _at: int) -> None:
 
 
 def _wait_for_echo(draft: Draft, window: Window) -> None:
-    """An alert is held as a possible echo: nothing recovers or closes before that is known."""
+    """An alert is held as a possible echo: wait with recovery or closing until that is decided."""
     draft.arm(window, draft.incident.windows.get(Window.ECHO, draft.now + 1))
 
 
 def _forced(draft: Draft, _at: int) -> None:
-    """Resolved although it fired: it still does."""
+    """It was resolved while it fired: if it still fires, it recurs."""
     if draft.incident.is_firing:
         recur(draft, Reason.STILL_FIRING)
 
@@ -91,14 +92,14 @@ def _forced(draft: Draft, _at: int) -> None:
 def _remind(draft: Draft, _at: int) -> None:
     expires_at = draft.incident.windows.get(Window.ACK_EXPIRY, draft.now)
     if expires_at <= draft.now:
-        return  # late, and the acknowledgement expires in this very moment
+        return  # late: the acknowledgement expires at the same time
     draft.enter(Fact.REMINDED, whom=draft.incident.holder)
     words = {"whom": draft.incident.holder, "expires_at": str(expires_at)}
     tell_threads(draft, Kind.REMINDER, Reason.ACK_EXPIRED, words)
 
 
 def _remind_to_confirm(draft: Draft, _at: int) -> None:
-    """Recovered, acknowledged, and nobody confirms: the owner is reminded, again and again."""
+    """Recovered and acknowledged, but not confirmed: remind the owner, repeatedly."""
     draft.enter(Fact.REMINDED, whom=draft.incident.holder, reason=Reason.CONFIRM)
     tell_threads(draft, Kind.REMINDER, Reason.CONFIRM, {"whom": draft.incident.holder})
     renew_acknowledgement(draft)
@@ -111,7 +112,9 @@ def _expire_acknowledgement(draft: Draft, _at: int) -> None:
 
 
 def _breach(draft: Draft, at: int) -> None:
-    """The response time has passed without an acknowledgement: everyone of the level and above, and stakeholders."""
+    """The response time has passed without an acknowledgement: page all channels of the level and above, notify
+    stakeholders.
+    """
     repeats = _due_repeats(draft, at + draft.plan.escalation_time)
     _miss(draft, repeats)
     draft.set(step=max(draft.incident.step, LAST_PLANNED_STEP), breached_at=draft.now)
@@ -123,7 +126,7 @@ def _breach(draft: Draft, at: int) -> None:
 
 
 def _escalate(draft: Draft, at: int) -> None:
-    """Nobody acknowledged: the next step. A breach that is due as well is the higher step and goes instead."""
+    """No acknowledgement: page the next step. A breach that is due too is the higher step and replaces it."""
     if _is_due(draft, Window.BREACH):
         _miss(draft, 1)
         return
@@ -138,7 +141,7 @@ def _escalate(draft: Draft, at: int) -> None:
 
 
 def _ask_again(draft: Draft, at: int) -> None:
-    """Help was asked for, and nobody else has answered: the next step, and again after the escalation time."""
+    """Help was requested and no other person answered: page the next step, and again after the escalation time."""
     repeats = _due_repeats(draft, at + draft.plan.escalation_time)
     _miss(draft, repeats)
     draft.arm(Window.HELP, at + (repeats + 1) * draft.plan.escalation_time)
@@ -150,7 +153,7 @@ def _is_due(draft: Draft, window: Window) -> bool:
 
 
 def _due_repeats(draft: Draft, first: int) -> int:
-    """How many repeats from `first` on are due as well: only the last of all steps fires."""
+    """The number of repeats from `first` on that are due too: only the last step is paged."""
     return max(0, (draft.now - first) // draft.plan.escalation_time + 1)
 
 
@@ -160,7 +163,7 @@ def _miss(draft: Draft, steps: int) -> None:
 
 
 def _rescue(draft: Draft, _at: int) -> None:
-    """Nobody was reached. A step that is due as well pages anew and has a rescue of its own."""
+    """No person was reached. A step that is due too pages anew, with its own rescue window."""
     steps = (Window.ESCALATE, Window.BREACH, Window.HELP)
     if not (draft.incident.page.delivered or any(_is_due(draft, each) for each in steps)):
         rescue(draft)
@@ -196,4 +199,4 @@ _ACTIONS: Mapping[Window, Callable[[Draft, int], None]] = {
 }
 
 _ORDER: Mapping[Window, int] = {window: order for order, window in enumerate(Window)}
-"""On a tie: a recovery is concluded before anybody is paged, a breach comes before an escalation."""
+"""On a tie: a recovery is concluded before paging, a breach comes before an escalation."""
