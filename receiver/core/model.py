@@ -1,7 +1,7 @@
-"""The data that the receiver stores: incidents, their alerts, notifications and timelines, as frozen structs.
+"""The receiver's stored data: incidents, their alerts, notifications and timelines, as frozen structs.
 
 Instants and durations are integer microseconds (instants: since 1970-01-01 UTC); time zones appear only in input and
-output. The store writes and reads these structs whole.
+output.
 """
 
 from collections.abc import Mapping
@@ -43,7 +43,7 @@ class Recovery(StrEnum):
 
     NONE = ""
     UNREPORTED = "unreported"
-    """No alert is reported any more; a heartbeat must show that a firing alert would be reported."""
+    """No alert is reported any more; a heartbeat must show that a firing one would be."""
     VERIFYING = "verifying"
     """The signal recovered; `resolve_after` must pass before it resolves."""
     CHECKING = "checking"
@@ -81,7 +81,7 @@ class Window(StrEnum):
     RESCUE = "rescue"
     EVIDENCE = "evidence"
     UPDATE_REMINDER = "update_reminder"
-    """Shortly before the next status update: the owner may write it, and external groups get a draft."""
+    """The next status update is near: the owner may write it, and external groups get a draft."""
     UPDATE = "update"
     """The next status update is sent."""
     NOTICE = "notice"
@@ -89,19 +89,15 @@ class Window(StrEnum):
     REACH = "reach"
     """The earliest pending step of a person's `reach` is due."""
     HANDOFF = "handoff"
-    """The first shift of the people who were paged ends: the next person on call is paged too."""
+    """The first paged person's shift ends: the next person on call is paged too."""
     FOLLOW_UP = "follow_up"
     """The earliest follow-up action is due."""
     DUTY = "duty"
-    """A person must be told about a duty with a deadline (`receiver.core.duties`): a checklist's time limit, a report
-    to file.
-    """
+    """A reminder of a duty with a deadline (`receiver.core.duties`): a checklist's time limit, a report to file."""
     TRAINING = "training"
     """A person must be told about training that is due or overdue (`receiver.core.training`)."""
     REVISION = "revision"
-    """Facts of a closed incident changed: the revised report is sent. A closed incident has only this window,
-    FOLLOW_UP, NOTICE and DUTY.
-    """
+    """The revised report is due. A closed incident has only this window, FOLLOW_UP, NOTICE and DUTY."""
 
 
 class Kind(StrEnum):
@@ -109,7 +105,7 @@ class Kind(StrEnum):
 
     PAGE = "page"
     NOTICE = "notice"
-    """A message in the threads, such as a further alert or a recovery that is being verified."""
+    """A message in the threads: a further alert, a recovery being verified …"""
     REMINDER = "reminder"
     ACKNOWLEDGED = "acknowledged"
     UPDATE = "update"
@@ -119,9 +115,9 @@ class Kind(StrEnum):
     REPORT = "report"
     """The report, sent when the incident closes."""
     EXTERNAL = "external"
-    """Sent to external stakeholders: exactly the text that a person approved. In an exercise the approvers get it."""
+    """To external stakeholders: exactly the text that a person approved. In an exercise the approvers get it."""
     APPROVAL = "approval"
-    """Sent to approvers and the owner: which external notices wait for approval, or are void."""
+    """To approvers and the owner: which external notices wait for approval, or are void."""
 
 
 class Reason(StrEnum):
@@ -219,7 +215,7 @@ class Alert(Struct, frozen=True):
     labels: Mapping[str, str]
     annotations: Mapping[str, str]
     twin: bool = False
-    """Whether it is a missing-data twin: when it clears, data is back, but the signal may still be unhealthy."""
+    """It is a missing-data twin: its end means that data is back, not that the signal is healthy."""
     level_note: str = ""
     """Why it has its level, where that needs an explanation (unknown severity …); empty otherwise."""
     generator_url: str = ""
@@ -229,9 +225,9 @@ class Alert(Struct, frozen=True):
     end_told_by: str = ""
     """The Alertmanager and the group that reported the end."""
     held_until: Instant | None = None
-    """When the last report takes effect: a firing that may be an echo, or (while it fires) an old end."""
+    """When the last report takes effect: a possible echo that fires, or (while it fires) an old end."""
     ended_before: Instant | None = None
-    """While it fires: when its previous episode ended. Reports of an earlier start belong to that episode."""
+    """While it fires: the end of its previous episode. Reports of an earlier start belong to that one."""
     doubtful: bool = False
     """It counts as firing only because its end was not repeated for a long time."""
     firings: tuple[Instant, ...] = ()
@@ -247,9 +243,7 @@ class Alert(Struct, frozen=True):
     start_unknown: bool = False
     """The sender gave no readable start: `starts_at` is the time of receipt."""
     absent: bool = False
-    """It ended because its sender has no data any more (a series is gone, a rule deleted): its end does not prove that
-    the signal is healthy.
-    """
+    """It ended because its sender has no data (a series is gone, a rule deleted): that proves no recovery."""
 
 
 class Target(Struct, frozen=True):
@@ -288,7 +282,7 @@ class Incident(Struct, frozen=True):
     opened_at: Instant
     response_due_at: Instant
     occurred_at: Instant | None = None
-    """The start of the first alert that opened it, as its sender gave it; None: a person declared it."""
+    """The start of its first alert, by its sender; None: a person declared it."""
     number: int = 0
     """The short number for people (``#12``); the store assigns it when it first writes the incident."""
     state: State = State.OPEN
@@ -303,7 +297,7 @@ class Incident(Struct, frozen=True):
     windows: Mapping[Window, Instant] = field(default_factory=dict)
     page: Page = Page()
     alarm: int = 0
-    """Serial of the first page since paging last restarted: an answer to an earlier page does not count."""
+    """Serial of the first page since paging restarted: answers to earlier pages do not count."""
     alarmed_at: Instant | None = None
     """When paging last restarted."""
     reached: int = 0
@@ -326,12 +320,12 @@ class Incident(Struct, frozen=True):
     inquiries: tuple[Inquiry, ...] = ()
     """The open questions to Prometheus."""
     cleared_at: Instant | None = None
-    """When the last alert to clear did so: later reports of an earlier clearing prove nothing new."""
+    """When the last alert cleared: later reports of an earlier clearing prove nothing new."""
     twin_cleared_last: bool = False
     absent: tuple[str, ...] = ()
     """Fingerprints of alerts whose end does not prove that the signal is healthy (`Alert.absent`)."""
     recorded_only: bool = False
-    """All its alerts have level 0: it is only recorded; no recipient was notified and no answer is due."""
+    """All its alerts have level 0: no recipient was notified and no answer is due."""
     confirmed_by: tuple[str, ...] = ()
     resolved_at: Instant | None = None
     resolved_by: str = ""
@@ -341,7 +335,7 @@ class Incident(Struct, frozen=True):
     inhibited: bool = False
     """`silenced_until` comes from an inhibition: each reconciliation must confirm it."""
     held: int = 0
-    """The number of alerts held as possible echoes: the incident does not recover, resolve or close meanwhile."""
+    """The number of alerts held as possible echoes: it does not recover, resolve or close meanwhile."""
     flapping_since: Instant | None = None
     """Since when its alerts fire and clear repeatedly."""
     flapping: tuple[str, ...] = ()
@@ -351,9 +345,7 @@ class Incident(Struct, frozen=True):
     heard_at: Instant | None = None
     """Roughly when Alertmanager last reported its alerts: not every repetition is recorded."""
     stale_since: Instant | None = None
-    """Since when its alerts were not repeated within the expected interval, so they may not fire any more. This
-    resolves nothing.
-    """
+    """Since when its alerts have not been repeated as expected and may be over; resolves nothing."""
     recurrences: int = 0
     declared: bool = False
     exercise: bool = False
@@ -398,9 +390,7 @@ class Incident(Struct, frozen=True):
 
     @property
     def is_own(self) -> bool:
-        """Whether one of Tocsin's own alerts opened it. Both source and rules count: a webhook may say
-        `?source=tocsin`.
-        """
+        """Whether one of Tocsin's own alerts opened it. A webhook may say `?source=tocsin`, so its rules count too."""
         return self.source == OWN and all(rule.startswith(OWN_RULE) for rule in self.rules)
 
     @property
@@ -415,7 +405,7 @@ class Incident(Struct, frozen=True):
 
     @property
     def wants_answer(self) -> bool:
-        """Whether its pages need an answer: it is open, or help is requested and no other person has answered."""
+        """Whether its pages need an answer: it is open, or a request for help is unanswered."""
         return self.state is State.OPEN or bool(self.response.asked_by)
 
     @property
@@ -455,7 +445,7 @@ class Notification(Struct, frozen=True):
     """Serial of its page; 0: it is not a page."""
     status: Status = Status.WAITING
     attempts: int = 0
-    """The number of attempts, including those with an unknown result: after the first, it may already have been sent."""
+    """The number of attempts, including those with an unknown result: the message may already have been sent."""
     leased_by: str = ""
     superseded: bool = False
     """It is not to be sent any more, unless sending has begun."""
@@ -474,7 +464,7 @@ class Notification(Struct, frozen=True):
     person: str = ""
     """The policy's person whose contact the recipient is; empty: unknown."""
     via: str = ""
-    """Of a page: the reference (``@primary``) that stood for the person; empty: the channel names the address."""
+    """Of a page: the reference (``@primary``) for the person; empty: the channel names the address."""
     shift: str = ""
     """The source of the person's shift in the schedule: ``layer 1``, ``override by ann``."""
 
@@ -530,7 +520,7 @@ class Fact(StrEnum):
     WINDOW_MISSED = "window_missed"
     NOBODY_ON_CALL = "nobody_on_call"
     RELIEVED = "relieved"
-    """The recipient of a waiting page went off call before it was sent; it goes to the person on call."""
+    """The recipient of a waiting page went off call; the person on call gets it."""
     HANDED_OFF = "handed_off"
     """A shift ended before an answer; the person on call now is paged."""
     FALLBACK = "fallback"
@@ -539,9 +529,7 @@ class Fact(StrEnum):
     ACCEPTED = "accepted"
     """A provider accepted a message."""
     DELIVERED = "delivered"
-    """A provider's receipt or callback, in `receipt`, says that a message arrived. Entries of older versions have no
-    `receipt` and mean the same as ACCEPTED.
-    """
+    """A provider's `receipt` says that a message arrived; older entries without `receipt` mean ACCEPTED."""
     SEND_FAILED = "send_failed"
     GAVE_UP = "gave_up"
     SUPERSEDED = "superseded"

@@ -1,7 +1,6 @@
-"""Checks that reject the approval of an external text: an unusable contact, a wrong date, a promised next update in the
-past.
+"""Checks before the approval of an external text: its contact, its dates, and the promised next update.
 
-`receiver.core.notices` runs them before an approval; the API shows the result beside the text.
+`receiver.core.notices` refuses what fails; the API shows the result beside the text.
 """
 
 import re
@@ -26,7 +25,7 @@ _REACHABLE = re.compile(
 )
 _DATE = re.compile(r"\b(\d{4})-(\d\d)-(\d\d)")
 BEFORE, AFTER = 1, 31
-"""Days that a date may lie before the opening (the cause may be older) and after now (an estimate)."""
+"""Days that a date may lie before the opening (the cause may be older) or after now (an estimate)."""
 
 
 _TIME = re.compile(r"(?:\b(\d{4}-\d\d-\d\d)[ T])?\b([01]?\d|2[0-3]):([0-5]\d)\b(?: ?(UTC|GMT|Z)\b)?")
@@ -49,10 +48,9 @@ def faults(
 
 
 def promises(text: str, notice: Notice, time_zone: str) -> Iterator[tuple[str, Instant]]:
-    """Yields each time by which the text promises the next update: as written, and as an instant.
+    """Yields each promised time of the next update: as written, and as an instant.
 
-    That is every time in a line about the next update, and the notice's own `next_at` in any line. A time without a
-    date belongs to the day around the writing of the text (see AHEAD).
+    That is every time in a line about the next update, and the notice's `next_at` in any line.
     """
     near = (notice.edited_at or notice.held_at) + AHEAD
     for line in text.split("\n"):

@@ -1,12 +1,11 @@
 """Notices to customers, partners and regulators: held until a person approves exactly that text.
 
-From the group's `from_level` on, the breach and the acknowledgement each create a notice for each external group. A
-group that was told of the incident is also offered the updates and the end, at any level and in any episode. A notice
-describes one state: when the incident leaves it, the notice is void. Approvers and the owner are told of each waiting
-notice, again after half of its time, and why one is void. The message renderer makes the text; it is shown with its
-hash, and comes back with an edit or the approval. The template's proposal is stored beside the approved text.
+From the group's `from_level` on, the breach and the acknowledgement each hold a notice for each external group. A group
+that was told of the incident also gets updates and the end, at any level and in any episode. A notice describes one
+state: when the incident leaves it, the notice is void. Approvers and the owner are told of each waiting notice, again
+after half of its time, and why one is void. The template's proposal is stored beside the approved text.
 
-In an exercise no external recipient gets a message: the approved text goes to the approvers, marked.
+In an exercise the approvers get the approved text, marked; no external recipient does.
 """
 
 from collections.abc import Iterable, Mapping
@@ -33,7 +32,7 @@ PRACTISED = "to whoever approves it, as this is an exercise"
 
 
 def keep_notices(draft: Draft) -> None:
-    """Void the notices that describe an earlier state, hold those that are due in this one, and announce both."""
+    """Void the notices of an earlier state, hold those due in this one, and announce both."""
     groups = _external(draft)
     if not (groups or draft.incident.response.notices):
         return
@@ -109,7 +108,7 @@ def _is_due(incident: Incident, group: Stakeholders, moment: Moment) -> bool:
 
 
 def awaits_the_end(incident: Incident, group: str) -> bool:
-    """Whether the group was told of the incident, in any episode, and not of its end since."""
+    """Whether the group was told of the incident, in any episode, but not of its end."""
     sent = _sent(incident, group)
     return bool(sent) and sent[-1].moment is not Moment.RESOLVED
 
@@ -120,9 +119,9 @@ def _sent(incident: Incident, group: str) -> list[Notice]:
 
 
 def hold_updates(draft: Draft, due_at: Instant, next_at: Instant) -> None:
-    """Hold a status update for each group that was told. `next_at`: when the text promises the update after it.
+    """Hold a status update for each group that was told. `next_at`: the promised time of the one after it.
 
-    A waiting update is replaced. Where a notice of another kind waits, that one describes the state.
+    It replaces a waiting update. A waiting notice of another kind describes the state already.
     """
     for group in _external(draft).values():
         waiting = [each for each in _held_of(draft.incident) if each.group == group.name]
@@ -173,7 +172,7 @@ def _announce(draft: Draft) -> None:
 
 
 def remind_of_notices(draft: Draft) -> None:
-    """Half of a notice's time has passed and it still waits: tell approvers and the owner again."""
+    """Tell approvers and the owner again of notices that still wait after half of their time."""
     due = [each for each in _held_of(draft.incident) if not each.reminded and (_half(each) or draft.now) <= draft.now]
     for each in due:
         _replace(draft, replace(each, reminded=True))
@@ -194,7 +193,7 @@ def _watch(draft: Draft) -> None:
 
 
 def _tell(draft: Draft, reason: Reason, waits: list[str], void: list[str]) -> None:
-    """Send each approver one message about their notices, and one to the threads of the owner, if there is one."""
+    """One message to each approver about their notices, and one to the owner's threads."""
     groups, concerned = _external(draft), dict.fromkeys((*waits, *void))
     owners = thread_targets(draft) if draft.incident.holder else []
     theirs: dict[Target, list[str]] = {target: list(concerned) for target in owners}
@@ -250,7 +249,7 @@ def _require_read(notice: Notice, read: tuple[str, str]) -> None:
 
 
 def approve(draft: Draft, action: ApproveNotice) -> None:
-    """Send a held notice as the approver read it, to all its recipients or the chosen ones. Raises RefusedError."""
+    """Send a held notice as the approver read it, to all its recipients or some. Raises RefusedError."""
     notice = _held(draft.incident, action.notice)
     group = next((each for each in draft.context.current.policy.stakeholders if each.name == notice.group), None)
     if group is None:
@@ -349,7 +348,7 @@ def _replace(draft: Draft, notice: Notice) -> None:
 
 
 def _ask_for_calls(draft: Draft, calls: list[str]) -> None:
-    """Add steps to the checklist `calls`: recipients without a usable number must be telephoned by a person."""
+    """Add steps to the checklist `calls`, for recipients that a person must telephone."""
     if calls:
         known = draft.incident.response.checklists
         draft.respond(checklists=replace(known, calls=tuple(dict.fromkeys((*known.calls, *calls)))))

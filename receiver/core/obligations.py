@@ -1,9 +1,7 @@
-"""Reports that authorities must get about an incident, their deadlines and filings: the policy's
-`reporting_obligations`.
+"""Reports owed to authorities, their deadlines and filings: the policy's `reporting_obligations`.
 
-An obligation applies from the moment the incident matches its sections, types and levels; a lowered level does not end
-it. People decide whether it applies in law, with a reason (JudgeObligation), and their decision holds. Tocsin files no
-report itself.
+An obligation applies once the incident matches its sections, types and levels; a lowered level does not end it. A
+person's decision (JudgeObligation, with a reason) overrides that. Tocsin files no report itself.
 """
 
 from collections.abc import Iterator
@@ -132,7 +130,7 @@ def keep_obligations(draft: Draft) -> None:
 def concerns(incident: Incident, policy: Policy, obligation: ReportingObligation) -> bool:
     """Whether an incident matches an obligation's sections, types and levels.
 
-    Missing-data twins do not count: their rule concerns the data. Tocsin's own alerts concern no authority.
+    Missing-data twins and Tocsin's own alerts never do.
     """
     keys = (key for key in incident.rules if key.rpartition("/")[2] != TWIN)
     return not incident.is_own and any(policy.must_report(obligation, key, incident.level) for key in keys)

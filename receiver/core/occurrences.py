@@ -1,7 +1,7 @@
-"""The occurrences of an incident: when it recurs, the work and facts of the ended occurrence are stored apart.
+"""The occurrences of an incident: when it recurs, work and facts of the ended one are stored apart.
 
-Checklists, facts and grades belong to one occurrence. Its cause and its fix did not hold, so messages about the next
-one do not mention them; the report has a section for each occurrence.
+Cause and fix of an ended occurrence did not hold, so messages about the next one omit them; the report has a section
+for each.
 """
 
 from receiver.core.draft import Draft
@@ -22,7 +22,7 @@ def begun_at(incident: Incident) -> Instant:
 
 
 def trouble_since(incident: Incident) -> Instant:
-    """When the reported problem began: by the alerts' own start; of a recurrence, when it was received."""
+    """When the reported problem began: the alerts' own start; of a recurrence, its receipt."""
     return begun_at(incident) if incident.response.occurrences else incident.occurred_at or incident.opened_at
 
 

@@ -1,8 +1,7 @@
 """Keeps the messages of an exercise away from external groups.
 
-A group's addresses are external regardless of their other uses, on every channel, and also where only the policy that
-the incident runs under names them. `receiver.core.draft` checks when it plans a message of an exercise; the dispatcher
-checks again before it passes one to a sender.
+A group's addresses are external on every channel and regardless of other uses, also where only the incident's own
+policy version names them. `receiver.core.draft` checks when it plans a message, the dispatcher before it sends one.
 """
 
 from collections.abc import Iterable

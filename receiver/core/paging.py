@@ -14,12 +14,10 @@ from rules.channel_types import ChannelFacts
 from rules.policy import SECOND
 
 RESCUE_AFTER = 60 * SECOND
-"""A page that has reached no person after this time (or a fifth of the escalation time) goes to the next fallback."""
+"""A page that has reached no person by then (or a fifth of the escalation time) goes to the next fallback."""
 
 RECEIPT_AFTER = 90 * SECOND
-"""An accepted page whose receipt is still possible goes to the next fallback after this time (or three tenths of the
-escalation time).
-"""
+"""The same for an accepted page whose receipt may still come (or three tenths of the escalation time)."""
 
 LAST_PLANNED_STEP = 2
 """Step 2 is the breach: every channel of the level and above. Later steps repeat it."""
@@ -81,8 +79,8 @@ def page_step(
 ) -> None:
     """Page the channels of the incident's step, and `besides`.
 
-    A step without a reachable recipient is recorded and the next one is taken at once. Where no person is on call, the
-    level's fallback and the next step are paged at once. `vacant`: references already recorded as vacant.
+    A step without recipients is recorded and the next one taken at once. Where no person is on call, the fallback and
+    the next step are paged at once. `vacant`: references already recorded as vacant.
     """
     names = dict.fromkeys((*step_channels(draft), *besides))
     page(draft, reason, names, words)
@@ -114,7 +112,7 @@ def page_nobody(draft: Draft, vacant: Sequence[str]) -> None:
 
 
 def say_nobody_on_call(draft: Draft, references: Sequence[str]) -> None:
-    """Record that these references stand for no reachable person; names people on call who have no contact there."""
+    """Record references without a reachable person, and people on call without a contact there."""
     people = (person.name for each in references for person in draft.context.people(each) or ())
     draft.enter(Fact.NOBODY_ON_CALL, whom=", ".join(references), unreachable=", ".join(dict.fromkeys(people)))
 
@@ -143,7 +141,7 @@ def page(draft: Draft, reason: Reason, channels: Iterable[str], words: Mapping[s
 
 
 def page_more(draft: Draft, reason: Reason, channels: Iterable[str], words: Mapping[str, str] = NO_WORDS) -> None:
-    """Send the current page to further channels too (a fallback, or those of a rule that joined)."""
+    """Send the current page to further channels too (a fallback, a joined rule's)."""
     under_way = draft.incident.page
     fresh = _usable(draft, reason, [name for name in channels if name not in under_way.told])
     if not fresh:
@@ -159,7 +157,7 @@ def page_more(draft: Draft, reason: Reason, channels: Iterable[str], words: Mapp
 
 
 def _untold(draft: Draft, channels: Iterable[str]) -> tuple[Target, ...]:
-    """Targets on these channels that the current page was not sent to; no person twice in the same way."""
+    """Targets of these channels without the current page; no person twice in the same way."""
     under_way = draft.incident.page.targets
     told = {personal_reach.way(draft, each) for each in under_way}
     found: dict[Target, None] = {}
@@ -183,7 +181,7 @@ def _usable(draft: Draft, reason: Reason, channels: Iterable[str]) -> list[str]:
 
 
 def page_as_wanted(draft: Draft) -> None:
-    """Send the current page to the people whose own steps are due, while the incident needs an answer."""
+    """Send the current page to people whose own steps are due, while it needs an answer."""
     targets = personal_reach.take_due(draft)
     if not targets or not draft.incident.wants_answer or draft.incident.is_paused:
         return
@@ -206,7 +204,7 @@ def page_targets(draft: Draft, reason: Reason, targets: Iterable[Target], words:
 
 
 def _await_handoff(draft: Draft) -> None:
-    """Set the window to the next change of who is on call for the current page's channels, also where a gap ends."""
+    """Set the window to the next change of who is on call by these channels, also the end of a gap."""
     handoff = draft.context.handoff_at((*draft.incident.page.told, *step_channels(draft)))
     if handoff is None:
         draft.disarm(Window.HANDOFF)
@@ -229,7 +227,7 @@ def rescue_delay(draft: Draft) -> int:
 
 
 def await_receipt(draft: Draft) -> None:
-    """Give a message that a provider just accepted time for its receipt, before the next fallback is paged."""
+    """Give a just accepted message time for its receipt before the next fallback."""
     running = draft.incident.windows.get(Window.RESCUE)
     if running is not None:
         wait = min(RECEIPT_AFTER, draft.plan.escalation_time * 3 // 10)
@@ -262,20 +260,20 @@ def thread_targets(draft: Draft) -> list[Target]:
 def tell_everybody(
     draft: Draft, kind: Kind, reason: Reason, words: Mapping[str, str] = NO_WORDS, until: Instant | None = None
 ) -> None:
-    """Notify each target told of the incident, on channels that carry updates. `until`: then it is out of date."""
+    """Notify each target told of the incident, on channels that carry updates, valid `until`."""
     told = dict.fromkeys((*draft.incident.paged, *draft.incident.told))
     targets = [target for target in told if draft.context.carries_updates(target.channel)]
     draft.notify(kind, reason, targets, words, until=until)
 
 
 def tell_acknowledged(draft: Draft, words: Mapping[str, str] = NO_WORDS) -> None:
-    """Notify the threads, the channels that keep a state per page, and the internal stakeholders, each once."""
+    """Notify threads, channels that keep a state per page, and internal stakeholders, each once."""
     targets = dict.fromkeys((*_paged_for_news(draft), *_stakeholders(draft)))
     _acknowledge_pages(draft, Reason.ACTION, targets, words)
 
 
 def tell_undone(draft: Draft, words: Mapping[str, str] = NO_WORDS) -> None:
-    """Tell the recipients of the answer that it was undone; its messages that were not sent yet are dropped."""
+    """Tell the recipients of an answer that it was undone; drop its unsent messages."""
     draft.supersede([Kind.ACKNOWLEDGED])
     told = dict.fromkeys((*thread_targets(draft), *_stakeholders(draft)))
     draft.notify(Kind.NOTICE, Reason.UNDONE, told, words)
@@ -287,9 +285,7 @@ def keeping_state(draft: Draft) -> list[Target]:
 
 
 def tell_responders(draft: Draft, reason: Reason, words: Mapping[str, str] = NO_WORDS) -> None:
-    """Notify the threads and the channels that keep a state per page: the owner changed, or help is no longer
-    requested.
-    """
+    """Notify threads and channels that keep a state per page of a new owner, or of withdrawn help."""
     _acknowledge_pages(draft, reason, _paged_for_news(draft), words)
 
 
@@ -313,9 +309,7 @@ def tell_resolved(draft: Draft, reason: Reason, words: Mapping[str, str] = NO_WO
 
 
 def note_left(draft: Draft, notification: Notification) -> None:
-    """A message was sent, or may have been. If it is its recipient's first and the incident is resolved, send the
-    all-clear.
-    """
+    """Send the all-clear if this message was (or may have been) its recipient's first of a resolved incident."""
     target, unheard = (notification.channel, notification.recipient), draft.incident.response.unheard
     if target not in unheard or notification.kind not in EVERYTHING_WAITING - {Kind.REPORT}:
         return
@@ -335,7 +329,7 @@ def _expect(draft: Draft, targets: Iterable[Target]) -> None:
 
 
 def _pages_since(draft: Draft, first: int) -> Mapping[str, str]:
-    """The range of pages to close on channels that keep a state per page: each is acknowledged and resolved once."""
+    """The pages to close on channels that keep a state per page: each is acknowledged and resolved once."""
     return {"pages": f"{first}-{draft.incident.page.serial}"}
 
 
@@ -360,7 +354,7 @@ def _unpaged_stakeholders(draft: Draft) -> list[Target]:
 
 
 def _stakeholders(draft: Draft) -> tuple[Target, ...]:
-    """The internal stakeholders of this level. They are told of the incident now, so they get the all-clear."""
+    """The internal stakeholders of this level; from now on they get the all-clear."""
     targets = draft.context.internal_stakeholders(draft.incident.level, draft.incident)
     if draft.incident.is_live:
         _expect(draft, targets)

@@ -1,7 +1,7 @@
-"""The policy's `reach` of people: by which ways each person is paged at once, and by which later unless it is answered.
+"""The policy's `reach` of people: ways by which a person is paged at once, and later ones until an answer.
 
-At levels 3 and 4 it removes no channel that wakes and that the step names. The first page never waits: where a person
-would get no message at once, or the message failed, their next step is taken at once.
+At levels 3 and 4 it removes no channel that wakes and that the step names. The first page never waits: a person who
+would get no message at once, or whose message failed, gets their next step at once.
 """
 
 from collections.abc import Collection, Container, Iterable, Iterator
@@ -14,9 +14,9 @@ from rules.policy import CRITICAL, Person, ReachStep
 
 
 def targets_of(draft: Draft, channels: Iterable[str], besides: Collection[str] = ()) -> tuple[Target, ...]:
-    """Returns the targets of a page on these channels now; people's later steps are stored, with their window.
+    """Returns the targets of a page now; stores people's later steps, with their window.
 
-    `besides`: names of people who are left out.
+    `besides`: names of people to leave out.
     """
     found: dict[tuple[str, str], Target] = {}
     offered: dict[Person, list[str]] = {}
@@ -35,15 +35,13 @@ def targets_of(draft: Draft, channels: Iterable[str], besides: Collection[str] =
 
 
 def _add(draft: Draft, found: dict[tuple[str, str], Target], *targets: Target) -> None:
-    """Add targets; one page reaches a person only once in the same way, even if several channels or references name
-    them.
-    """
+    """Add targets that are not reached in the same way already."""
     for each in targets:
         found.setdefault(way(draft, each), each)
 
 
 def way(draft: Draft, target: Target) -> tuple[str, str]:
-    """How a target is reached: (channel type, address). The type matters: one number may serve calls and SMS."""
+    """How a target is reached: (channel type, address); one number may serve calls and SMS."""
     channel = draft.context.channel(target.channel)
     return channel.type if channel else "", target.recipient
 
@@ -68,7 +66,7 @@ def take_due(draft: Draft) -> tuple[Target, ...]:
 
 
 def hasten(draft: Draft, name: str) -> bool:
-    """A message to a person failed: make their next step due now. Returns whether there is one."""
+    """Make a person's next step due, as a message failed. Returns whether there is one."""
     own = [each for each in draft.incident.response.reach if each.person == name]
     if not own:
         return False
@@ -79,9 +77,7 @@ def hasten(draft: Draft, name: str) -> bool:
 
 
 def _is_spared(draft: Draft, person: Person) -> bool:
-    """Whether a person who was paged already is spared at the escalation (step 1) before the breach, as their `repeat`
-    says. A call for help always pages.
-    """
+    """Whether a person paged already is spared at the escalation, as `repeat` says; never from a call for help."""
     incident = draft.incident
     if person.repeat or incident.step != 1 or incident.breached_at is not None or incident.response.asked_by:
         return False
@@ -90,7 +86,7 @@ def _is_spared(draft: Draft, person: Person) -> bool:
 
 
 def _on_channel(draft: Draft, person: Person, name: str) -> Iterator[Target]:
-    """The person's address on a channel that the step names, if it is to be used at once."""
+    """The person's address on a channel of the step, if it is used at once."""
     channel = draft.context.channel(name)
     wakes = channel is not None and channel.facts.wakes and draft.incident.level >= CRITICAL
     if (
@@ -110,10 +106,9 @@ def _contact(draft: Draft, person: Person, name: str) -> list[Target]:
 
 
 def _at_once(draft: Draft, person: Person, offered: Iterable[str], found: Container[tuple[str, str]]) -> list[Target]:
-    """Further targets of a person's own steps that are due at once; later steps are stored.
+    """Further targets of a person's own steps that are due at once; stores the later steps.
 
-    A person who would get no message at once gets the first later step at once, or, without one, every contact on the
-    channels `offered`.
+    A person without any gets the first later step, or else every contact on the channels `offered`.
     """
     told = any(each in found for each in person.contacts)
     more = [target for step in _first(person) for target in _ways(draft, person, step)]

@@ -1,8 +1,8 @@
 """The plan: what one policy version prescribes for an incident, as a pure function of both.
 
 A PolicyVersion is one version of the policy, indexed, with its digest; the engine makes one per version. A
-DecisionContext is what a decision looks things up in: the incident's own (frozen) version, and the current one.
-Recipients and channel settings come from the current one, so that a wrong number can be corrected during an incident.
+DecisionContext has the incident's own (frozen) version and the current one; recipients and channel settings come from
+the current one, so that a wrong number can be corrected during an incident.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -55,7 +55,7 @@ class Plan:
     """Whether a person must confirm the recovery."""
     confirmations: int
     acknowledge_within: int | None
-    """The policy's own limit for acknowledging, from the opening; it causes no page. None: the response time only."""
+    """The policy's limit for acknowledging, from the opening; it causes no page. None: the response time only."""
     assess_within: int | None
     """The limit for assessing the severity, from the acknowledgement."""
 
@@ -70,7 +70,7 @@ class PolicyVersion:
     types: Mapping[str, IncidentType]
     channels: Mapping[str, Channel]
     fixed_targets: Mapping[str, tuple[Target, ...]]
-    """The targets of channels that name only addresses: they do not depend on who is on call."""
+    """The targets of channels that name only addresses, independent of who is on call."""
     level_channels: tuple[tuple[str, ...], ...]
     severities: Mapping[str, int]
     """Value of an alert's `severity` label, lower case → level; 0: no notification."""
@@ -99,7 +99,7 @@ class PolicyVersion:
         )
 
     def severity(self, source: str, said: str) -> int | None:
-        """The level of a `severity` label from that source, 0 for no notification; None: the word is unknown."""
+        """The level of a source's `severity` label, 0 for no notification; None: an unknown word."""
         word = said.strip().lower()
         for words in (self.sources.get(source, {}), self.severities):
             level = words.get(word, words.get(word.translate(_SIGNS)))
@@ -113,13 +113,13 @@ class PolicyVersion:
         return self.policy.incident_type(name) or next(named, None)
 
     def nearest_kind(self, name: str) -> str:
-        """The name of the incident type or rule most similar to this input; empty: none is similar."""
+        """The incident type or rule with the most similar name; empty: none is similar."""
         known = [*(rule.name for rule in self.policy.rules), *(kind.name for kind in self.policy.incident_types)]
         names = {each.lower(): each for each in known}
         return next((names[near] for near in get_close_matches(name.lower(), names, 1)), "")
 
     def plan(self, incident: Incident) -> Plan:
-        """The incident's plan. Its times are the shortest among its rules' levels; levels above its own are ignored."""
+        """The incident's plan. Its times are the shortest among its rules' levels up to its own."""
         known = (incident.level, tuple(incident.rules.items()))
         if known not in self._plans:
             self._plans[known] = self._make_plan(*known)
@@ -164,7 +164,7 @@ class PolicyVersion:
         return (known.channels if known else ()) or self.level_channels[level - 1]
 
     def _usual_level(self, key: str, level: int) -> int:
-        """The policy's level of a rule or type, for which it names its channels; else the given level."""
+        """The level for which a rule or type names its channels; for others the given level."""
         known = self.rules.get(key) or self.types.get(key)
         return known.level if known else level
 
@@ -230,11 +230,11 @@ class DecisionContext(Struct, frozen=True):
         return self.sight.is_blind(source)
 
     def channel(self, name: str) -> Channel | None:
-        """The channel as the current policy has it, else as the incident's version has it; None: neither."""
+        """The channel in the current policy, else in the incident's; None: in neither."""
         return self.current.channels.get(name) or self.policy_version.channels.get(name)
 
     def usable(self, name: str) -> bool:
-        """Whether a message can be sent on the channel: known, enabled, configured, with a recipient who is on call."""
+        """Whether a message can be sent on the channel: enabled, configured, with a recipient on call."""
         return not self.why_unusable(name)
 
     def is_set_up(self, name: str) -> bool:
@@ -272,7 +272,7 @@ class DecisionContext(Struct, frozen=True):
         return people_of(recipient, self.current.policy, self.rosters, self.at)
 
     def way_to(self, person: Person, type_: str) -> Target | None:
-        """A person's address on the first usable channel of a type; None: no such channel or no contact."""
+        """A person's address on the first usable channel of a type; None: no channel or no contact."""
         address = person.contact(type_)
         found = (name for name, each in self.current.channels.items() if each.type == type_ and self._can_carry(name))
         name = next(found, None)
@@ -297,8 +297,8 @@ class DecisionContext(Struct, frozen=True):
     def vacant(self, names: Iterable[str]) -> tuple[str, ...]:
         """The references among these channels' recipients that stand for no reachable person now.
 
-        Unusable channels are left out. Of a channel that the current policy has removed, references count whose
-        schedule or person it has removed as well.
+        Unusable channels are left out. Of a channel that the current policy has removed, only references whose schedule
+        or person it has removed too count.
         """
         known = self.current.channels
         names = [name for name in names if name not in self.current.fixed_targets]
@@ -314,9 +314,9 @@ class DecisionContext(Struct, frozen=True):
         )
 
     def reference(self, target: Target, besides: Iterable[str] = ()) -> str:
-        """The reference that stands for the target now: among its channel's recipients, else among those of the
-        channels `besides`, whose page reaches the person by their own way. Empty: none, or the channel names the
-        address itself.
+        """The reference that stands for the target now; empty: none, or the channel names the address.
+
+        It is on the target's channel, else on the channels `besides`, whose page reaches people by their own ways.
         """
         if target.recipient in self.recipients(target.channel):
             return ""
@@ -325,8 +325,9 @@ class DecisionContext(Struct, frozen=True):
         return next((each for each in references if target in self.stand_ins(target.channel, each)), "")
 
     def person(self, target: Target) -> str:
-        """The name of the policy's person whose contact the target is; empty: none, or ambiguous. If several share an
-        address, it is the one on call by the channel.
+        """The name of the person whose contact the target is; empty: none or several.
+
+        Of people who share an address, the one on call by the channel counts.
         """
         channel = self.channel(target.channel)
         people = self.current.policy.people if channel else ()
@@ -337,7 +338,7 @@ class DecisionContext(Struct, frozen=True):
         return owners[0].name if owners else ""
 
     def shift(self, reference: str, person: str) -> Shift | None:
-        """The shift that puts a person on call now, if the reference is a schedule; else None."""
+        """The shift by which a person is on call now; None: the reference is no schedule."""
         return shift_of(reference, person, self.rosters, self.at)
 
     def handoff_at(self, names: Iterable[str]) -> int | None:
@@ -352,7 +353,7 @@ class DecisionContext(Struct, frozen=True):
         return min((each.ends for each in pieces if each.starts <= self.at < each.ends), default=None)
 
     def carries_updates(self, name: str) -> bool:
-        """Whether the channel's recipients get status updates there: as the policy says, else as its type does."""
+        """Whether recipients get status updates on the channel: by the policy, else by its type."""
         channel = self.channel(name)
         if channel is None:
             return False
@@ -364,7 +365,7 @@ class DecisionContext(Struct, frozen=True):
         return channel.facts if channel else None
 
     def fallbacks(self, level: int) -> tuple[str, ...]:
-        """The usable channels in the policy's fallback order, each once; at levels 1 and 2 only quiet ones."""
+        """The usable channels in fallback order, each once; at levels 1 and 2 only quiet ones."""
         channels = self.current.channels
         names = dict.fromkeys(name for wanted in self.current.policy.fallback for name in self._usable_named(wanted))
         return tuple(name for name in names if level > WARNING or channels[name].facts.is_quiet_fallback)
@@ -381,9 +382,7 @@ class DecisionContext(Struct, frozen=True):
         return [group for group in policy.stakeholders if policy.hears(group, incident.rules)]
 
     def internal_stakeholders(self, level: int = EMERGENCY, incident: Incident | None = None) -> tuple[Target, ...]:
-        """The targets of the internal groups for that level (and that incident): their own recipients by e-mail, or a
-        chat channel's recipients.
-        """
+        """The targets of the internal groups of that level (and incident): by e-mail, or a chat channel's own."""
         known = self.current.policy.stakeholders if incident is None else self.groups_of(incident)
         groups = [group for group in known if not group.external and group.from_level <= level]
         return tuple(
@@ -397,7 +396,7 @@ class DecisionContext(Struct, frozen=True):
         )
 
     def approvers(self, group: Stakeholders, level: int) -> tuple[Target, ...]:
-        """The targets told that a notice to the group waits: those it names, else the internal groups of that level."""
+        """The targets told of a waiting notice: the group's approvers, else the internal groups of that level."""
         if not group.approvers:
             return self.internal_stakeholders(level)
         return tuple(dict.fromkeys(target for each in group.approvers for target in self._approver(each)))
@@ -408,16 +407,14 @@ class DecisionContext(Struct, frozen=True):
         return self._approver(named) if named else self.internal_stakeholders()
 
     def _approver(self, named: str) -> tuple[Target, ...]:
-        """A channel's own recipients, or one recipient on the first usable channel that has or accepts that address."""
+        """A channel's own recipients, or one recipient on the first usable channel that accepts it."""
         if named in self.current.channels or named in CHANNEL_FACTS:
             return tuple(target for name in self._usable_named(named)[:1] for target in self.targets(name))
         ways = (name for kind in CHANNEL_FACTS for name in self._usable_named(kind))
         return next((found for name in ways if (found := self._named_on(name, named))), ())
 
     def _named_on(self, name: str, recipient: str) -> tuple[Target, ...]:
-        """That recipient as a target on a channel, if it is among its targets or the channel accepts such personal
-        addresses.
-        """
+        """That recipient on a channel, if it has it or accepts such personal addresses."""
         if Target(name, recipient) in self.targets(name):
             return (Target(name, recipient),)
         return () if self._is_shared(name) else self._group_targets(name, (recipient,))
@@ -446,7 +443,7 @@ class DecisionContext(Struct, frozen=True):
     ) -> tuple[tuple[Target, ...], tuple[str, ...], tuple[tuple[str, str], ...]]:
         """How a group is reached: (targets, recipients to telephone by hand, unusable channels with the reason).
 
-        `chosen`: only these of its recipients, and of its shared channels only these; empty: all.
+        `chosen`: only these recipients and shared channels; empty: all.
         """
         if chosen:
             named = tuple(each for each in group.channels if each in chosen or not self._is_shared(each))

@@ -1,8 +1,7 @@
 """The checklists that a policy offers for an incident, and when each is attached; decides nothing.
 
-`PolicyVersion.checklists` caches the result. Procedures of the basic section apply to every incident, those of another
-section to incidents of its rules and types, and of the sections under it. The id of a step is ``key.number``:
-``escalation.2``.
+Procedures of the basic section apply to every incident, those of another section to incidents of its rules and types,
+and of the sections under it. A step's id is ``key.number``: ``escalation.2``.
 """
 
 from collections import Counter
@@ -69,7 +68,7 @@ def _assemble(policy: Policy, kinds: Sequence[IncidentType], sections: Sequence[
 
 
 def first_response_level(block: TimedActions) -> int:
-    """The lowest level that has the time limit of a block of the initial response; lower levels have more time."""
+    """The lowest level with the time limit of an initial response block; lower ones have more time."""
     return block.from_level or CRITICAL
 
 

@@ -1,13 +1,13 @@
 """Rate limits for storms: whether a message is sent alone at once, or waits for its bundle.
 
-The first twenty pages a minute to one recipient and level (or the channel's `rate_limit`) are sent at once; further
-ones wait, 30 s at most, and are sent as one message that names every incident. The reason of a page makes no
-difference: a thousand incidents opened within a minute also escalate, repeat and fall back within a minute. News
-(acknowledgements, updates, recoveries) is counted in the same way, but apart from pages, so that it uses none of their
-limit. Channel types that take only single events (PagerDuty, webhooks: each with its own key to close it) never bundle.
+Per recipient and level, twenty pages a minute (or the channel's `rate_limit`) are sent at once; further ones wait, 30 s
+at most, for one message that names every incident. The reason of a page makes no difference: a thousand incidents of
+one minute also escalate and repeat within a minute. News (acknowledgements, updates, recoveries) has a limit of its
+own, so that it uses none of the pages'. Channel types for single events (PagerDuty, webhooks: each with its own key to
+close it) never bundle.
 
-Messages are counted when they are planned, so a storm writes each of them once. Reports and approved external texts are
-never bundled: only a channel's `rate_limit` delays them, when they are due.
+Messages are counted when planned, so a storm writes each once. Reports and approved external texts are never bundled:
+only a channel's `rate_limit` delays them, when they are due.
 """
 
 from collections.abc import Iterable, Mapping
@@ -24,7 +24,7 @@ BUNDLE_WAIT = 30 * SECOND
 
 
 class RateLimitKey(Struct, frozen=True, order=True):
-    """What is counted together: the pages, or the news, of one level to one recipient on one channel."""
+    """What is counted together: the pages, or the news, of one level, recipient and channel."""
 
     channel: str
     recipient: str
@@ -65,7 +65,7 @@ def counted_when_due(due: Iterable[Notification], context: DecisionContext) -> l
 
 
 def bundle(due: Iterable[Notification]) -> list[tuple[Notification, ...]]:
-    """Groups due notifications into messages: those that waited for a bundle by their key, each other one alone."""
+    """Groups due notifications into messages: waiting ones by their key, each other one alone."""
     messages: dict[RateLimitKey | str, list[Notification]] = {}
     for each in due:
         messages.setdefault(each.id if each.bundle_at is None else rate_limit_key(each), []).append(each)
@@ -129,7 +129,7 @@ def _take(bucket: Bucket | None, limit: RateLimit, now: Instant) -> tuple[Bucket
 
 
 def _defer(notification: Notification, bucket: Bucket, limit: RateLimit, now: Instant) -> tuple[Bucket, Notification]:
-    """Delay a notification: pages and news until their bundle, reports and approved texts until there is credit."""
+    """Delay pages and news until their bundle, reports and approved texts until there is credit."""
     if _is_letter(notification):
         due_at = Instant(now + limit.per // limit.count - bucket.credit)
         return bucket, replace(notification, due_at=due_at)

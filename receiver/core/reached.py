@@ -1,8 +1,7 @@
 """Whether a page has reached a person: one rule for the rescue, the report and the age of an emergency.
 
-At levels 3 and 4 only a channel type that wakes counts, and only with the proof that it names
-(`ChannelFacts.reached_when`). At levels 1 and 2, and where no channel of the policy wakes, the provider's acceptance is
-enough. The result is stored with the notification (`Notification.reached_at`).
+At levels 3 and 4 only a channel type that wakes counts, with the proof that it names (`ChannelFacts.reached_when`). At
+levels 1 and 2, and where no channel wakes, the provider's acceptance is enough. `Notification.reached_at` keeps it.
 """
 
 from receiver.core.draft import Draft
@@ -14,8 +13,8 @@ from rules.policy import CRITICAL
 def has_reached(status: Status, facts: ChannelFacts | None, level: int, *, receipts: bool, can_wake: bool) -> bool:
     """Whether a page with that status reached a person.
 
-    `facts`: of its channel's type; None: the channel no longer exists. `receipts`: whether providers can call back
-    here. `can_wake`: whether any channel of the policy can wake a person.
+    `facts`: of its channel's type; None: the channel is gone. `receipts`: whether providers can call back. `can_wake`:
+    whether any channel of the policy wakes.
     """
     if status not in {Status.ACCEPTED, Status.DELIVERED}:
         return False

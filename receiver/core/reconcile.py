@@ -1,11 +1,10 @@
 """Compares Alertmanager's list of alerts with the stored ones: finds lost webhooks and alerts that are gone.
 
-`receiver.jobs.reconcile` queries both sides and passes the answers in; this module decides. Absence alone resolves
-nothing (CONTRACTS A.1): an alert counts as gone only when every Alertmanager answers, none has just started, and none
-lists it for a while. Only alerts that these Alertmanagers are expected to list are judged: compiled ones without a
-`?source=`, and those listed before. Only compiled alerts are taken in, because the API does not give the group's
-labels, which other alerts' identity needs. Alerts that only Tocsin's own silences suppress (`receiver.core.silences`)
-count as active, so that the silences hide no new danger.
+`receiver.jobs.reconcile` queries both sides; this module decides. Absence alone resolves nothing (CONTRACTS A.1): an
+alert is gone only when every Alertmanager answers, none has just started, and none lists it for a while. That applies
+to alerts that these Alertmanagers must list: compiled ones without a `?source=`, and those listed before. Only compiled
+alerts are taken in: the identity of others needs the group's labels, which the API does not give. Alerts that only
+Tocsin's own silences suppress (`receiver.core.silences`) count as active, so that these hide no new danger.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -77,7 +76,7 @@ class Terms(Struct, frozen=True):
     unheard: int = 2 * MINUTE
     """The age from which an alert's webhook counts as lost."""
     gone: int = 5 * MINUTE
-    """The time from the first to the last comparison without an alert, after which it counts as gone."""
+    """The time from the first to the last comparison without an alert before it is gone."""
     settled: int = 10 * MINUTE
     """The uptime before which an Alertmanager may not have received all alerts yet."""
 
@@ -109,9 +108,7 @@ class Findings(Struct, frozen=True):
     taken_in: int
     vanished: int
     foreign: int
-    """The number of alerts routed to Tocsin that are unknown and cannot be taken in: they lack a compiled `signal`
-    label.
-    """
+    """The number of unknown alerts routed to Tocsin that lack a compiled `signal` label and cannot be taken in."""
     theirs: frozenset[str] = frozenset()
     """Keys of incidents with a listed alert."""
 
@@ -126,8 +123,7 @@ def reconcile(
 ) -> Findings:
     """Compare stored and listed alerts. `listings`: one per Alertmanager, None for one that did not answer.
 
-    `held` must be read before the listings: an alert that resolves in between is then known as firing and is not taken
-    in again.
+    `held` must be read before the listings, so that an alert that resolves in between is not taken in again.
     """
     begins = _begins(listings)
     sources = _sources(held, listings, memory.sources)
@@ -157,9 +153,7 @@ def peers(listings: Sequence[Listing | None]) -> int | None:
 
 
 def are_strangers(listings: Sequence[Listing | None], held: Sequence[HeldAlert] = ()) -> bool:
-    """Whether two of these Alertmanagers share no cluster, although one source may stand for both (their listed alerts
-    were not received under different sources).
-    """
+    """Whether two of these Alertmanagers share no cluster, unless their alerts came under different sources."""
     known = [(listing.members, _heard_as(held, [listing])) for listing in listings if listing is not None]
     return any(
         one.isdisjoint(other) and not (these and those and these.isdisjoint(those))
@@ -170,11 +164,11 @@ def are_strangers(listings: Sequence[Listing | None], held: Sequence[HeldAlert] 
 def ask_about(
     held: Sequence[HeldAlert], listings: Sequence[Listing | None], before: frozenset[str]
 ) -> tuple[list[EchoesListed], frozenset[str]]:
-    """Compare alerts held as possible echoes with the lists. Returns events, and the fingerprints that are listed.
+    """Compare alerts held as possible echoes with the lists. Returns events, and the listed fingerprints.
 
-    An alert listed by any Alertmanager, active or suppressed, now and in the comparison `before`, fires. One comparison
-    is not enough: of two Prometheus one may clear a moment after the other. An unlisted alert is over only if all
-    Alertmanagers answered, and only without a `?source=`, as others are not theirs to list.
+    An alert listed now and in the comparison `before`, active or suppressed, fires. One is not enough: of two
+    Prometheus one may clear a moment later. An unlisted alert is over only if all Alertmanagers answered, and only
+    without a `?source=`.
     """
     listed, begins = _fingerprints(listings), _begins(listings)
     answered = all(listings)
@@ -194,8 +188,9 @@ def ask_about(
 
 
 def _sources(held: Sequence[HeldAlert], listings: Sequence[Listing | None], before: Sequence[str]) -> tuple[str, ...]:
-    """The source of each Alertmanager's webhooks: that of stored alerts with the same start as a listed one. If there
-    is no such source, or several, the one known `before`.
+    """The source of each Alertmanager's webhooks, from stored alerts with a listed start.
+
+    If there is none, or several, the one known `before`.
     """
     together = _heard_as(held, listings)
     alone = (together if len(together) == 1 else _heard_as(held, [each]) for each in listings)
@@ -216,9 +211,7 @@ def _unheard(
     now: Instant,
     terms: Terms,
 ) -> tuple[Sequence[AlertsReceived], int]:
-    """Returns events of listed alerts that were not received, and the number of those that cannot be taken in.
-    `listings`: each with its source.
-    """
+    """Returns events of listed alerts that were never received, and the number of those that cannot be taken in."""
     lost: dict[tuple[str, str], list[Alert]] = {}
     found: set[tuple[str, str]] = set()
     foreign = 0
@@ -242,7 +235,7 @@ def _unheard(
 
 
 def _ours(policy_version: PolicyVersion, listing: Listing, now: Instant, terms: Terms) -> list[Received]:
-    """Active alerts of sufficient age routed to Tocsin; if no alert is routed to its name, all compiled ones."""
+    """Active alerts, old enough, routed to Tocsin; if none names its receiver, all compiled ones."""
     named = [each for each in listing.alerts if any(_is_our_receiver(name) for name in each.receivers)]
     routed = named or [each for each in listing.alerts if is_ours(policy_version, each.received)]
     heard = (each.received for each in routed if each.active or _is_ours_to_hear(each, listing))
@@ -267,9 +260,7 @@ def _gone(
     memory: Memory,
     terms: Terms,
 ) -> tuple[Mapping[str, list[Alert]], Mapping[Mark, Instant]]:
-    """Returns the alerts that are gone without a resolve, by incident key, and those missing for less than
-    `terms.gone`.
-    """
+    """Returns the alerts that are gone, by incident key, and those missing for less than `terms.gone`."""
     if not all(listing and now - listing.up_since >= terms.settled for listing in listings):
         return {}, {}
     listed = _fingerprints(listings)
@@ -317,8 +308,7 @@ def _to_the_millisecond(at: int) -> Instant:
 def _is_theirs(held: HeldAlert, begins: Mapping[str, frozenset[Instant]]) -> bool:
     """Whether these Alertmanagers list it.
 
-    An alert with a `?source=` may be another cluster's, with the same labels and so the same fingerprint: then its
-    start must match too.
+    An alert with a `?source=` may be another cluster's with the same fingerprint: its start must match too.
     """
     return held.alert.fingerprint in begins and (not held.source or _began_then(held, begins))
 
@@ -328,10 +318,9 @@ def _began_then(held: HeldAlert, begins: Mapping[str, frozenset[Instant]]) -> bo
 
 
 def _silenced(held: Sequence[HeldAlert], listings: Sequence[Listing | None], now: Instant) -> Iterator[Silenced]:
-    """Yields per incident whether all its firing alerts are silenced or inhibited, or one is not; incidents without
-    either are left out.
+    """Yields each incident whose firing alerts are all silenced or inhibited, or where one is not.
 
-    An inhibition must be confirmed by each comparison.
+    Each comparison must confirm an inhibition.
     """
     listed: dict[str, list[tuple[Listed, Listing]]] = {}
     for listing in filter(None, listings):
@@ -354,7 +343,7 @@ def _silenced(held: Sequence[HeldAlert], listings: Sequence[Listing | None], now
 
 
 def _last_silence(listed: Listed, listing: Listing, now: Instant) -> Silence | str | None:
-    """The silence by others that ends last; None: none; a string: unknown, with the reason.
+    """The silence by others that ends last; None: none; a string: why it is unknown.
 
     Without one, an inhibition counts as a silence for INHIBITED_FOR.
     """

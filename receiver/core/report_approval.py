@@ -7,7 +7,7 @@ from receiver.core.response import ApprovedReport
 
 
 def approve_report(draft: Draft, action: ApproveReport) -> None:
-    """Store the version as the approver read it. Raises RefusedError if it is not the next version."""
+    """Store the version as the approver read it. Raises RefusedError unless it is the next one."""
     known = draft.incident.response.reports
     following = len(known) + 1
     if action.version < following:
@@ -31,10 +31,10 @@ def approve_report(draft: Draft, action: ApproveReport) -> None:
 
 
 def _role(draft: Draft, by: str) -> str:
-    """Returns the role in which the approver approves, by the policy; empty: none.
+    """Returns the policy's role for approving; empty: none.
 
-    Raises RefusedError if another person holds the role, or if the role is vacant; a closed incident needs no holder,
-    because roles can no longer be taken.
+    Raises RefusedError if another person holds it, or it is vacant. A closed incident may have it vacant: roles can no
+    longer be taken.
     """
     role = draft.context.policy_version.policy.reports.approver
     holder = draft.incident.response.roles.get(role, "")

@@ -1,7 +1,7 @@
-"""The history of an incident's owners: acknowledgements, handovers, requests for help, and what ended them.
+"""The history of an incident's owners: acknowledgements, handovers, requests for help, and their ends.
 
-The incident keeps the last turns, from which texts about its responders are made. The timeline has all, and shows which
-response times were kept.
+The incident keeps the last turns, for texts about its responders; the timeline has all, and shows which response times
+were kept.
 """
 
 from collections.abc import Iterable, Iterator
@@ -35,7 +35,7 @@ def remember(draft: Draft, deed: Deed, by: str, to: str = "") -> None:
 
 
 def people_of(incident: Incident) -> set[str]:
-    """People who acknowledged it, answered a call for help, or got it handed over, except for undone answers."""
+    """People who acknowledged it, answered a call for help, or got it handed over; undone answers do not count."""
     found = {incident.holder}
     is_undone = False
     for turn in reversed(incident.response.history):
@@ -75,8 +75,7 @@ class ResponseTime(Struct, frozen=True):
 
     began_at: Instant
     outcome: str = "running"
-    """`kept`: answered in time; `breached`; `over`: resolved or silenced before an answer; `running`; `unknown`:
-    timeline entries are missing.
+    """`kept`: answered in time; `breached`; `over`: resolved or silenced first; `running`; `unknown`: entries missing.
     """
     ended_at: Instant | None = None
     """When it was answered, breached, or over."""
@@ -86,7 +85,7 @@ class ResponseTime(Struct, frozen=True):
 
 
 def response_times(timeline: Iterable[Entry]) -> tuple[ResponseTime, ...]:
-    """All response times of the timeline, in order; a gap in the positions makes the one running then unknown."""
+    """All response times of the timeline; a gap in it makes the running one unknown."""
     found: list[ResponseTime] = []
     held, position = False, 0
     undone: tuple[list[ResponseTime], bool] = [], False

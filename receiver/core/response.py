@@ -1,4 +1,4 @@
-"""What people do about an incident, as the incident carries it: frozen data.
+"""What people do about an incident: frozen data.
 
 `receiver.core.model.Incident` holds one Response; the modules named after its parts decide on it.
 """
@@ -57,7 +57,7 @@ class Moment(StrEnum):
     BREACHED = "breached"
     ACKNOWLEDGED = "acknowledged"
     UPDATED = "updated"
-    """A status update, by the clock or because a person wrote one, for groups that were told of the incident."""
+    """A status update, timed or written by a person, for groups that were told of the incident."""
     RESOLVED = "resolved"
 
 
@@ -98,7 +98,7 @@ class Notice(Struct, frozen=True):
     why: str = ""
     """Why it is void."""
     due_at: Instant | None = None
-    """The deadline for the decision; None: an older version held it, and its approvers were not told yet."""
+    """The deadline for the decision; None: from an older version, and its approvers were not told yet."""
     reminded: bool = False
     """Whether its approvers were told again, after half of its time."""
     next_at: Instant | None = None
@@ -126,11 +126,11 @@ class FollowUp(Struct, frozen=True):
     under: str = ""
     """If it changes the policy: the digest of the version in use when it was recorded."""
     brought: str = ""
-    """If it changed the policy: the digest of the version in use when it was done; empty: unchanged."""
+    """If it changed the policy: the digest of the version in use when done; empty: unchanged."""
 
 
 class Duty(Struct, frozen=True):
-    """The deadline of a duty that is not done yet: a checklist, or a report to file."""
+    """The deadline of an open duty: a checklist, or a report to file."""
 
     began_at: Instant
     """The start of the limit."""
@@ -222,9 +222,9 @@ class ApprovedReport(Struct, frozen=True):
     """SHA-256 of its content (`receiver.reports.frozen`), 64 hexadecimal digits."""
     prepared_by: str
     audit_head: str
-    """The end of the audit log at the approval, as `tocsin audit verify --head` takes it: ``POSITION:HASH``."""
+    """The end of the audit log then, as `tocsin audit verify --head` takes it: ``POSITION:HASH``."""
     role: str = ""
-    """The approver's role, if the policy names one for approving; empty: it names none, or no person held it."""
+    """The policy's role for approving, if the approver held it; empty: none."""
 
 
 class SentReport(Struct, frozen=True):
@@ -309,7 +309,7 @@ class Practice(Struct, frozen=True):
 
 
 class Occurrence(Struct, frozen=True):
-    """An earlier open period of the incident, until it recurred: what people had done and entered by then."""
+    """An earlier open period of the incident: what people had done and entered until it recurred."""
 
     number: int
     """From 1: the opening."""
@@ -333,7 +333,7 @@ class Response(Struct, frozen=True):
     history: tuple[Turn, ...] = ()
     """The owners and the requests for help, the newest last; limited by `receiver.core.responder_history`."""
     asked_by: Mapping[str, Instant] = field(default_factory=dict)
-    """Who asks for help with an incident that has an owner → since when; empty: no request, or it was answered."""
+    """Who asks for help although it has an owner → since when; empty: no request, or it was answered."""
     before: Before | None = None
     """The state before the last answer; None: no answer, or a later event made undo impossible."""
     roles: Mapping[str, str] = field(default_factory=dict)
@@ -348,9 +348,9 @@ class Response(Struct, frozen=True):
     duties: Mapping[str, Duty] = field(default_factory=dict)
     """The running deadlines, by a checklist's key or ``obligation/stage``."""
     obligations: Mapping[str, Obligation] = field(default_factory=dict)
-    """The policy's reporting obligations that concern it, by name; also those that a person decided not to apply."""
+    """The policy's reporting obligations that concern it, by name, and those judged not to apply."""
     filings: tuple[Filing, ...] = ()
-    """Reports filed with authorities, in the order of recording; of several for one stage the first counts."""
+    """Reports filed with authorities, in the order of recording; the first for a stage counts."""
     files: tuple[EvidenceFile, ...] = ()
     """Files attached as evidence, in order."""
     holds: tuple[LegalHold, ...] = ()
@@ -360,7 +360,7 @@ class Response(Struct, frozen=True):
     kept_open: int = 0
     """How often it could not close because a required item was missing (`receiver.core.closing`)."""
     signed_off_by: str = ""
-    """Who signed it off (never the person who resolved it); empty: not signed off, or changed since."""
+    """Who signed it off (not the person who resolved it); empty: not signed off, or changed since."""
     sent_report: SentReport | None = None
     occurrences: tuple[Occurrence, ...] = ()
     """The earlier open periods, as many as `receiver.core.occurrences` keeps, the newest last."""

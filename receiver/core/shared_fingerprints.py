@@ -1,8 +1,8 @@
-"""Different alerts with one fingerprint: bridges give all their alerts the same one, or one per rule.
+"""Different alerts with one fingerprint: some bridges give all their alerts the same one, or one per rule.
 
-Alertmanager computes the fingerprint from the labels, so its alerts never share one. Of other senders' alerts the first
-keeps its fingerprint; a different alert gets one computed from its labels. So stored alerts keep their names, and each
-is ended by its own end.
+Alertmanager computes it from the labels, so its alerts never share one. Of other senders' alerts the first keeps its
+fingerprint; a different one gets one computed from its labels. So stored alerts keep their names, and each ends by its
+own end.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -29,8 +29,9 @@ HOW_BAD = frozenset(
         "current_value",
     )
 )
-"""Labels about the severity, not the identity: a sender with fingerprints of its own changes them while the alert
-continues. A different value of any other label makes another alert, because a page too many is better than one too few.
+"""Labels about the severity, not the identity: such senders change them while the alert continues.
+
+Any other label with another value makes another alert: a page too many is better than one too few.
 """
 
 
@@ -55,8 +56,9 @@ def tell_apart(alerts: Sequence[Alert], known: Callable[[str], Alert | None]) ->
 
 
 def _is_another(holder: Alert, alert: Alert, told: Mapping[str, Alert]) -> bool:
-    """Whether it is another alert than the one with its fingerprint: a label has another value, or both fire in one
-    body. Added or removed labels alone do not make another alert.
+    """Whether a label has another value than in the alert with its fingerprint, or both fire in one body.
+
+    Added or removed labels alone make no other alert.
     """
     if holder.firing and alert.firing and alert.fingerprint in told:
         return True

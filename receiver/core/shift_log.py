@@ -1,8 +1,8 @@
 """The shift log: who came on call and went off, when; and the messages to both about it.
 
-`receiver.jobs.handoffs` compares every few seconds. A difference from the log's last entry becomes a new entry, whether
-a handoff, an override, a calendar or another policy caused it. Entry and messages are stored in one transaction, so a
-restart repeats none, and only one of several replicas sends them.
+`receiver.jobs.handoffs` compares every few seconds. Any difference from the last entry (a handoff, an override, a
+calendar, another policy) is a new entry, stored with its messages in one transaction: a restart repeats none, and only
+one of several replicas sends them.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -31,7 +31,7 @@ LEASE = 45 * SECOND
 """Microseconds that a claimed message is reserved for its sender."""
 
 ON, OFF, VOID = "on", "off", "void"
-"""What a message is about: its reader came on call, went off call, or an override puts no person on call."""
+"""What a message says: its reader came on call, went off call, or made an override without effect."""
 
 
 class LoggedShift(Struct, frozen=True):
@@ -42,7 +42,7 @@ class LoggedShift(Struct, frozen=True):
 
 
 class ShiftEntry(Struct, frozen=True):
-    """One entry: who is on call in a schedule from then on, or that an override is void. It never changes."""
+    """Who is on call in a schedule from then on, or that an override is void. It never changes."""
 
     at: Instant
     schedule: str
@@ -101,7 +101,7 @@ class HandoffMessage(Struct, frozen=True):
     change: OverrideChange | None = None
     """VOID: the override."""
     why: str = ""
-    """VOID: why it puts no person on call. OFF: why no shift follows, if the schedule was removed."""
+    """VOID: why it has no effect. OFF: why no shift follows, if the schedule was removed."""
     status: Status = Status.WAITING
     attempts: int = 0
     detail: str = ""
@@ -125,7 +125,7 @@ class OpenIncidents(Struct, frozen=True):
 def as_it_was(roster: Roster, entries: Sequence[ShiftEntry], now: int) -> Roster:
     """The roster with its past taken from the log; before the log begins, from the current policy.
 
-    `entries`: the schedule's entries, from the last one before the roster's beginning on, in order.
+    `entries`: the schedule's, from the last one before the roster's beginning on, in order.
     """
     edges = _edges(roster)
     logged = [each for each in entries if each.at < now]
@@ -160,7 +160,7 @@ def note_shifts(
     """Returns what changed since the last entries.
 
     `last`: the last entry per key. `void`: overrides that are not over, each with why it puts no person on call (empty:
-    it is valid). `looked_at`: when the log was last up to date; None: not since the start.
+    it does). `looked_at`: when the log was last up to date; None: not since the start.
     """
     entries: list[ShiftEntry] = []
     messages: list[HandoffMessage] = []
@@ -202,7 +202,7 @@ def _edges(roster: Roster) -> list[int]:
 
 
 def _gone(context: DecisionContext, last: Mapping[str, ShiftEntry]) -> Iterator[ShiftEntry]:
-    """The last entries of schedules that the policy no longer has, if they have people on call."""
+    """The last entries with people on call, of schedules that the policy no longer has."""
     known = {roster.name for roster in context.rosters}
     return (each for each in last.values() if not each.override and each.on_call and each.schedule not in known)
 
@@ -210,7 +210,7 @@ def _gone(context: DecisionContext, last: Mapping[str, ShiftEntry]) -> Iterator[
 def _handed_over(
     context: DecisionContext, roster: Roster, last: ShiftEntry | None, entry: ShiftEntry, incidents: OpenIncidents
 ) -> Iterator[HandoffMessage]:
-    """Messages to the people who came on call and went off. The first entry sends none: nothing has changed."""
+    """Messages to people who came on call or went off; none for the first entry, which changes nothing."""
     if last is None:
         return
     off = tuple(each for each in last.people if each not in entry.people)
@@ -239,7 +239,7 @@ def _relieved(
 
 
 def _voided(context: DecisionContext, kept: KeptOverride, why: str) -> Iterator[HandoffMessage]:
-    """Message to the override's author or, if the policy has no such person, to the people whom it concerns."""
+    """Message to the override's author or, if unknown to the policy, to the people concerned."""
     maker = whose_name(context.current.policy, kept.change.by)
     entry = ShiftEntry(context.at, kept.change.schedule, (), kept.number, why)
     for name in (maker.name,) if maker else _concerned(context, kept.change):
@@ -249,7 +249,7 @@ def _voided(context: DecisionContext, kept: KeptOverride, why: str) -> Iterator[
 
 
 def _concerned(context: DecisionContext, change: OverrideChange) -> tuple[str, ...]:
-    """Whom a void override concerns: the person it was to put on call, else all people with shifts in its schedule."""
+    """The person that the override was to put on call, else all with shifts in its schedule."""
     if context.current.policy.person(change.person):
         return (change.person,)
     turns = (each.person for roster in context.rosters if roster.name == change.schedule for each in roster.shifts)
@@ -259,7 +259,7 @@ def _concerned(context: DecisionContext, change: OverrideChange) -> tuple[str, .
 def _message(
     context: DecisionContext, about: str, entry: ShiftEntry, name: str, incidents: OpenIncidents
 ) -> HandoffMessage | None:
-    """A message to a person, by the first of the schedule's handoff ways that they have; None: they have none."""
+    """A message to a person, by their first handoff way of the schedule; None: they have none."""
     person = context.current.policy.person(name)
     target = _quiet_way(context, entry.schedule, person) if person else None
     if target is None:

@@ -1,6 +1,6 @@
-"""What is known about the paths of alerts: a cleared alert is proof only if a firing one would have arrived.
+"""Which sources' alerts arrive: a cleared alert is proof only if a firing one would have arrived.
 
-The heartbeats (`receiver.core.heartbeat`) give it; `DecisionContext` passes it to every decision.
+Made from the heartbeats (`receiver.core.heartbeat`); `DecisionContext` passes it to every decision.
 """
 
 from collections.abc import Mapping
@@ -19,14 +19,14 @@ class Sight(Struct, frozen=True):
     blind: frozenset[str] = frozenset()
     """Sources whose heartbeat is missing or whose rules fail to evaluate."""
     beaten: Mapping[str, Instant] = field(default_factory=dict)
-    """Source → the evaluation time of its last heartbeat, by Prometheus' clock; of several heartbeats, the oldest."""
+    """Source → the evaluation time of its last heartbeat, by Prometheus' clock; of several, the oldest."""
 
     def is_blind(self, source: str) -> bool:
         """Whether an alert of that source may have been lost."""
         return source in self.blind or (ANY in self.blind and source not in self.beaten)
 
     def has_beaten_since(self, source: str, at: Instant) -> bool:
-        """Whether the source is known to have worked after `at`; True for a source without a heartbeat."""
+        """Whether the source worked after `at`; True for a source without a heartbeat."""
         if self.is_blind(source):
             return False
         return source not in self.beaten or self.beaten[source] > at

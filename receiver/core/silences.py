@@ -1,8 +1,8 @@
 """Silences in Alertmanager: they pause paging here, and an acknowledgement may create one there.
 
-While all firing alerts of an incident are silenced, levels 1 to 3 are not paged; an emergency still needs an answer.
-The pause ends with the silence as last reported, so an unreachable Alertmanager prolongs no pause, and with any new
-alert: then paging starts at step 0. `receiver.jobs.reconcile` queries and carries out; this module decides.
+While all firing alerts of an incident are silenced, levels 1 to 3 are not paged; an emergency is. The pause ends with
+the silence as last reported, so an unreachable Alertmanager prolongs none, and with any new alert; then paging starts
+at step 0. `receiver.jobs.reconcile` queries and carries out; this module decides.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -111,11 +111,11 @@ def silence_acknowledged(
     standing: Sequence[Sequence[Silence] | None],
     theirs: Collection[str] = frozenset(),
 ) -> Wishes:
-    """The orders that silence each acknowledged incident for exactly as long as its acknowledgement holds.
+    """The orders that silence each acknowledged incident for as long as its acknowledgement holds.
 
     `standing`: per Alertmanager its silences, None: no answer. A new silence is ordered from one Alertmanager at a
-    time: cluster peers share it before the next comparison. `theirs`: keys of incidents whose alerts they list; other
-    incidents with a `?source=` are left out, because another cluster's alerts with the same labels would be silenced.
+    time: cluster peers share it before the next comparison. `theirs`: keys of incidents whose alerts they list. Others
+    with a `?source=` are left out, or another cluster's alerts with the same labels would be silenced.
     """
     wanted, refused = {}, {}
     for incident in acknowledged:
@@ -136,7 +136,7 @@ def silence_acknowledged(
 
 
 def _amend(peer: int, silences: Sequence[Silence], wanted: Mapping[str, tuple[Incident, Instant]]) -> Iterable[Order]:
-    """Orders to change or end Tocsin's silences that are too long, too short, or no longer needed."""
+    """Orders to change or end Tocsin's silences that are too long, too short, or not needed."""
     for silence in silences:
         if not silence.incident_id:
             continue

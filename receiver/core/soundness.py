@@ -1,6 +1,6 @@
 """Alerts about a damaged database: a level 3 incident of Tocsin's own, closed by a person.
 
-`receiver.jobs.soundness` checks; the store contains what was set aside or repaired, which is reported once.
+`receiver.jobs.soundness` checks; what was set aside or repaired is reported once.
 """
 
 from collections.abc import Sequence
@@ -40,7 +40,7 @@ def tell_file(problem: str, now: Instant) -> AlertsReceived:
 
 
 def _name(id_: str) -> str:
-    """The id for the text: it comes from a damaged row, so an id of unknown form is replaced by its digest."""
+    """The id for the text; a damaged row's id of unknown form is replaced by its digest."""
     return id_ if id_.isascii() and id_.replace("-", "").replace("/", "").isalnum() else _digest(id_)
 
 

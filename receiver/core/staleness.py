@@ -1,7 +1,7 @@
-"""Alerts that are no longer repeated: without Alertmanager's API, its repeats are the only sign that they still fire.
+"""Alerts that are no longer repeated: without Alertmanager's API, its repeats alone show that they still fire.
 
-If the repeats stop, the alert may be over and its resolve lost, or it is silenced, or the connection is interrupted: so
-the incident is marked, and nothing else changes. A repeat writes nothing, except the time, once per NOTE_EVERY.
+Without repeats the alert may be over and its resolve lost, or silenced, or the connection interrupted: the incident is
+marked, and nothing else changes. A repeat is recorded once per NOTE_EVERY at most.
 """
 
 from collections.abc import Iterable

@@ -57,7 +57,7 @@ class Transaction(Protocol):
     def sendable_incidents(
         self, now: Instant, limit: int, busy: frozenset[str] = frozenset(), levels: Sequence[int] = LEVELS
     ) -> list[str]:
-        """Ids of incidents with a due notification at the head of its queue, on a channel that is not busy.
+        """Ids of incidents whose queue's head is due on a channel that is not busy.
 
         Only of those levels, the highest first; notifications that wait for a bundle do not count.
         """
@@ -70,7 +70,7 @@ class Transaction(Protocol):
     def holders(self, wanted: Collection[tuple[str, str]]) -> dict[tuple[str, str], str]:
         """(source, fingerprint) → id of the incident that has that alert, if one does; not locked.
 
-        A closed incident has only the alerts that still fired when it closed.
+        A closed incident has only alerts that still fired when it closed.
         """
 
     def held_alerts(self, incident_ids: Sequence[str]) -> dict[str, dict[str, Alert]]:
@@ -85,9 +85,9 @@ class Transaction(Protocol):
     def heads(
         self, incident_ids: Sequence[str], now: Instant, busy: frozenset[str] = frozenset()
     ) -> list[Notification]:
-        """Due notifications that no earlier waiting one of the same incident, channel and recipient precedes.
+        """Due notifications without an earlier waiting one of the same incident, channel and recipient.
 
-        Channels in `busy` (by name) are left out.
+        None on channels in `busy` (by name).
         """
 
     def notifications(self, ids: Sequence[str]) -> dict[str, Notification]:
@@ -106,7 +106,7 @@ class Transaction(Protocol):
         """Store which notifications a message bundles: the bundle's name → their ids."""
 
     def bundle(self, name: str) -> list[str]:
-        """Ids of the notifications sent in the bundle of that name, in its order. Empty: no such bundle."""
+        """Ids of the notifications sent in that bundle, in its order. Empty: no such bundle."""
 
     def save_buckets(self, buckets: Mapping[RateLimitKey, Bucket]) -> None:
         """Store buckets."""

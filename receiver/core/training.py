@@ -1,8 +1,7 @@
-"""Reminders of training that is due or overdue: to the person, and to the owner of training when overdue.
+"""Reminders of training that is due or overdue: to the person and, when overdue, to the owner of training.
 
-`receiver.jobs.training_watch` reads the record of drills (`receiver.reports.training_roster`) and passes it in. One
-incident of Tocsin's own, for the history only, lists what is due soon: it pages no person and needs no owner. It closes
-when no training is due.
+`receiver.jobs.training_watch` reads the record of drills (`receiver.reports.training_roster`). One incident of Tocsin's
+own lists what is due soon; it is never paged, needs no owner, and closes when no training is due.
 """
 
 from collections.abc import Iterator
@@ -24,7 +23,7 @@ from rules.reserved import TRAINING
 KEY = incident_key((OWN, TRAINING))
 RULE = "tocsin/training"
 LONGEST_LEAD = 14 * 24 * HOUR
-"""Microseconds, at most, from a person's reminder to the deadline; a quarter of `drills_every`, if that is shorter."""
+"""Microseconds from a person's reminder to the deadline; a quarter of `drills_every`, if shorter."""
 
 EVERYBODY = "everybody"
 """The `training` value of reminders to the owner of training, in place of a person's name."""
@@ -71,7 +70,7 @@ def _watch(draft: Draft) -> None:
 
 
 def remind_of_training(draft: Draft) -> None:
-    """Remind each person once of what is due soon and once of what is overdue; the owner of what is overdue."""
+    """Remind each person once of due and once of overdue training; the owner of training of overdue ones."""
     late = [each for each in draft.incident.response.training if each.due_at <= draft.now and not each.overdue]
     soon = [each for each in draft.incident.response.training if each.due_at > draft.now and not each.reminded]
     if late:

@@ -1,8 +1,8 @@
 """Undoing a mistaken answer: within two minutes, by its author, if nothing else happened since.
 
-The state before the answer is restored. Deadlines are not restarted; one that has passed is due at once. Pages that the
-answer withdrew are sent after all; recipients told of the answer are told that it was undone. A channel that keeps a
-state per page is paged anew, because an acknowledged page cannot be reopened there.
+The state before the answer is restored; deadlines do not restart. Withdrawn pages are sent after all; recipients told
+of the answer are told that it was undone. A channel that keeps a state per page is paged anew, because an acknowledged
+page cannot be reopened there.
 """
 
 from msgspec.structs import replace

@@ -1,8 +1,7 @@
 """Alerts of level 0: recorded in the history, without notifications.
 
-If no other alert of its key fires, an incident is opened that is resolved at once and has only the closing window, so
-that repeats and resolves find it. Its first alert with a level makes it a normal incident: no alert is lost because an
-earlier one had no level.
+If no other alert fires, they open an incident that is resolved at once and has only the closing window, so that repeats
+and resolves find it. The first alert with a level makes it a normal incident.
 """
 
 from collections.abc import Sequence

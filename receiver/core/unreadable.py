@@ -1,7 +1,7 @@
 """Incidents about senders whose alerts cannot be read: otherwise their silence would look like safety.
 
-The webhook accepts the readable alerts; for the rest `told` makes one own alert per source, for any number of bodies.
-Its incident ends when a person resolves it, or after a day without an unreadable alert.
+The webhook accepts the readable alerts; for the rest `told` makes one own alert per source, for any number of bodies. A
+person ends its incident, or a day without an unreadable alert.
 """
 
 from collections.abc import Iterable
@@ -20,9 +20,7 @@ QUIET = 24 * HOUR
 
 
 def told(source: str, reasons: Iterable[str], now: Instant) -> AlertsReceived:
-    """The event for unreadable alerts of that source (``?source=``), single ones or a whole body; a repeat changes
-    nothing.
-    """
+    """The event for unreadable alerts of a source (``?source=``), single or a whole body; a repeat changes nothing."""
     whose = f"of source {source}" if source else "of a sender without ?source="
     return _event(
         source,
@@ -37,7 +35,7 @@ def told(source: str, reasons: Iterable[str], now: Instant) -> AlertsReceived:
 
 
 def over(incidents: Iterable[Incident], now: Instant) -> list[AlertsReceived]:
-    """The events that end those of `incidents` that are resolved, or had no unreadable alert for a day."""
+    """The events that end `incidents` that are resolved or had no unreadable alert for a day."""
     return [
         _event(each.labels.get("of_source", ""), {"summary": each.title}, now, firing=False)
         for each in incidents

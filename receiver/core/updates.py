@@ -1,8 +1,8 @@
 """Status updates: every recipient told of an incident gets one at least every `update_interval`, until its end.
 
-The clock starts with the first answer, or with the breach, which is reported beyond the responders. An update without a
-person's text gives the state, and since when it is unchanged. Before it is due the owner is reminded, and the external
-groups that were told get a draft, which needs approval as every notice does.
+The clock starts with the first answer or the breach, which is reported beyond the responders. Without a person's text
+an update gives the state, and since when it is unchanged. Before that the owner is reminded, and external groups that
+were told get a draft to approve.
 """
 
 from receiver.core.draft import Draft
@@ -12,7 +12,7 @@ from receiver.core.paging import tell_everybody, tell_threads
 from rules.policy import MINUTE
 
 LONGEST_LEAD = 15 * MINUTE
-"""Microseconds, at most, from the owner's reminder to an update; a quarter of the interval, if that is shorter."""
+"""Microseconds from the owner's reminder to an update; a quarter of the interval, if shorter."""
 
 NEWS = frozenset(
     {
@@ -101,7 +101,7 @@ def _has_news(draft: Draft) -> bool:
 
 
 def _run(draft: Draft) -> None:
-    """Start the clock, or shorten it if the interval is now shorter; a promised update is never postponed."""
+    """Start the clock, or shorten it; a promised update is never postponed."""
     due = max(draft.now, _last_told(draft.incident) + draft.plan.update_interval)
     if due < draft.incident.windows.get(Window.UPDATE, due + 1):
         _set_clock(draft, due)
@@ -135,7 +135,7 @@ def remind(draft: Draft, _at: int) -> None:
 
 
 def send_due(draft: Draft, _at: int) -> None:
-    """Send the due update, even without news. If it cannot be delivered, the next one replaces it."""
+    """Send the due update, even without news. If it is not delivered, the next one replaces it."""
     if not draft.incident.is_live:
         return
     unchanged = draft.incident.changed_at if not (draft.incident.changed or _has_news(draft)) else None

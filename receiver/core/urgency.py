@@ -1,9 +1,8 @@
-"""The order in which waiting events reach the database: people's actions, emergencies, windows and delivery results,
-claims of messages, other alerts by level, then answers to Tocsin's own queries and the rest.
+"""The order of waiting events: people's actions, emergencies, windows and delivery results, claims of messages, other
+alerts by level, then answers to Tocsin's own queries and the rest.
 
-Within a rank the oldest goes first. Events of one key keep their order. Against starvation, the second half of each
-batch goes to items that waited longer than `AGED`, the oldest first, at any rank; the first half always goes to the
-most urgent.
+Within a rank the oldest goes first; events of one key keep their order. Against starvation, the second half of each
+batch goes to items that waited longer than `AGED`, the oldest first.
 """
 
 from collections import deque
@@ -15,7 +14,7 @@ from receiver.core.model import Instant
 from rules.policy import EMERGENCY, SECOND
 
 ANSWERS = 0
-"""Rank of answers from Alertmanager and Prometheus to Tocsin's queries, and of upkeep: they are never a first page."""
+"""Rank of answers to Tocsin's queries, and of upkeep: they never cause a first page."""
 
 CLAIMS = EMERGENCY
 """Rank of claiming messages that are due. Below it, alerts have the rank of their level."""
@@ -30,13 +29,13 @@ PEOPLE = EMERGENCIES + 1
 """Rank of a person's action."""
 
 AGED = 4 * SECOND
-"""Microseconds after which a waiting item may use the second half of a batch; shorter than a requester's timeout."""
+"""Microseconds of waiting after which an item may use a batch's second half; shorter than a requester's timeout."""
 
 Item = TypeVar("Item")
 
 
 def rank(event: Event) -> int:
-    """The rank of an event, the most urgent highest. Of several alerts the highest level counts, firing or cleared."""
+    """The rank of an event, the most urgent highest; of several alerts, that of the highest level, firing or not."""
     if isinstance(event, AlertsReceived):
         level = max((alert.level for alert in event.alerts), default=ANSWERS)
         return EMERGENCIES if level == EMERGENCY else level
@@ -85,7 +84,7 @@ class Queue(Generic[Item]):
     def take(self, now: Instant, room: int) -> list[Item]:
         """Returns the next batch, in the order of decision; empty only if nothing waits.
 
-        The last item may exceed the room. The batch has at least one aged item, if there is one.
+        The last item may exceed the room. At least one item is aged, if any is.
         """
         batch: list[_Place[Item]] = []
         used = self._fill(batch, 0, max(1, room // 2) if self._aged(now) else room, self._most_urgent)
@@ -94,7 +93,7 @@ class Queue(Generic[Item]):
         return [place.item for place in batch]
 
     def _fill(self, batch: list[_Place[Item]], used: int, room: int, choose: Callable[[], _Place[Item] | None]) -> int:
-        """Take chosen items, each after the earlier ones of its key, while there is room; returns the room used."""
+        """Take chosen items after earlier ones of their keys, while there is room; returns the room used."""
         while used < room and (chosen := choose()):
             of_key = self._by_key[chosen.key]
             while not chosen.is_taken:

@@ -1,6 +1,6 @@
 """What each window does when it is due.
 
-After downtime the highest due step is carried out at once; the skipped ones are recorded as missed.
+After downtime only the highest due step is carried out; the skipped ones are recorded as missed.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -26,13 +26,13 @@ from receiver.core.silences import end_silence
 from receiver.core.training import remind_of_training
 
 BY_THE_CLOCK = {Window.SILENCE, Window.FOLLOW_UP, Window.HANDOFF, Window.DUTY, Window.TRAINING}
-"""Windows set to a calendar time, by a person or a duty; all others measure a duration from when they were set."""
+"""Windows at a calendar time, set by a person or a duty; all others are durations."""
 
 
 def put_off(incident: Incident, jumps: Sequence[Jump]) -> Incident:
     """The incident with its windows moved by the clock's jumps since they were set.
 
-    A window keeps its duration: time that the clock skipped does not count.
+    Time that the clock skipped does not count.
     """
     for jump in jumps:
         if max(incident.opened_at, incident.put_off_at) <= jump.before:
@@ -79,7 +79,7 @@ def _close(draft: Draft, _at: int) -> None:
 
 
 def _wait_for_echo(draft: Draft, window: Window) -> None:
-    """An alert is held as a possible echo: wait with recovery or closing until that is decided."""
+    """Postpone recovery or closing while an alert is held as a possible echo."""
     draft.arm(window, draft.incident.windows.get(Window.ECHO, draft.now + 1))
 
 
@@ -112,9 +112,7 @@ def _expire_acknowledgement(draft: Draft, _at: int) -> None:
 
 
 def _breach(draft: Draft, at: int) -> None:
-    """The response time has passed without an acknowledgement: page all channels of the level and above, notify
-    stakeholders.
-    """
+    """No acknowledgement within the response time: page all channels of the level and above, notify stakeholders."""
     repeats = _due_repeats(draft, at + draft.plan.escalation_time)
     _miss(draft, repeats)
     draft.set(step=max(draft.incident.step, LAST_PLANNED_STEP), breached_at=draft.now)
@@ -126,7 +124,7 @@ def _breach(draft: Draft, at: int) -> None:
 
 
 def _escalate(draft: Draft, at: int) -> None:
-    """No acknowledgement: page the next step. A breach that is due too is the higher step and replaces it."""
+    """No acknowledgement: page the next step, unless a breach is due too."""
     if _is_due(draft, Window.BREACH):
         _miss(draft, 1)
         return
@@ -141,7 +139,7 @@ def _escalate(draft: Draft, at: int) -> None:
 
 
 def _ask_again(draft: Draft, at: int) -> None:
-    """Help was requested and no other person answered: page the next step, and again after the escalation time."""
+    """The request for help is unanswered: page the next step, and again after the escalation time."""
     repeats = _due_repeats(draft, at + draft.plan.escalation_time)
     _miss(draft, repeats)
     draft.arm(Window.HELP, at + (repeats + 1) * draft.plan.escalation_time)
@@ -153,7 +151,7 @@ def _is_due(draft: Draft, window: Window) -> bool:
 
 
 def _due_repeats(draft: Draft, first: int) -> int:
-    """The number of repeats from `first` on that are due too: only the last step is paged."""
+    """The number of repeats from `first` on that are due too; only the last step is paged."""
     return max(0, (draft.now - first) // draft.plan.escalation_time + 1)
 
 
@@ -163,7 +161,7 @@ def _miss(draft: Draft, steps: int) -> None:
 
 
 def _rescue(draft: Draft, _at: int) -> None:
-    """No person was reached. A step that is due too pages anew, with its own rescue window."""
+    """No person was reached: page a fallback, unless a step is due, which has a rescue of its own."""
     steps = (Window.ESCALATE, Window.BREACH, Window.HELP)
     if not (draft.incident.page.delivered or any(_is_due(draft, each) for each in steps)):
         rescue(draft)
