@@ -89,13 +89,13 @@ class Window(StrEnum):
     REACH = "reach"
     """The earliest pending step of a person's `reach` is due."""
     HANDOFF = "handoff"
-    """The first paged person's shift ends: the next person on call is paged too."""
+    """The earliest end of a paged person's shift: the next person on call is paged too."""
     FOLLOW_UP = "follow_up"
     """The earliest follow-up action is due."""
     DUTY = "duty"
     """A reminder of a duty with a deadline (`receiver.core.duties`): a checklist's time limit, a report to file."""
     TRAINING = "training"
-    """A person must be told about training that is due or overdue (`receiver.core.training`)."""
+    """A reminder of training that is due or overdue (`receiver.core.training`)."""
     REVISION = "revision"
     """The revised report is due. A closed incident has only this window, FOLLOW_UP, NOTICE and DUTY."""
 
@@ -155,7 +155,6 @@ class Reason(StrEnum):
     HANDED_OVER = "handed_over"
     APPROVED = "approved"
     UPDATE_DUE = "update_due"
-    """The next status update is due soon."""
     WAITS = "waits"
     """An external notice waits for approval."""
     STILL_WAITS = "still_waits"
@@ -360,7 +359,6 @@ class Incident(Struct, frozen=True):
     updated_at: Instant | None = None
     """When the last status update was sent."""
     entries: int = 0
-    """The length of the timeline."""
     sequence: int = 0
     """The number of notifications planned so far."""
     version: int = 0
@@ -589,7 +587,6 @@ class Fact(StrEnum):
     """Whose training is due soon or overdue."""
     REPORT_FILED = "report_filed"
     FILE_ATTACHED = "file_attached"
-    """A file was attached as evidence."""
     FILE_REDACTED = "file_redacted"
     """Its content was removed; its record stays."""
     HOLD_PLACED = "hold_placed"

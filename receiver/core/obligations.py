@@ -146,7 +146,7 @@ def record(draft: Draft, action: FileReport | JudgeObligation) -> None:
 
 
 def _file(draft: Draft, action: FileReport) -> None:
-    """Record that a report was filed. Raises RefusedError."""
+    """Raises RefusedError."""
     report = _find(draft, action.obligation, action.stage)
     filed_at = draft.now if action.filed_at is None else action.filed_at
     if filed_at > draft.now:
@@ -188,7 +188,7 @@ def _find(draft: Draft, obligation: str, stage: str) -> OwedReport:
 
 
 def _judge(draft: Draft, action: JudgeObligation) -> None:
-    """Record a person's decision on whether an obligation applies. Raises RefusedError."""
+    """Raises RefusedError."""
     names = [each.name for each in draft.context.policy_version.policy.reporting_obligations]
     if action.obligation not in names:
         has = ", ".join(names) or "none"

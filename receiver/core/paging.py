@@ -14,10 +14,10 @@ from rules.channel_types import ChannelFacts
 from rules.policy import SECOND
 
 RESCUE_AFTER = 60 * SECOND
-"""A page that has reached no person by then (or a fifth of the escalation time) goes to the next fallback."""
+"""Microseconds until an unreached page takes the next fallback; a fifth of the escalation time if shorter."""
 
 RECEIPT_AFTER = 90 * SECOND
-"""The same for an accepted page whose receipt may still come (or three tenths of the escalation time)."""
+"""The same for an accepted page whose receipt may still come; three tenths of the escalation time if shorter."""
 
 LAST_PLANNED_STEP = 2
 """Step 2 is the breach: every channel of the level and above. Later steps repeat it."""

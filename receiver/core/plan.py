@@ -287,7 +287,6 @@ class DecisionContext(Struct, frozen=True):
         return tuple(Target(name, address) for address in dict.fromkeys(self._addresses(name, reference)))
 
     def _addresses(self, name: str, recipient: str) -> tuple[str, ...]:
-        """The addresses on a channel that a recipient stands for."""
         channel = self.channel(name)
         if channel is None or not recipient.startswith(REFERENCE):
             return (recipient,)

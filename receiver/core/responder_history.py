@@ -75,8 +75,7 @@ class ResponseTime(Struct, frozen=True):
 
     began_at: Instant
     outcome: str = "running"
-    """`kept`: answered in time; `breached`; `over`: resolved or silenced first; `running`; `unknown`: entries missing.
-    """
+    """`kept`: answered in time; `breached`; `over`: resolved or silenced first; `running`; `unknown`: a gap."""
     ended_at: Instant | None = None
     """When it was answered, breached, or over."""
     by: str = ""

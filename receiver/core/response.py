@@ -216,7 +216,6 @@ class ApprovedReport(Struct, frozen=True):
     version: int
     """From 1, without gaps."""
     by: str
-    """Who approved it."""
     at: Instant
     sha256: str
     """SHA-256 of its content (`receiver.reports.frozen`), 64 hexadecimal digits."""
@@ -242,7 +241,6 @@ class PendingReach(Struct, frozen=True):
     """A later step of a person's `reach`."""
 
     person: str
-    """The policy's person."""
     step: int
     """The index into their `reach`, from 0."""
     due_at: Instant
@@ -282,7 +280,6 @@ class Before(Struct, frozen=True):
     """The state that an answer ended, kept so that the answer can be undone."""
 
     by: str
-    """Who answered."""
     at: Instant
     windows: Mapping[str, Instant]
     """The windows that the answer ended."""
@@ -352,11 +349,9 @@ class Response(Struct, frozen=True):
     filings: tuple[Filing, ...] = ()
     """Reports filed with authorities, in the order of recording; the first for a stage counts."""
     files: tuple[EvidenceFile, ...] = ()
-    """Files attached as evidence, in order."""
     holds: tuple[LegalHold, ...] = ()
     """Legal holds, in the order in which they were placed; also the released ones."""
     reports: tuple[ApprovedReport, ...] = ()
-    """The approved versions of its report, in order."""
     kept_open: int = 0
     """How often it could not close because a required item was missing (`receiver.core.closing`)."""
     signed_off_by: str = ""

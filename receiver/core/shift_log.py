@@ -196,7 +196,6 @@ def _since(roster: Roster, now: Instant, last: ShiftEntry | None, looked_at: Ins
 
 
 def _edges(roster: Roster) -> list[int]:
-    """All begins and ends of shifts and gaps."""
     pieces: list[Shift | Gap] = [*roster.shifts, *roster.gaps]
     return [edge for each in pieces for edge in (each.starts, each.ends)]
 

@@ -48,8 +48,6 @@ def is_aged(since: Instant, now: Instant) -> bool:
 
 
 class _Place(Generic[Item]):
-    """A place in the queue."""
-
     __slots__ = ("is_taken", "item", "key", "since", "weight")
 
     def __init__(self, item: Item, key: str, since: Instant, weight: int) -> None:
