@@ -1,6 +1,6 @@
-"""What alerts do to an incident: open it, join it, worsen it, recover it. Repeats do nothing.
+"""Effects of alerts on an incident: they open it, join it, raise its level, let it recover. Repeats change nothing.
 
-A payload says nothing about alerts it does not list: absence is never resolution (CONTRACTS A.1).
+Absence from a payload never resolves an alert (CONTRACTS A.1).
 """
 
 from collections.abc import Mapping, Sequence
@@ -34,15 +34,15 @@ from rules.policy import EMERGENCY, INFORMATIONAL
 from rules.reserved import FAIL_THROUGH, MARK
 
 WHERE_LIMIT = 60
-"""Characters of a system's name in a title."""
+"""Maximum characters of a system's name in a title."""
 TITLE_LIMIT = 160
-"""Characters of an alert's summary that become the incident's title."""
+"""Maximum characters of an incident's title."""
 
 
 def receive(
     incident: Incident | None, event: AlertsReceived, known: Mapping[str, Alert], now: Instant, context: DecisionContext
 ) -> Effects:
-    """Decide on received alerts. `known` are the stored alerts with the fingerprints that the event names."""
+    """Decide on received alerts. `known`: the stored alerts with the event's fingerprints."""
     hearing = Hearing(
         now, event.source, event.told_by, event.peers_differ, context.is_blind(event.source), context.cluster
     )
@@ -60,7 +60,7 @@ def receive(
 
 
 def loses_title(incident: Incident, event: Event, known: Mapping[str, Alert]) -> bool:
-    """Whether the event may end the alert that the title names, and names no other that fires to take its place."""
+    """Whether the event may end the alert that the title names, and names no other firing alert to take its place."""
     told = [each for each in event.alerts if each.fingerprint in known] if isinstance(event, AlertsReceived) else []
     if any(each.firing and known[each.fingerprint].firing for each in told) or sum(incident.firing) < 2:
         return False
@@ -70,7 +70,7 @@ def loses_title(incident: Incident, event: Event, known: Mapping[str, Alert]) ->
 
 
 def pass_echo_window(draft: Draft) -> None:
-    """The window of held alerts has passed: what was last told of those that are due is believed."""
+    """Held alerts whose window has passed take the state that was last told of them."""
     held = _held(draft)
     due = {name: each for name, each in held.items() if (each.held_until or 0) <= draft.now}
     if due:
@@ -84,7 +84,7 @@ def pass_echo_window(draft: Draft) -> None:
 
 
 def take_listing(draft: Draft, event: EchoesListed) -> bool:
-    """What Alertmanager lists of held alerts; returns whether anything changed."""
+    """Apply Alertmanager's list to the held alerts; returns whether anything changed."""
     held = _held(draft)
     after = {name: fires(each, draft.now, proved=True) for name, each in held.items() if name in event.listed}
     after |= {name: is_over(each) for name, each in held.items() if name in event.unlisted}
@@ -98,7 +98,7 @@ def _held(draft: Draft) -> dict[str, Alert]:
 
 
 def _settle(draft: Draft, held: Mapping[str, Alert], after: Mapping[str, Alert], why: str) -> None:
-    """What was held is known by now."""
+    """Apply the known states of held alerts; `why` is for the timeline."""
     believed = sum(each.firing and not held[name].firing for name, each in after.items())
     if believed:
         draft.enter(Fact.ECHO_BELIEVED, alerts=believed, why=why)
@@ -106,7 +106,6 @@ def _settle(draft: Draft, held: Mapping[str, Alert], after: Mapping[str, Alert],
 
 
 def _take(draft: Draft, news: News, *, truncated: bool = False) -> None:
-    """What news do to an incident that exists."""
     before = draft.incident
     _count(draft, news)
     _hold(draft, news)
@@ -123,7 +122,7 @@ def _take(draft: Draft, news: News, *, truncated: bool = False) -> None:
 
 
 def _with_known_starts(received: Sequence[Alert], known: Mapping[str, Alert]) -> list[Alert]:
-    """An alert whose sender tells no start, and that is known as firing, goes on: it is not told again as a new one."""
+    """A firing alert whose sender gives no start keeps its stored start: it is no new episode."""
     found = []
     for alert in received:
         old = known.get(alert.fingerprint)
@@ -133,7 +132,7 @@ def _with_known_starts(received: Sequence[Alert], known: Mapping[str, Alert]) ->
 
 
 def _heeded(draft: Draft, news: News) -> News:
-    """The news of alerts that have a level; of the others the timeline tells."""
+    """The news of alerts above level 0; the others are noted in the timeline."""
     note_unheeded(draft, [each for each in (*news.fired, *news.cleared, *news.flashed) if not each.level])
     sorts = (news.fired, news.cleared, news.flashed)
     fired, cleared, flashed = (tuple(each for each in some if each.level) for some in sorts)
@@ -141,7 +140,7 @@ def _heeded(draft: Draft, news: News) -> News:
 
 
 def _repeat(incident: Incident | None, event: AlertsReceived, now: Instant, context: DecisionContext) -> Effects:
-    """Nothing new, and nothing is written; but that it is still heard of, now and then."""
+    """Without news only the time of hearing is stored, at intervals."""
     fires = any(alert.firing for alert in event.alerts)
     if incident is None or not (fires and incident.is_heard and is_worth_noting(incident, now)):
         return Effects()
@@ -152,7 +151,6 @@ def _repeat(incident: Incident | None, event: AlertsReceived, now: Instant, cont
 
 
 def _open(event: AlertsReceived, news: News, now: Instant, context: DecisionContext) -> Effects:
-    """Open an incident for what fired; of what only flashed, for an emergency, or for what is worse than what fires."""
     opening = _opening(news)
     if not opening:
         return Effects()
@@ -183,14 +181,16 @@ def _open(event: AlertsReceived, news: News, now: Instant, context: DecisionCont
 
 
 def _opening(news: News) -> tuple[Alert, ...]:
-    """What opens an incident; alerts of level 0 only where nothing else does."""
+    """The alerts that open an incident: those that fired (of level 0 only if there are no others), and flashed ones
+    that are an emergency or worse than all that fired.
+    """
     fired = tuple(each for each in news.fired if each.level)
     least = min(EMERGENCY, 1 + max((each.level for each in fired), default=EMERGENCY))
     return (*fired, *(each for each in news.flashed if each.level >= least)) or news.fired
 
 
 def _count(draft: Draft, news: News) -> None:
-    """Keep the alerts, the number firing at each level, and the rules that fired."""
+    """Store the alerts, and what the incident counts of them."""
     firing = list(draft.incident.firing)
     rules = dict(draft.incident.rules)
     for level in filter(None, news.level_before.values()):
@@ -210,14 +210,14 @@ def _count(draft: Draft, news: News) -> None:
 
 
 def _keep_window(draft: Draft, held: Sequence[Alert]) -> Instant:
-    """Keep the window at the first of all that is to be believed; returns when the first of these is."""
+    """Keep the echo window at the earliest `held_until` of all; returns the earliest of `held`."""
     until = min(each.held_until or draft.now for each in held)
     draft.arm(Window.ECHO, min(until, draft.incident.windows.get(Window.ECHO, until)))
     return until
 
 
 def _hold(draft: Draft, news: News) -> None:
-    """Say what is held and dropped, and keep the window at the first that is to be believed."""
+    """Enter what is held, dropped and moved; keep the echo window."""
     if news.held:
         until = _keep_window(draft, news.held)
         draft.enter(Fact.ECHO_HELD, rule=news.held[0].rule, alerts=len(news.held), until=until)
@@ -237,7 +237,7 @@ def _hold(draft: Draft, news: News) -> None:
 
 
 def _fire(draft: Draft, news: News, before: Incident) -> None:
-    """New alerts in an incident that exists: does this worsen it?"""
+    """Apply alerts that fired to an existing incident."""
     top = max(news.fired, key=lambda alert: alert.level)
     if before.recorded_only:
         heed(draft, news.fired, top, title_of(top))
@@ -253,9 +253,9 @@ def _fire(draft: Draft, news: News, before: Incident) -> None:
     _say_doubts(draft, news)
     if before.state is State.RESOLVED:
         recur(draft, Reason.RECURRED, {"summary": title_with_value(top)})
-        flap(draft, news.fired)  # from now on it resolves only when it was clear for long
+        flap(draft, news.fired)  # if it flaps, it must be clear for longer before it resolves
         return
-    lift_silence(draft)  # what is silenced is not told of: this is not
+    lift_silence(draft)  # a silenced alert sends no webhook, so this one is not silenced
     if not rose and not new_rules and not before.is_paused and flap(draft, news.fired):
         return
     if before.recovery is not Recovery.NONE:
@@ -272,7 +272,7 @@ def _fire(draft: Draft, news: News, before: Incident) -> None:
 
 
 def _asks_who_was_told(alert: Alert) -> bool:
-    """It says that an emergency fires and Tocsin may have told nobody; whoever acknowledged has been told."""
+    """Whether it only asks if Tocsin told of an emergency. An acknowledgement answers that, and stays valid."""
     return alert.labels.get("alertname") == FAIL_THROUGH and MARK in alert.annotations
 
 
@@ -284,15 +284,13 @@ def _rise(draft: Draft, top: Alert) -> None:
 
 
 def _retell(draft: Draft, fired: Sequence[Alert]) -> None:
-    """Nothing of what it was about fires any more: what it is about now is told from here on."""
+    """Take title and labels from the alerts that fire now, as no earlier one does."""
     if not draft.incident.declared:
         draft.set(title=title_of(max(fired, key=lambda alert: alert.level)), labels=_identity_labels(fired))
 
 
 def _keep_name_true(draft: Draft, news: News) -> None:
-    """What its title or its labels name has cleared, and others still fire: they name the worst of those that are
-    known, and what these share.
-    """
+    """If the alerts behind title or labels have cleared, name the worst known one that fires and the shared labels."""
     after = {**draft.known, **{each.fingerprint: each for each in news.kept}}
     left = [each for each in after.values() if each.firing and each.level]
     if not (news.cleared and left):
@@ -308,7 +306,9 @@ def _keep_name_true(draft: Draft, news: News) -> None:
 
 
 def _flash(draft: Draft, flashed: Sequence[Alert], before: Incident) -> None:
-    """It fired and cleared between two notifications: told; a worse level is danger, and an emergency is confirmed."""
+    """Apply alerts that fired and cleared between two webhooks: a higher level is new danger, and an emergency reopens
+    a resolved incident.
+    """
     top = max(flashed, key=lambda alert: alert.level)
     _say_flash(draft, flashed)
     words = {"rule": top.rule, "summary": title_with_value(top)}
@@ -335,7 +335,7 @@ def _say_flash(draft: Draft, flashed: Sequence[Alert]) -> None:
 
 
 def _join(draft: Draft, news: News, new_rules: Sequence[str], before: Incident) -> None:
-    """Another alert, or another rule at no higher level: the threads hear of it; new channels are paged."""
+    """A further alert, or a further rule at no higher level: tell the threads and page the plan's new channels."""
     first = news.fired[0]
     words = {"rule": first.rule, "alerts": str(len(news.fired)), "summary": title_with_value(first)}
     fact, reason = Fact.ALERT_JOINED, Reason.ALERT_JOINED
@@ -343,9 +343,9 @@ def _join(draft: Draft, news: News, new_rules: Sequence[str], before: Incident) 
         fact, reason = Fact.RULE_JOINED, Reason.RULE_JOINED
         words["rule"] = ", ".join(dict.fromkeys(new_rules))
     elif before.recovery is not Recovery.NONE:
-        reason = Reason.FIRED_AGAIN  # no other was firing that it could be further to
+        reason = Reason.FIRED_AGAIN  # no other alert was firing
     draft.enter(fact, **words)
-    if draft.incident.type != NOT_WIRED:  # on a first install there are dozens: its page lists them
+    if draft.incident.type != NOT_WIRED:  # a first install has dozens; the incident's page lists them
         tell_threads(draft, Kind.NOTICE, reason, words)
     if draft.incident.state is State.OPEN:
         planned = draft.context.policy_version.plan(before).channels
@@ -353,7 +353,6 @@ def _join(draft: Draft, news: News, new_rules: Sequence[str], before: Incident) 
 
 
 def _fire_again(draft: Draft, summary: str) -> None:
-    """It fired again before its recovery was believed."""
     draft.disarm(Window.VERIFY, Window.CONFIRM_REMINDER)
     draft.set(recovery=Recovery.NONE, recovered_at=None, confirmed_by=())
     draft.enter(Fact.FIRED_AGAIN, summary=summary)
@@ -362,7 +361,7 @@ def _fire_again(draft: Draft, summary: str) -> None:
 
 
 def _clear(draft: Draft, news: News, *, truncated: bool) -> None:
-    """Of a truncated group more may fire than we know: the last clearing known proves nothing then."""
+    """In a truncated group unlisted alerts may fire: its clearing proves no recovery."""
     last = max(news.cleared, key=_cleared_at)
     if _cleared_at(last)[0] >= (draft.incident.cleared_at or 0):
         cleared_at = min(_cleared_at(last)[0], draft.now)  # the sender's clock may be ahead of ours
@@ -376,7 +375,7 @@ def _clear(draft: Draft, news: News, *, truncated: bool) -> None:
 
 
 def _cleared_at(alert: Alert) -> tuple[Instant, bool]:
-    """When, and at one time the twin is the later."""
+    """Sort key: time of the end; at equal times the twin is the later."""
     return alert.ended_at or alert.starts_at, alert.twin
 
 
@@ -405,20 +404,20 @@ def title_of(alert: Alert) -> str:
 
 
 def title_with_value(alert: Alert) -> str:
-    """What this alert says, with its value where it tells one."""
+    """The title of this alert, with its value if it has one."""
     title, value = title_of(alert), measured(alert)
     return title if is_told(value, title) else f"{title}: {value}"
 
 
 def _where(labels: Mapping[str, str], said: str) -> str:
-    """Which SLO, and which system: the first thing that whoever is woken wants to know."""
+    """SLO and system, unless `said` names them: the responder needs these first."""
     slo, system = (" ".join(labels.get(name, "").split())[:WHERE_LIMIT] for name in ("slo", "system"))
     told = f" ({slo})" if slo and slo not in said else ""
     return f"{told} on {system}" if system and system not in said else told
 
 
 def _identity_labels(alerts: Sequence[Alert]) -> dict[str, str]:
-    """The labels that all of the alerts share."""
+    """The labels that all alerts share."""
     shared = dict(alerts[0].labels)
     for alert in alerts[1:]:
         shared = {name: value for name, value in shared.items() if alert.labels.get(name) == value}

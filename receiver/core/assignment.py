@@ -1,8 +1,8 @@
-"""The first minutes: acknowledging and assessing have time limits of their own (guide: initial_response), and
-an incident has an owner, who may hand it over: to somebody whom Tocsin knows, because a slip of the pen would leave it
-with nobody.
+"""Time limits of acknowledgement and assessment (guide: initial_response), and the incident's owner and roles.
 
-A limit never tightens the response time. What is overdue is recorded and told to the internal stakeholders.
+An incident is handed over only to a person whom Tocsin knows: a misspelt name would leave it without an owner.
+
+A limit never shortens the response time. What is overdue is recorded and told to the internal stakeholders.
 """
 
 from difflib import get_close_matches
@@ -16,11 +16,11 @@ from receiver.core.response import Deed
 from rules.durations import as_spelled, in_words
 
 NAMED = 12
-"""People whom a refusal names; of the others it gives the number."""
+"""Maximum names in a refusal; the others are counted."""
 
 
 def begin_assessment(draft: Draft) -> None:
-    """Somebody has acknowledged: from then on the severity assessment's time runs, unless it is done."""
+    """Start the assessment's limit at the acknowledgement, unless it is done."""
     limit, since = draft.plan.assess_within, draft.incident.acknowledged_at
     if limit is None or since is None or draft.incident.response.assessed_at is not None:
         return
@@ -29,16 +29,16 @@ def begin_assessment(draft: Draft) -> None:
 
 
 def note_assessment(draft: Draft, change: Change) -> None:
-    """Whoever says the level or an impact has assessed it."""
+    """A change of level or impact counts as the assessment."""
     if change.level is not None or any("impact" in name.lower() for name in change.facts):
         draft.respond(assessed_at=draft.now)
         draft.disarm(Window.ASSESS_LIMIT)
 
 
 def miss_acknowledgement(draft: Draft, _at: int) -> None:
-    """Nobody acknowledged within the limit. Who has just heard of the breach need not hear of this too.
+    """The incident is unacknowledged at the limit. Stakeholders who were told of the breach are not told of this.
 
-    Where the level was lowered to one without the limit, its response time holds.
+    Does nothing if the level was lowered to one without the limit: then only its response time applies.
     """
     if draft.plan.acknowledge_within is None:
         return
@@ -49,7 +49,7 @@ def miss_acknowledgement(draft: Draft, _at: int) -> None:
 
 
 def miss_assessment(draft: Draft, _at: int) -> None:
-    """Acknowledged, and nobody has said how bad it is."""
+    """The incident is acknowledged, and its severity not assessed within the limit."""
     words = {"what": "severity assessment", "limit": _limit(draft, draft.plan.assess_within or 0)}
     draft.enter(Fact.OVERDUE, what=words["what"], limit=f"(limit {words['limit']})")
     tell_internal(draft, Kind.REMINDER, Reason.OVERDUE, words)
@@ -60,7 +60,7 @@ def _limit(draft: Draft, micros: int) -> str:
 
 
 def hand_over(draft: Draft, action: Handover) -> None:
-    """Another person has it from now on. Raises RefusedError."""
+    """Make another person the owner. Raises RefusedError."""
     incident = draft.incident
     if incident.state is State.CLOSED:
         raise RefusedError("the incident is closed")
@@ -76,8 +76,8 @@ def hand_over(draft: Draft, action: Handover) -> None:
 
 
 def _known(draft: Draft, name: str, by: str) -> str:
-    """The person of that name, as Tocsin spells it: one of the policy's people, of who may log in, of who has had to do
-    with the incident, or who says it. Where nobody is known by name, whoever it is. Raises RefusedError.
+    """The person's name as Tocsin spells it: of the policy, the logins, those involved in the incident, or `by`.
+    Without `known_names`, any name is accepted. Raises RefusedError.
     """
     names = draft.context.known_names
     if not names:
@@ -94,7 +94,7 @@ def _known(draft: Draft, name: str, by: str) -> str:
 
 
 def assign(draft: Draft, action: Assign) -> None:
-    """Somebody takes a role, or gives it back. Raises RefusedError."""
+    """Give a role to a person; empty `to`: take it from its holder. Raises RefusedError."""
     incident, known = draft.incident, [each.name for each in draft.context.policy_version.policy.roles]
     holder = incident.response.roles.get(action.role, "")
     if incident.state is State.CLOSED:

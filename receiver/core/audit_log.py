@@ -1,8 +1,7 @@
-"""What is kept of everything people do: who, when, from where, what, and whether it was done.
+"""The audit log of what people do: who, when, from where, what, and with which outcome.
 
-Whoever asks the engine for something in a person's name wraps it as `receiver.engine.commands.Asked`; the engine keeps
-a `Ledger` per transaction and appends its audits in that same transaction. Webhooks and timers are not a person's
-doing: they are told in the timeline alone. Pure.
+A caller that acts in a person's name wraps the request as `receiver.engine.commands.Asked`; the engine keeps a `Ledger`
+per transaction and appends its audits in that transaction. Webhooks and timers are in the timeline only. Pure.
 """
 
 from collections.abc import Callable, Collection, Mapping
@@ -17,15 +16,15 @@ from receiver.core.model import Incident, Instant
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Who asks for something, and where from."""
+    """Who makes a request, and from where."""
 
     who: str
-    """As we know them, whatever name they act under."""
+    """The person as Tocsin knows them, even if they act under another name."""
     via: str
     """api, console, local, slack, sms, phone, link, pagerduty."""
     address: str = ""
     reference: str = ""
-    """What a provider calls the request, where it may come twice: it is carried out once."""
+    """The provider's id of a request that may arrive twice: it is carried out once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,20 +38,20 @@ class Audit:
     action: str
     """acknowledge, resolve … login, reload."""
     incident: str = ""
-    """Number and id; empty: it concerned none."""
+    """Number and id; empty: none."""
     outcome: str = "done"
-    """done, or why not."""
+    """done, or the reason of the refusal."""
     data: Mapping[str, str] = field(default_factory=dict)
-    """What was said with it."""
+    """The action's fields, as text."""
     reference: str = ""
 
 
 UNSAID = frozenset({"key", "document", "upload", "withdrawn"})
-"""Fields of an action that the log leaves out: what is only for us, and a whole report, whose hash it has."""
+"""Fields of an action that the log omits: internal ones, and a report's text, whose hash it has."""
 
 
 class Ledger:
-    """The audits of one transaction. `seen`: references that were carried out before."""
+    """The audits of one transaction. `seen`: references carried out before."""
 
     def __init__(self, seen: Collection[str], now: Instant) -> None:
         self._seen = set(seen)
@@ -60,17 +59,17 @@ class Ledger:
         self._noted: list[tuple[Origin, Declare | Action, str | None, Refusal | None]] = []
 
     def is_repeated(self, origin: Origin) -> bool:
-        """Whether this very request was carried out already."""
+        """Whether this request was carried out already."""
         return origin.reference in self._seen
 
     def note(self, origin: Origin, done: Declare | Action, incident_id: str | None, refusal: Refusal | None) -> None:
-        """Somebody did this to that incident, or tried to."""
+        """Note an action on an incident, carried out or refused."""
         if origin.reference:
             self._seen.add(origin.reference)
         self._noted.append((origin, done, incident_id, refusal))
 
     def audits(self, incident: Callable[[str], Incident | None]) -> list[Audit]:
-        """What goes into the log; `incident` gives the incidents as they are written (numbered)."""
+        """The entries for the log; `incident` returns an incident as stored (numbered)."""
         return [
             audit_of(
                 origin,
@@ -93,7 +92,7 @@ def audit_of(
     outcome: str = "done",
     data: Mapping[str, str] | None = None,
 ) -> Audit:
-    """The entry of something that somebody asked for."""
+    """The audit entry of a request."""
     return Audit(at, origin.who, origin.via, origin.address, action, incident, outcome, data or {}, origin.reference)
 
 
@@ -102,7 +101,7 @@ def _name(incident: Incident | None) -> str:
 
 
 def _said(done: Declare | Action) -> dict[str, str]:
-    """The words of an action, by field; what was left empty is left out."""
+    """The action's non-empty fields, as text."""
     said: dict[str, str] = {}
     for field_name, value in asdict(done).items():
         if isinstance(value, Mapping):

@@ -1,6 +1,6 @@
-"""When a failed message is tried again, and when it is given up. No dice: jitter comes from the id.
+"""When a failed message is retried and when it is given up. Deterministic: jitter is derived from the id.
 
-The schedules themselves are facts of the channel types: `rules.channel_types`.
+The schedules are in `rules.channel_types`.
 """
 
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from rules.policy import SECOND
 
 @dataclass(frozen=True, slots=True)
 class Schedule:
-    """Delays between tries, the last one repeated, and how long to go on; in microseconds."""
+    """Delays between attempts, the last one repeated, and how long to go on; in microseconds."""
 
     delays: tuple[int, ...]
     give_up_after: int
@@ -27,18 +27,18 @@ SCHEDULES: dict[ChannelType, Schedule] = {
     name: Schedule.of(facts.retry_after, facts.give_up_after) for name, facts in CHANNEL_FACTS.items()
 }
 _UNKNOWN = Schedule.of(STEADY, DAY)
-"""For a channel that is gone from the policy."""
+"""For a channel that the policy no longer has."""
 
 
 def schedule_of(facts: ChannelFacts | None) -> Schedule:
-    """The schedule of a channel type; None: the channel is gone, and its type not known any more."""
+    """The schedule of a channel type; None: the policy no longer has the channel, so its type is unknown."""
     return SCHEDULES[facts.name] if facts else _UNKNOWN
 
 
 def retry_delay(schedule: Schedule, identity: str, attempts: int, asked: int | None) -> int:
-    """Microseconds until the next try after `attempts` failed ones, with up to 20 % added as jitter.
+    """Microseconds until the next attempt after `attempts` failed ones, with up to 20 % added as jitter.
 
-    `asked` is what the provider asked for (Retry-After); it is never undercut.
+    `asked`: the provider's Retry-After in microseconds, a minimum.
     """
     delays = schedule.delays
     delay = max(delays[min(max(attempts, 1), len(delays)) - 1], asked or 0)
@@ -46,5 +46,5 @@ def retry_delay(schedule: Schedule, identity: str, attempts: int, asked: int | N
 
 
 def _spread(text: str) -> float:
-    """A number in [0, 1) that looks random and is always the same for the same text."""
+    """A number in [0, 1): a hash of the text."""
     return int.from_bytes(blake2b(text.encode(), digest_size=4).digest()) / 2**32

@@ -1,7 +1,7 @@
-"""Canaries: a marked test message on a schedule proves that a channel's provider can be reached before it matters.
+"""Canaries: marked test messages on a schedule, which prove that a channel's provider can be reached.
 
-What fails is tried again soon; failing twice is an incident like any other, so that others than the broken channel
-hear of it. `receiver.jobs.canary` sends; the last result of each channel is kept in the store, for every replica.
+A failed canary is sent again soon; two failures in a row open an incident, which is told on other channels too.
+`receiver.jobs.canary` sends; the store keeps the last result of each channel, for every replica.
 """
 
 from collections.abc import Sequence
@@ -16,40 +16,40 @@ from rules.reserved import BROKEN
 RULE = "tocsin/canary"
 TYPE = BROKEN
 AGAIN = 5 * MINUTE
-"""Microseconds until a canary that failed is sent again."""
+"""Microseconds until a failed canary is sent again."""
 
 ENOUGH = 2
-"""Failures in a row that make an incident: providers have short bad moments."""
+"""Failures in a row that open an incident; providers have short outages."""
 
 
 @dataclass(frozen=True, slots=True)
 class Canary:
-    """How a channel's canaries fared."""
+    """The results of a channel's canaries."""
 
     tried_at: Instant
     delivered_at: Instant | None = None
-    """The last that got through to everybody."""
+    """When one last reached every recipient."""
     failures: int = 0
-    """In a row, by now."""
+    """In a row, up to now."""
     failing_since: Instant | None = None
     detail: str = ""
     """Why the last one failed."""
 
     @property
     def is_broken(self) -> bool:
-        """Whether it failed often enough to wake somebody."""
+        """Whether it failed often enough for an incident."""
         return self.failures >= ENOUGH
 
 
 def is_due(last: Canary | None, every: int, now: Instant) -> bool:
-    """Whether the next one is due; one whose clock is ahead of ours does not put it off."""
+    """Whether the next one is due. A `tried_at` in the future, by another replica's clock, does not delay it."""
     if last is None or last.tried_at > now:
         return True
     return now - last.tried_at >= (min(AGAIN, every) if last.failures else every)
 
 
 def judge(last: Canary | None, outcomes: Sequence[Outcome], now: Instant) -> Canary:
-    """What the answers of the provider come to. No recipient at all is a failure."""
+    """The result of the provider's answers. No recipient is a failure."""
     failed = [_words(each) for each in outcomes if not isinstance(each, Delivered)]
     if outcomes and not failed:
         return Canary(now, now)
@@ -59,7 +59,7 @@ def judge(last: Canary | None, outcomes: Sequence[Outcome], now: Instant) -> Can
 
 
 def tell(channel: str, before: Canary | None, after: Canary) -> AlertsReceived | None:
-    """The event of a channel that is broken, or whole again; repeats of either change nothing."""
+    """The event that a channel is broken or works again; None: neither. Repeats of either change nothing."""
     was_broken = before is not None and before.is_broken
     since = after.failing_since if before is None or after.failing_since is not None else before.failing_since
     if since is None or not (after.is_broken or was_broken):

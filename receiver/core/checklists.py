@@ -1,7 +1,7 @@
-"""Checklists: procedures attached at the right moment, and who ticked which step when.
+"""Checklists: procedures attached at moments of an incident, and who ticked which step when.
 
-`attach_due` runs at the end of every decision: whatever moved the incident, it carries the checklists of all
-the moments it has been through. Ticking is activity, like a note.
+`attach_due` runs at the end of every decision, so the incident has the checklists of every moment it has reached.
+Ticking is activity, like a note.
 """
 
 from collections.abc import Mapping
@@ -20,7 +20,7 @@ CALLS = "calls"
 
 
 def moments(incident: Incident) -> set[Attach]:
-    """What the incident has come to; a resolve stands for a recovery that nothing measured."""
+    """The moments that the incident has reached; a resolution counts as a recovery, even if none was measured."""
     resolved = incident.state is State.RESOLVED
     reached: dict[Attach, bool] = {
         "opened": True,
@@ -33,7 +33,7 @@ def moments(incident: Incident) -> set[Attach]:
 
 
 def attach_due(draft: Draft) -> None:
-    """Attach what the incident's moments call for and it has not got yet."""
+    """Attach the checklists due at the incident's moments."""
     incident = draft.incident
     if incident.state is State.CLOSED or incident.recorded_only:
         return
@@ -47,7 +47,7 @@ def attach_due(draft: Draft) -> None:
 
 
 def attached(incident: Incident, policy_version: PolicyVersion) -> list[Checklist]:
-    """The incident's checklists, in the order it got them."""
+    """The incident's checklists, in order of attachment."""
     at, calls = incident.response.checklists.attached, incident.response.checklists.calls
     found = sorted(
         (each for each in policy_version.checklists(incident) if each.key in at), key=lambda each: at[each.key]
@@ -56,18 +56,18 @@ def attached(incident: Incident, policy_version: PolicyVersion) -> list[Checklis
 
 
 def steps(incident: Incident, policy_version: PolicyVersion) -> dict[str, str]:
-    """Every step of the incident's checklists: id → words."""
+    """Every step of the incident's checklists: id → text."""
     return {id_: text for checklist in attached(incident, policy_version) for id_, text in checklist.numbered()}
 
 
 def done(incident: Incident, step: str, text: str) -> Done | None:
-    """Who ticked the step; None where nobody did, or the policy meant something else by it then."""
+    """Who ticked the step; None: unticked, or ticked when the policy had another text for it."""
     found = incident.response.checklists.done.get(step)
     return found if found is not None and found.text == text else None
 
 
 def next_steps(incident: Incident, policy_version: PolicyVersion) -> list[str]:
-    """What is still to do, the next first."""
+    """The texts of the open steps, the next first."""
     return list(
         dict.fromkeys(
             text for id_, text in steps(incident, policy_version).items() if done(incident, id_, text) is None
@@ -76,7 +76,7 @@ def next_steps(incident: Incident, policy_version: PolicyVersion) -> list[str]:
 
 
 def tick(draft: Draft, action: Tick) -> None:
-    """Mark a step as done, or as not done after all. Raises RefusedError."""
+    """Mark a step as done or not done. Raises RefusedError."""
     known = steps(draft.incident, draft.context.policy_version)
     text = known.get(action.step)
     if text is None:
@@ -94,14 +94,14 @@ def tick(draft: Draft, action: Tick) -> None:
 
 
 def tick_acknowledgement(draft: Draft, by: str) -> None:
-    """Who acknowledges has done the steps that ask for it (guide: "Acknowledge incident within response time")."""
+    """Tick the steps that ask for the acknowledgement (guide: "Acknowledge incident within response time")."""
     for id_, text in steps(draft.incident, draft.context.policy_version).items():
         if text.lower().startswith("acknowledge ") and done(draft.incident, id_, text) is None:
             tick(draft, Tick(by, id_))
 
 
 def untick(draft: Draft, step: str, by: str) -> None:
-    """It is not done after all; of a step that the incident has no more, nothing is said."""
+    """Mark a step as not done; a step that the incident no longer has is ignored."""
     if step in steps(draft.incident, draft.context.policy_version):
         tick(draft, Tick(by, step, done=False))
 

@@ -1,8 +1,8 @@
-"""What an alert is to us: its level, rule, type, and the incident it belongs to.
+"""Classification of an alert: its level, rule, type, and the incident it belongs to.
 
-The direction of every doubt: unknown or missing severity means the policy's default, never a drop and
-never a downgrade (DESIGN: Severity, Identity). Strangers use the labels that we compile for things of their own:
-`believed` is the one place that says whose labels mean what, and all that reads such a label reads it there.
+A missing or unknown severity means the policy's default, never a drop or a downgrade (DESIGN: Severity, Identity).
+Foreign alerts may use the labels that Tocsin compiles with another meaning: `believed` alone decides which labels are
+trusted, and all code reads such labels from its result.
 """
 
 import json
@@ -24,19 +24,19 @@ from rules.reserved import COMPILED, MARK, MARKED, NAMES, TWIN, WATCH, WATCHDOG
 from rules.reserved import NOT_WIRED as NOT_WIRED  # noqa: PLC0414 - for `receiver.core.alerts`
 
 OWN_TYPES = NAMES.union(WATCH)
-"""Types of incidents that an alert cannot declare, because we do something of our own about them."""
+"""Types of incidents that an alert cannot declare, because Tocsin handles them specially."""
 
 REASON_OF_ABSENCE = "grafana_state_reason"
 """Annotation of Grafana's alerts that are no longer measured: MissingSeries, NoData, Error, Paused, RuleDeleted,
-Updated. Whatever the reason, nothing was seen to be well."""
+Updated. For none of these reasons was a recovery measured."""
 HEARTBEAT = WATCH[0]
 """The heartbeat among the rules that Tocsin compiles (`rules.self_monitoring`)."""
 
 REMEMBERED = 2000
-"""Characters of an identity whose key is kept at hand; a stranger's may be as long as a body."""
+"""Longest identity, in characters, whose key is cached; a foreign alert's may be as long as a body."""
 
 _canonical = json.JSONEncoder(sort_keys=True).encode
-_quoted = json.encoder.encode_basestring_ascii  # what `_canonical` does with a text, without the way there
+_quoted = json.encoder.encode_basestring_ascii  # the same as `_canonical` of a text, but faster
 
 
 class Received(Struct, frozen=True):
@@ -49,9 +49,9 @@ class Received(Struct, frozen=True):
     ended_at: Instant | None = None
     generator_url: str = ""
     repairs: tuple[str, ...] = ()
-    """What of it could not be read as it was sent, and what it was taken for."""
+    """What could not be read, and how it was interpreted."""
     start_unknown: bool = False
-    """`starts_at` is when it was received: the sender told none that could be read."""
+    """`starts_at` is the time of receipt: the sender gave no readable start."""
 
 
 class Classified(Struct, frozen=True):
@@ -63,7 +63,7 @@ class Classified(Struct, frozen=True):
     source: str
     group_labels: Mapping[str, str]
     believed: Mapping[str, str]
-    """The alert's labels that mean what they say."""
+    """The alert's trusted labels."""
 
     @property
     def why(self) -> tuple[str, ...]:
@@ -72,7 +72,7 @@ class Classified(Struct, frozen=True):
 
 
 def is_compiled_heartbeat(labels: Mapping[str, str]) -> bool:
-    """Whether it is the heartbeat among the rules that Tocsin compiles."""
+    """Whether it is the heartbeat that Tocsin compiles."""
     return labels.get("alertname") == HEARTBEAT
 
 
@@ -84,24 +84,22 @@ def heartbeat_named(policy: Policy, source: str, labels: Mapping[str, str]) -> H
 
 
 def is_heartbeat(policy: Policy, source: str, labels: Mapping[str, str]) -> bool:
-    """Whether the labels are those of an alert that says that alerting lives."""
+    """Whether the labels are those of the compiled heartbeat, or of one that the policy names."""
     return is_compiled_heartbeat(labels) or heartbeat_named(policy, source, labels) is not None
 
 
 def is_watchdog(labels: Mapping[str, str]) -> bool:
-    """Whether the labels are those of an alert of other people's that always fires; unless the policy names it as a
-    heartbeat, it means nothing here.
-    """
+    """Whether it is a foreign alert that always fires: ignored unless the policy names it as a heartbeat."""
     return labels.get("alertname") == WATCHDOG
 
 
 def is_ours(policy_version: PolicyVersion, received: Received) -> bool:
-    """Whether we compiled it: it has our mark, or (an older Tocsin's) names a section and a rule that we know."""
+    """Whether Tocsin compiled it: it has the mark, or (older releases) names a section and a rule of the policy."""
     return received.annotations.get(MARK) == MARKED or _knows(policy_version, received.labels)
 
 
 def believed(policy_version: PolicyVersion, received: Received) -> Mapping[str, str]:
-    """The alert's labels that mean what they say: all of them if it is ours, else those that we do not compile."""
+    """The alert's trusted labels: all if Tocsin compiled it, else those that Tocsin does not compile."""
     labels = received.labels
     if COMPILED.isdisjoint(labels) or is_ours(policy_version, received):
         return labels
@@ -109,45 +107,41 @@ def believed(policy_version: PolicyVersion, received: Received) -> Mapping[str, 
 
 
 def _knows(policy_version: PolicyVersion, labels: Mapping[str, str]) -> bool:
-    """Whether the policy has the rule that the labels name; a twin's type is that of the rule that it follows."""
+    """Whether the policy has the rule that the labels name. A twin is looked up by its type, that of its rule."""
     rule = labels.get("rule", "")
     key = f"{labels.get('section', '')}/{labels.get('incident_type', '') if rule == TWIN else rule}"
     return key in policy_version.rules or key in policy_version.types
 
 
 def _is_twin(labels: Mapping[str, str]) -> bool:
-    """Whether it is a missing-data twin. A metric may have a label `twin` of its own, but no alert that `rule`."""
+    """Whether it is a missing-data twin. A metric may have its own label `twin`, so `rule` must agree."""
     return labels.get("twin") == "true" and labels.get("rule") == TWIN
 
 
 def _is_not_wired(labels: Mapping[str, str]) -> bool:
-    """Whether it is a twin (`rules.missing_data`) whose signal has never been there: one incident tells of all of
-    them.
-    """
+    """Whether it is a twin (`rules.missing_data`) whose signal never existed: all of these share one incident."""
     return _is_twin(labels) and labels.get("seen") == "never"
 
 
 def ignored_by(policy_version: PolicyVersion, received: Received) -> str:
-    """The policy's entry of `ignore` that the alert meets, in words; empty: none. Our own alerts meet none."""
+    """The policy's entry of `ignore` that the alert matches, in words; empty: none. Tocsin's own alerts match none."""
     entry = next((each for each in policy_version.policy.ignore if match(each, received.labels)), ())
     return written(entry) if entry and not is_ours(policy_version, received) else ""
 
 
 def is_ignored(policy_version: PolicyVersion, received: Received) -> bool:
-    """Whether it opens no incident because the policy ignores it. Its end is never ignored: its incident may be older
-    than the policy that does.
-    """
+    """Whether the policy ignores it. An end is never ignored: its incident may be older than the policy's entry."""
     fires = received.ended_at is None and not is_compiled_heartbeat(received.labels)
     return fires and bool(ignored_by(policy_version, received))
 
 
 def is_passed_over(policy_version: PolicyVersion, source: str, received: Received) -> bool:
-    """Whether it opens no incident, whatever it says: a heartbeat, a watchdog that nobody named, or ignored."""
+    """Whether it opens no incident: it is a heartbeat, a watchdog, or ignored."""
     return is_sign_of_life(policy_version, source, received) or is_ignored(policy_version, received)
 
 
 def is_sign_of_life(policy_version: PolicyVersion, source: str, received: Received) -> bool:
-    """Whether it is a heartbeat or a watchdog. What else we compiled is none, whatever it is called or matched by."""
+    """Whether it is a heartbeat or a watchdog. No other alert that Tocsin compiled is, even if its labels match one."""
     labels = received.labels
     if is_compiled_heartbeat(labels):
         return True
@@ -195,20 +189,20 @@ def sort(
     *,
     truncated: bool = False,
 ) -> list[AlertsReceived]:
-    """The events that a webhook's alerts mean, one per incident key; what is passed over means none."""
+    """The events of a webhook's alerts, one per incident key, without those passed over."""
     alerts: dict[str, list[Alert]] = {}
     for each in received:
         if not is_passed_over(policy_version, source, each):
             classified = classify(policy_version, source, group_labels, each)
             alert = classified.alert
-            if ignored_by(policy_version, each):  # its end: for the incident that it may have, and news to nobody else
+            if ignored_by(policy_version, each):  # an end: it updates an existing incident only
                 alert = replace(alert, level=0)
             alerts.setdefault(classified.key, []).append(alert)
     return [AlertsReceived(key, source, tuple(some), truncated) for key, some in alerts.items()]
 
 
 def is_by_signal(key: str, source: str, labels: Mapping[str, str]) -> bool:
-    """Whether the incident of that key is one of a signal: then its alerts are ours, and their label `signal` is."""
+    """Whether the incident of that key is one of a signal: then Tocsin compiled its alerts and their label `signal`."""
     signal = labels.get("signal", "")
     return bool(signal) and key == incident_key((source, labels.get("system", ""), signal))
 
@@ -220,13 +214,13 @@ def incident_key(identity: tuple[str | tuple[tuple[str, str], ...], ...]) -> str
     return digest(parts)
 
 
-@lru_cache(1024)  # a body's alerts mostly share theirs, and repeats come again and again
+@lru_cache(1024)  # most alerts of a body share an identity, and bodies repeat
 def _digest(parts: tuple[str, ...]) -> str:
     return sha256(f"[{', '.join(parts)}]".encode()).hexdigest()
 
 
 def _level(policy_version: PolicyVersion, source: str, rule: str, labels: Mapping[str, str]) -> tuple[int, str, str]:
-    """Level (0: nobody is told; never of a rule or type of the policy), a note where it is a guess, and why."""
+    """Level (0: no notification; never of a rule or type of the policy), a note if it is a guess, and the reason."""
     severity = labels.get("severity", "")
     known = policy_version.severity(source, severity)
     compiled = labels.get("severity_level", "")
@@ -252,7 +246,7 @@ def _ungraded(policy_version: PolicyVersion, received: Received) -> tuple[str, .
 
 
 def _raise(policy_version: PolicyVersion, level: int, impacts: Mapping[str, Impact]) -> tuple[int, tuple[str, ...]]:
-    """The level that the alert's business impact calls for, if that is higher, and why."""
+    """The level, raised if the alert's impacts call for it, and the reason."""
     if not impacts:
         return level, ()
     called_for = impact.level_for(policy_version.policy, impacts.values())
@@ -263,7 +257,7 @@ def _raise(policy_version: PolicyVersion, level: int, impacts: Mapping[str, Impa
 
 
 def _rule(policy_version: PolicyVersion, labels: Mapping[str, str]) -> tuple[str, str, str]:
-    """Rule key, incident type, and why."""
+    """Rule key, incident type, and the reason."""
     declared = labels.get("incident_type", "")
     type_ = "" if declared in OWN_TYPES else declared
     section, name = labels.get("section", ""), labels.get("rule", "")
@@ -279,7 +273,7 @@ def _rule(policy_version: PolicyVersion, labels: Mapping[str, str]) -> tuple[str
 
 
 def _in_words(source: str, group_labels: Mapping[str, str], labels: Mapping[str, str]) -> str:
-    """What tells its incident from others; alerts that agree in it are one incident."""
+    """The identity in words; alerts that agree in it share one incident."""
     group = " ".join(f"{name}={value}" for name, value in group_labels.items())
     if _is_not_wired(labels):
         return "one incident for all signals that were never there"
@@ -293,7 +287,7 @@ def _in_words(source: str, group_labels: Mapping[str, str], labels: Mapping[str,
 def _identity(
     source: str, group_labels: Mapping[str, str], labels: Mapping[str, str]
 ) -> tuple[str | tuple[tuple[str, str], ...], ...]:
-    """Not `groupKey`: it changes when routes are edited, and one alert may reach us through several receivers."""
+    """Not `groupKey`: it changes when routes are edited, and one alert may arrive from several receivers."""
     if _is_not_wired(labels):
         return (source, NOT_WIRED)
     signal = labels.get("signal", "")

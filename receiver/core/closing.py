@@ -1,8 +1,8 @@
-"""When a resolved incident may close: what must be known, done and signed off first, and who hears what is missing.
+"""When a resolved incident may close: required facts, steps and signatures, and reminders of what is missing.
 
-The monitoring ends, and the incident closes if nothing is outstanding. Else it stays open: the owner is reminded, from
-the second time on management too, and it closes as soon as nothing is missing any more. A person with the role for it
-may close it anyway, with a reason.
+When the monitoring ends, the incident closes if nothing is outstanding. Otherwise the owner is reminded, from the
+second reminder on the internal stakeholders too, and it closes as soon as nothing is missing. A person with the role
+for it may close it anyway, with a reason.
 """
 
 import re
@@ -22,17 +22,17 @@ from receiver.on_call.references import whose_name
 SAYS_NOTHING = frozenset(
     ("", "?", "-", "n/a", "na", "none", "not known", "not yet known", "tba", "tbd", "unclear", "unknown")
 )
-"""A fact that says this is not known."""
+"""Values of a fact that mean that it is not known."""
 
 _WHAT_FOLLOWS = re.compile(r' (?:to|of|for|with|")')
-"""Where the name of a thing ends, and what it is about begins."""
+"""Separates the name of a thing from what it is about."""
 
 MOST_STEPS = 3
-"""Open steps of a checklist that are named."""
+"""Maximum open steps of a checklist that are named."""
 
 
 def outstanding(incident: Incident, policy_version: PolicyVersion) -> list[str]:
-    """What keeps the incident from closing, each in words; empty: nothing does."""
+    """What keeps the incident from closing, each in words; empty: nothing."""
     if incident.recorded_only:
         return []
     signature = list(_sign_off(incident)) if _is_to_be_signed(incident, policy_version) else []
@@ -42,7 +42,6 @@ def outstanding(incident: Incident, policy_version: PolicyVersion) -> list[str]:
 
 
 def _unfinished(incident: Incident, policy_version: PolicyVersion) -> list[str]:
-    """The facts and the steps that are missing."""
     terms = policy_version.policy.closing
     if terms.from_level is None or incident.level < terms.from_level:
         return []
@@ -57,7 +56,7 @@ def _unknown(incident: Incident, facts: tuple[str, ...]) -> Iterator[str]:
 
 
 def is_or_are(what: str) -> str:
-    """The lessons learned are not known, the root cause is not; final results to an authority are due."""
+    """The verb for a name: root cause is; lessons learned are; final results to an authority are."""
     called = _WHAT_FOLLOWS.split(what, maxsplit=1)[0]
     named = next((word for word in reversed(called.split()) if not word.endswith("ed")), "")
     return "are" if named.endswith("s") and not named.endswith(("ss", "us", "is")) else "is"
@@ -84,7 +83,7 @@ def _sign_off(incident: Incident) -> Iterator[str]:
 
 
 def wants_sign_off(incident: Incident, policy_version: PolicyVersion) -> bool:
-    """Whether a resolved incident waits for a second person's signature, and maybe for more."""
+    """Whether a resolved incident lacks a second person's signature."""
     return incident.state is State.RESOLVED and _is_to_be_signed(incident, policy_version) and any(_sign_off(incident))
 
 
@@ -94,7 +93,7 @@ def _is_to_be_signed(incident: Incident, policy_version: PolicyVersion) -> bool:
 
 
 def conclude(draft: Draft) -> None:
-    """The monitoring is over: close, or say what is missing."""
+    """Close at the end of the monitoring, or say what is missing."""
     missing = _missing(draft)
     if missing:
         _keep_open(draft, missing)
@@ -103,7 +102,7 @@ def conclude(draft: Draft) -> None:
 
 
 def close_when_complete(draft: Draft) -> None:
-    """It was kept open, and nothing is missing any more."""
+    """Close an incident that was kept open, once nothing is missing."""
     incident = draft.incident
     is_waiting = incident.state is State.RESOLVED and incident.response.kept_open > 0
     if is_waiting and not (incident.is_firing or incident.held or _missing(draft)):
@@ -124,8 +123,9 @@ def _keep_open(draft: Draft, missing: list[str]) -> None:
 
 
 def _can_only_wait(draft: Draft) -> bool:
-    """Whether all that is left are reports to authorities that are not due yet, and the signature after them. Their own
-    clocks remind of those: months may pass until the last one is due.
+    """Whether only reports to authorities that are not due yet, and the signature after them, are missing.
+
+    Reports have their own reminders; the last may be due in months.
     """
     incident, policy_version = draft.incident, draft.context.policy_version
     owed = obligations_outstanding(incident, policy_version.policy)
@@ -134,9 +134,7 @@ def _can_only_wait(draft: Draft) -> bool:
 
 
 def sign_off(draft: Draft, action: SignOff) -> None:
-    """A second person has read it, and says that it may close; of a closed one, what was changed since. Raises
-    RefusedError.
-    """
+    """A second person approves the closing, or the changes of a closed incident. Raises RefusedError."""
     if draft.incident.is_live:
         raise RefusedError(f"the incident is {draft.incident.state}: resolve it first")
     if _is_same(draft, action.by, draft.incident.resolved_by):
@@ -149,14 +147,14 @@ def sign_off(draft: Draft, action: SignOff) -> None:
 
 
 def void_sign_off(draft: Draft) -> None:
-    """Facts changed: what was signed off is not what the incident says now."""
+    """Facts changed since the signature: it no longer applies."""
     if draft.incident.response.signed_off_by:
         draft.enter(Fact.SIGN_OFF_VOID, whom=draft.incident.response.signed_off_by)
         draft.respond(signed_off_by="")
 
 
 def close_anyway(draft: Draft, action: Close) -> None:
-    """A person closes it, although something is missing or the monitoring goes on. Raises RefusedError."""
+    """Close a resolved incident although something is missing or the monitoring goes on. Raises RefusedError."""
     _require_resolved(draft.incident)
     if draft.incident.is_firing or draft.incident.held:
         raise RefusedError("alerts of the incident fire, or may fire: it would be lost to sight")
@@ -177,7 +175,7 @@ def _require_resolved(incident: Incident) -> None:
 
 
 def _is_same(draft: Draft, one: str, other: str) -> bool:
-    """Whether both names are one person's; the policy knows who has several."""
+    """Whether both names are one person's, by the policy or by spelling."""
     policy = draft.context.current.policy
     known = [whose_name(policy, each.strip()) for each in (one, other)]
     is_same_person = known[0] is not None and known[0] == known[1]

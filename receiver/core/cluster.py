@@ -1,4 +1,4 @@
-"""The Alertmanagers that send webhooks here: how long one may still tell what another has told the end of."""
+"""The Alertmanagers that send webhooks: how long after an end a slower peer may send an echo of the firing."""
 
 from msgspec import Struct
 
@@ -8,19 +8,19 @@ from rules.reserved import MARK, MARKED
 
 
 class Cluster(Struct, frozen=True):
-    """The Alertmanagers that send webhooks here, as far as echoes depend on them. Durations in microseconds."""
+    """What echoes depend on in the Alertmanagers that send webhooks. Durations in microseconds."""
 
     peers: int = 2
-    """One peer has no slower one: then nothing is held."""
+    """With 1 there are no echoes, and nothing is held."""
     peer_timeout: int = 15 * SECOND
     """Alertmanager's `--cluster.peer-timeout`."""
     window: int | None = None
-    """How long echoes are held; None: derived from the rest."""
+    """How long possible echoes are held; None: computed from the other fields."""
 
     def echo_window(self, alert: Alert) -> int:
-        """How long after the first word of its end a firing of this alert may be an echo; 0: none is.
+        """Microseconds after its end was first heard in which a firing of this alert may be an echo; 0: it never is.
 
-        Group interval of its route + (peers - 1) x peer timeout + 10 s, and never more than 60 s at level 4.
+        Group interval of its route + (peers - 1) x peer timeout + 10 s; at most 60 s at level 4.
         """
         if self.peers < 2:
             return 0
@@ -30,7 +30,7 @@ class Cluster(Struct, frozen=True):
 
 
 def _group_interval(alert: Alert, waits: int) -> int:
-    """As `rules.outputs.alertmanager_config` writes it; of routes that are not compiled, Alertmanager's default."""
+    """As `rules.outputs.alertmanager_config` writes it; for routes that are not compiled, Alertmanager's default."""
     if alert.annotations.get(MARK) != MARKED:
         return 5 * MINUTE
     at_once = alert.level == EMERGENCY or alert.labels.get("immediate") == "true"

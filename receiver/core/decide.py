@@ -1,8 +1,8 @@
-"""The one place where anything is decided: an incident, an event and an instant give the effects.
+"""The decision function: an incident, an event and an instant give the effects.
 
-The service, the drill, the fault tests and the policy checker all run this function. Who calls it has
-loaded the incident (None where its key has no incident that is not closed) and the stored alerts that
-the event names, and stores the effects in one transaction.
+The service, the drill, the fault tests and the policy checker all call `decide`. The caller loads the incident (None
+if its key has no incident that is not closed) and the stored alerts that the event names, and stores the effects in
+one transaction.
 """
 
 from collections.abc import Mapping
@@ -94,9 +94,9 @@ def decide(
     context: DecisionContext,
     alerts: Mapping[str, Alert] = NO_ALERTS,
 ) -> Effects:
-    """What an event means. `alerts`: the incident's stored alerts that the event concerns, by fingerprint.
+    """Decide on an event. `alerts`: the incident's stored alerts that the event concerns, by fingerprint.
 
-    It concerns those that it names; TimePassed, those that are held as possible echoes.
+    It concerns the alerts that it names; TimePassed concerns those held as possible echoes.
     """
     if incident is not None and context.jumps:
         incident = put_off(incident, context.jumps)
@@ -136,7 +136,7 @@ def decide(
 
 
 def _look(draft: Draft, event: EchoesListed | Silenced | Unheard) -> bool:
-    """What a look at Alertmanager finds; returns whether anything changed."""
+    """Apply what Alertmanager lists, or no longer repeats; returns whether anything changed."""
     match event:
         case EchoesListed():
             is_changed = take_listing(draft, event)
@@ -183,14 +183,14 @@ def _declare(incident: Incident | None, event: Declare, now: Instant, context: D
 
 
 def _unknown_type(name: str, policy_version: PolicyVersion) -> str:
-    """A slip of the pen would page nobody whom the meant type pages."""
+    """The refusal; a misspelt type would not page the recipients of the intended one."""
     near = policy_version.nearest_kind(name)
     meant = f"; did you mean {near}?" if near else "."
     return f"the policy has no incident type and no rule {name}{meant} If the type is new on purpose, say so"
 
 
 def _act(draft: Draft, action: Action) -> Refusal | None:
-    """Carry out what a person wants, or say why not."""
+    """Carry out a person's action, or return why it is refused."""
     try:
         _require_possible(draft.incident, action)
         _carry_out(draft, action)
@@ -237,7 +237,7 @@ def _carry_out(draft: Draft, action: Action) -> None:
 
 
 def _work(draft: Draft, action: ResponseAction) -> None:
-    """What people do beside the states. Raises RefusedError."""
+    """Carry out a ResponseAction. Raises RefusedError."""
     match action:
         case Tick():
             tick(draft, action)
@@ -266,7 +266,7 @@ def _work(draft: Draft, action: ResponseAction) -> None:
 
 
 def _require_possible(incident: Incident, action: Action) -> None:
-    """Raises RefusedError where the incident stands against it."""
+    """Raises RefusedError if the incident's state does not allow the action."""
     state = incident.state
     if isinstance(action, Acknowledge | Escalate | Withdraw | GiveBack | Undo | Resolve) and not incident.is_live:
         raise RefusedError(f"the incident is {state} already")
@@ -290,7 +290,7 @@ def _require_possible(incident: Incident, action: Action) -> None:
 
 
 def _is_expected(incident: Incident, action: Acknowledge | Escalate | GiveBack | Resolve) -> bool:
-    """Whether the incident is as the person saw it. A call for help is answered as a page of an open incident is."""
+    """Whether the state is the one that the person saw. A call for help is answered like an open incident."""
     is_answer = isinstance(action, Acknowledge | Escalate) and action.expects is State.OPEN and incident.wants_answer
     return is_answer or action.expects in {None, incident.state}
 
@@ -305,7 +305,7 @@ def _why_not_over(incident: Incident) -> str:
 
 
 def _resolve(draft: Draft, by: str, note: str) -> None:
-    """Resolve, or count the first of the persons that the level asks for."""
+    """Resolve, or record a confirmation if the level asks for further persons."""
     confirmed = tuple(dict.fromkeys((*draft.incident.confirmed_by, by)))
     draft.set(confirmed_by=confirmed)
     if len(confirmed) < draft.plan.confirmations:
@@ -328,8 +328,8 @@ def _change(draft: Draft, change: Change) -> None:
         draft.enter(Fact.CHANGED, change.by, field=name, value=value, reason=change.reason)
     if level != before:
         reason = change.reason or "the impact calls for it"
-        if level > before or not draft.incident.is_paused:  # what pauses goes on pausing at a lower level
-            lift_silence(draft)  # an emergency's silence may pause what it becomes: the next look says
+        if level > before or not draft.incident.is_paused:  # a pause continues at a lower level
+            lift_silence(draft)  # it may pause the incident at its new level: the next check decides
         draft.set(level=level)
         draft.enter(Fact.CHANGED, change.by, field="level", before=before, value=level, reason=reason)
         if level > before:
@@ -338,7 +338,7 @@ def _change(draft: Draft, change: Change) -> None:
 
 
 def _be_active(draft: Draft) -> None:
-    """A person is at work: the acknowledgement holds on, and the others may want to know."""
+    """Human activity renews the acknowledgement, and calls for an update of a live incident that is not recovering."""
     renew_acknowledgement(draft)
     if draft.incident.is_live and draft.incident.recovery is Recovery.NONE:
         updates.request_update(draft)

@@ -1,4 +1,4 @@
-"""What the fate of a message means: it is done, tried again, or given up and its fallback told."""
+"""What follows from a message's outcome: it is done, retried, or given up, and then its fallback is notified."""
 
 from msgspec.structs import replace
 
@@ -29,12 +29,12 @@ def settle(draft: Draft, event: Reported) -> Notification:
 
 
 def _may_have_left(event: Reported) -> bool:
-    """False: it was certainly not sent, neither now nor before."""
+    """False: it was certainly never sent."""
     return not isinstance(event.outcome, Overtaken | Rejected) or event.notification.attempts > 0
 
 
 def learn(draft: Draft, news: Bounced | Arrived) -> Notification | None:
-    """A provider's later news of a message; returns it in its new form, None: that was known."""
+    """Apply a provider's later report on a message; returns its new form, None: nothing new."""
     match news:
         case Bounced(notification, reason):
             return _bounce(draft, notification, reason)
@@ -43,20 +43,20 @@ def learn(draft: Draft, news: Bounced | Arrived) -> Notification | None:
 
 
 def _bounce(draft: Draft, notification: Notification, reason: str) -> Notification | None:
-    """What was only accepted is given up after all. None: a receipt proved it, or it was settled otherwise."""
+    """Give up an accepted notification. None: a receipt or another outcome came first."""
     if notification.status is not Status.ACCEPTED:
         return None
     page = draft.incident.page
     if notification.reached_at is not None and _is_of_this_alarm(draft, notification):
         draft.set(reached=max(0, draft.incident.reached - 1))
     if notification.reached_at is not None and notification.page == page.serial:
-        # Nobody knows which message counted: the rescue clock may run once too often.
+        # If another message reached a person too, the rescue runs once more than needed.
         draft.set(page=replace(page, delivered=False))
     return replace(_give_up(draft, notification, reason), reached_at=None)
 
 
 def _arrive(draft: Draft, notification: Notification, reference: str, receipt: str) -> Notification | None:
-    """News that a provider has it, or that it arrived. None: that was known, or its sender has yet to report."""
+    """The provider has it, or it arrived. None: that was known, or its sender has yet to report."""
     if notification.leased_by:
         return None
     note_left(draft, notification)
@@ -78,7 +78,7 @@ def _deliver(draft: Draft, notification: Notification, reference: str, receipt: 
 
 
 def _note_reach(draft: Draft, before: Notification, after: Notification) -> Notification:
-    """Note whether it has reached somebody now; what may yet prove so gets its time."""
+    """Record whether it has reached a person, or wait for a receipt that may prove it."""
     if before.reached_at is None and reaches(draft, after):
         after = replace(after, reached_at=draft.now)
         if _is_of_this_alarm(draft, after):
@@ -104,7 +104,7 @@ def _is_of_this_alarm(draft: Draft, notification: Notification) -> bool:
 def _try_again(draft: Draft, notification: Notification, reason: str, after: int | None) -> Notification:
     if notification.superseded:
         return _overtake(draft, notification)
-    # What left together is tried again together: it would be a storm otherwise.
+    # A bundle is retried as one, to avoid a storm of messages.
     together = notification.bundle_at
     whose = notification.id if together is None else f"{notification.channel}/{notification.recipient}/{together}"
     due_at = Instant(
@@ -119,7 +119,7 @@ def _try_again(draft: Draft, notification: Notification, reason: str, after: int
 
 
 def _give_up(draft: Draft, notification: Notification, reason: str) -> Notification:
-    """It failed: the next untold channel is told, while the page is still wanted."""
+    """Give up a notification; for a page that is still wanted, page the next untried fallback channel."""
     draft.enter(Fact.GAVE_UP, **_names(draft, notification), reason=reason, attempts=notification.attempts)
     current = notification.kind is Kind.PAGE and notification.page == draft.incident.page.serial
     wanted = draft.incident.wants_answer and not draft.incident.is_paused
@@ -131,7 +131,7 @@ def _give_up(draft: Draft, notification: Notification, reason: str) -> Notificat
 
 
 def _withhold(draft: Draft, notification: Notification) -> Notification:
-    """Not sent. Where nothing superseded it, only its sender's lease was over: it is still wanted."""
+    """Put back a notification whose sender's lease expired, unless it was superseded."""
     if notification.superseded:
         return _overtake(draft, notification)
     return replace(notification, leased_by="", due_at=draft.now)
@@ -157,6 +157,6 @@ def _final(
 
 
 def _names(draft: Draft, notification: Notification) -> dict[str, str]:
-    """For the timeline, which everybody reads: the person where one is known, not their address."""
+    """For the timeline, which all users read: the person if known, instead of their address."""
     recipient = notification.person or as_shown(notification.recipient, draft.context.facts(notification.channel))
     return {"kind": notification.kind, "channel": notification.channel, "recipient": recipient}

@@ -1,4 +1,4 @@
-"""Phones and browsers on which people turned notifications on (Web Push), as they are kept."""
+"""Stored Web Push subscriptions of people's phones and browsers."""
 
 import msgspec
 
@@ -9,16 +9,16 @@ class Device(msgspec.Struct, frozen=True, kw_only=True):
     """One browser's subscription at its push service."""
 
     id: str
-    """Made of the endpoint."""
+    """Derived from the endpoint."""
     person: str
     endpoint: str
-    """Where its push service takes messages for it: a URL that lets whoever has it send."""
+    """URL at which its push service takes messages; a secret, since knowing it is enough to send."""
     p256dh: str
     """The browser's public key, in base64url."""
     auth: str
-    """The secret that messages are encrypted with beside that key, in base64url."""
+    """The secret that encrypts messages together with that key, in base64url."""
     label: str
-    """What the person sees of it: ``Firefox on Android``."""
+    """Shown to the person: ``Firefox on Android``."""
     added_at: Instant
     gone_at: Instant | None = None
-    """Since when its push service knows it no more; None: it does."""
+    """When its push service was found not to know it any more; None: it does."""

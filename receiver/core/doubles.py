@@ -1,7 +1,7 @@
-"""Alerts that two incidents have, as it was in older releases when an alert's group moved.
+"""Alerts that two incidents have, left by older releases when an alert's group moved.
 
-One incident holds an alert, and hears what becomes of it. What another one still counts as firing ends there when its
-holder's does, or its group would have to be told of again.
+One incident holds an alert and receives its later events. In any other incident it ends when it has ended in the
+holder, because webhooks update only the holder.
 """
 
 from collections.abc import Iterable
@@ -16,7 +16,7 @@ ELSEWHERE = "another incident holds the alert, and there it is over"
 
 
 class Double(Struct, frozen=True):
-    """An alert that fires in an incident which does not hold it."""
+    """An alert that fires in an incident that does not hold it."""
 
     key: str
     """Of that incident."""
@@ -27,7 +27,7 @@ class Double(Struct, frozen=True):
 
 
 def over(doubles: Iterable[Double], now: Instant) -> list[AlertsReceived]:
-    """The events that end what fires, and may fire, nowhere else."""
+    """The events that end doubles whose holder has ended them, or that no incident holds."""
     return [
         AlertsReceived(each.key, each.source, (replace(each.alert, firing=False, ended_at=now),), found=ELSEWHERE)
         for each in doubles

@@ -1,6 +1,6 @@
-"""An incident while it is being decided on: collects what changes, so that each rule can say one thing.
+"""An incident while it is being decided on: each rule adds its changes to the draft.
 
-Used only inside the core; `effects()` hands out the finished, immutable decision.
+Used only inside the core; `effects()` returns the finished, immutable decision.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -39,25 +39,25 @@ LAST = Instant(2**62)
 
 
 class RefusedError(Exception):
-    """An action cannot be carried out, and why, in words: a rule raises it before it has changed anything.
+    """An action cannot be carried out; the message says why. A rule raises it before it changes anything.
 
-    It does not leave the core: `decide` makes a Refusal of it.
+    It does not leave the core: `decide` turns it into a Refusal.
     """
 
 
 class Refusal(Struct, frozen=True):
-    """Why an action was not carried out, with the state that is true now."""
+    """Why an action was not carried out, with the incident's present state."""
 
     reason: str
     state: State
 
 
 class Effects(Struct, frozen=True):
-    """All that one decision wants stored, in one transaction. Nothing to store: `incident` is None."""
+    """What one decision stores, in one transaction. `incident` None: nothing to store."""
 
     incident: Incident | None = None
     notifications: tuple[Notification, ...] = ()
-    """New ones, and ones that a report changed (same id)."""
+    """New ones, and ones that a sender's report changed (same id)."""
     entries: tuple[Entry, ...] = ()
     alerts: tuple[Alert, ...] = ()
     supersedes: tuple[Supersede, ...] = ()
@@ -66,12 +66,12 @@ class Effects(Struct, frozen=True):
 
 
 class Draft:
-    """One decision in the making. `incident` is always the incident as decided so far."""
+    """One decision in progress. `incident` is the incident as decided so far."""
 
     def __init__(
         self, incident: Incident, now: Instant, context: DecisionContext, known: Mapping[str, Alert] = NO_ALERTS
     ) -> None:
-        """`known`: its stored alerts that the event concerns, by fingerprint."""
+        """`known`: the stored alerts that the event concerns, by fingerprint."""
         self.known = known
         self.incident = incident
         self.now = now
@@ -88,30 +88,30 @@ class Draft:
         return self.context.policy_version.plan(self.incident)
 
     def set(self, **changes: Any) -> None:
-        """Change fields of the incident. Who needs it as it was before takes it before the first change."""
+        """Change fields of the incident. Callers that need the previous incident keep it before the first change."""
         self.incident = replace(self.incident, **changes)
 
     def respond(self, **changes: Any) -> None:
-        """Change parts of the incident's Response."""
+        """Change fields of the incident's Response."""
         self.set(response=replace(self.incident.response, **changes))
 
     def enter(self, fact: Fact, by: str = "", **data: str | int) -> None:
-        """Write a line into the timeline."""
+        """Add an entry to the timeline."""
         position = self.incident.entries + len(self._entries) + 1
         words = {name: str(value) for name, value in data.items() if value != ""}
         self._entries.append(Entry(self.incident.id, position, self.now, fact, by, words))
 
     def has(self, fact: Fact) -> bool:
-        """Whether this decision has recorded that."""
+        """Whether this decision has entered that fact."""
         return any(entry.fact is fact for entry in self._entries)
 
     @property
     def entered(self) -> Sequence[Entry]:
-        """The lines that this decision has written so far."""
+        """The timeline entries of this decision so far."""
         return self._entries
 
     def keep(self, alert: Alert) -> None:
-        """Store an alert as it is now."""
+        """Store an alert."""
         self._alerts.append(alert)
 
     def change_file(self, change: FileChange) -> None:
@@ -119,11 +119,11 @@ class Draft:
         self._files.append(change)
 
     def arm(self, window: Window, at: int) -> None:
-        """Set a window (replacing the one of its kind)."""
+        """Set a window, replacing one of the same kind."""
         self.set(windows={**self.incident.windows, window: Instant(at)})
 
     def disarm(self, *windows: Window) -> None:
-        """Drop windows, where they are set."""
+        """Remove windows; those not set are ignored."""
         if not self.incident.windows.keys().isdisjoint(windows):
             self.set(windows={window: at for window, at in self.incident.windows.items() if window not in windows})
 
@@ -136,8 +136,8 @@ class Draft:
         status: Status = Status.WAITING,
         until: Instant | None = None,
     ) -> None:
-        """Plan a message to each target. `status` UNDELIVERABLE records one that cannot be sent; `until`: when it is
-        given up at the latest. An exercise plans nothing that would leave the house (`receiver.core.outside`).
+        """Plan a notification to each target. `status` UNDELIVERABLE records one that cannot be sent; `until`: the
+        latest time at which it is given up. An exercise plans none to outside recipients (`receiver.core.outside`).
         """
         words = {name: value for name, value in words.items() if value}
         if self.incident.exercise and status is Status.WAITING:
@@ -176,18 +176,18 @@ class Draft:
             )
 
     def _via(self, target: Target) -> str:
-        """The reference by which a person is paged there; of a way of their own, that by which the page is for them."""
+        """The reference by which a person is paged at the target; of a personal target, from the page's channels."""
         return self.context.reference(target, (*self.incident.page.told, *self.plan.breach))
 
     def supersede(self, kinds: Iterable[Kind], channels: Iterable[str] | None = None) -> None:
-        """Overtake what still waits, of these kinds (on these channels), planned before this moment."""
+        """Supersede waiting notifications of these kinds (on these channels; None: all) planned before this call."""
         before = self.incident.sequence + len(self._notifications) + 1
         self._supersedes.append(
             Supersede(frozenset(kinds), before, frozenset(channels) if channels is not None else None)
         )
 
     def effects(self, *changed: Notification) -> Effects:
-        """The finished decision; `changed` are stored notifications in their new form."""
+        """The finished decision. `changed`: stored notifications in their new form."""
         self.set(
             entries=self.incident.entries + len(self._entries),
             sequence=self.incident.sequence + len(self._notifications),

@@ -1,9 +1,9 @@
-"""Duties with clocks: checklists that have a time limit, and reports that authorities must get.
+"""Duties with deadlines: checklists that have a time limit, and reports to authorities.
 
-Whatever is to be done by a time has a Duty on the incident until it is done. Before it is due its owner is reminded;
-when it is due the owner is told; an escalation time later, or at once where nobody has the incident, the internal
-stakeholders are, as a breach is: of a checklist those who hear of the incident's level, of a report all of them.
-Duties outlive the incident, but for checklists that are about the trouble itself.
+Each task with a deadline has a Duty on the incident until it is done. The owner is reminded before the deadline and
+told at it. An escalation time later, or at the deadline if the incident has no owner, the internal stakeholders are
+told: of a checklist those of the incident's level, of a report all. Duties outlive the incident, except checklists
+that concern only a live incident.
 """
 
 from collections.abc import Iterator, Mapping
@@ -22,12 +22,12 @@ from rules.durations import as_spelled, in_words, stage_period
 from rules.policy import EMERGENCY
 
 LEFT = 4
-"""A checklist's owner is reminded when this part of its time is left: a quarter."""
+"""A checklist's owner is reminded when a quarter (1 / LEFT) of its time is left."""
 
 
 @dataclass(frozen=True, slots=True)
 class UndoneTask:
-    """Something that must be done by a time and is not done yet."""
+    """A task with a deadline that is not done yet."""
 
     key: str
     """A checklist's key, or ``obligation/stage``."""
@@ -36,21 +36,21 @@ class UndoneTask:
     began_at: Instant
     limit: int
     lead: int
-    """So long before it is due its owner is reminded; microseconds, as `limit` is."""
+    """How long before the deadline its owner is reminded; microseconds, like `limit`."""
     lasts: str
-    """`limit` in words, as the policy has it: ``72 hours``."""
+    """`limit` in words, as the policy spells it: ``72 hours``."""
     approver: str = ""
-    """Who is reminded beside the owner: an e-mail address or a role."""
+    """Who is reminded besides the owner: an e-mail address or a role."""
 
     @property
     def is_report(self) -> bool:
-        """Whether an authority waits for it. Names in a policy have no slash."""
+        """Whether it is a report to an authority. Names in a policy have no slash."""
         return "/" in self.key
 
 
 def tasks(incident: Incident, policy_version: PolicyVersion) -> Iterator[UndoneTask]:
-    """What of an incident must be done by a time and is not. `policy_version`: the one it runs under."""
-    is_over = incident.exercise and not incident.is_live  # practised reports are owed to nobody
+    """The incident's tasks with a deadline that are not done. `policy_version`: the one the incident runs under."""
+    is_over = incident.exercise and not incident.is_live  # no report of an ended exercise is owed
     for each in () if is_over else reports(incident, policy_version.policy):
         if not each.filings:
             stage = each.stage
@@ -58,7 +58,7 @@ def tasks(incident: Incident, policy_version: PolicyVersion) -> Iterator[UndoneT
             said = stage_period(stage)
             yield UndoneTask(each.key, each.what, each.began_at, lasts, stage.remind_before, said, stage.approver)
     for checklist in policy_version.checklists(incident):
-        limit = checklist.time_limit  # most have none: this runs at every decision
+        limit = checklist.time_limit  # most have none, and this runs at every decision
         at = None if limit is None else incident.response.checklists.attached.get(checklist.key)
         if limit is None or at is None or incident.level < checklist.from_level:
             continue
@@ -70,16 +70,16 @@ def tasks(incident: Incident, policy_version: PolicyVersion) -> Iterator[UndoneT
 
 
 def running(incident: Incident, policy_version: PolicyVersion) -> list[tuple[UndoneTask, Duty]]:
-    """The duties whose clock runs, the one that is due first first."""
+    """The running duties, ordered by deadline."""
     duties = incident.response.duties
     found = [(task, duties[task.key]) for task in tasks(incident, policy_version) if task.key in duties]
     return sorted(found, key=lambda each: each[1].due_at)
 
 
 def keep_duties(draft: Draft) -> None:
-    """Begin the clocks of what is to be done, drop those of what is done, and set the window to the next telling.
+    """Start the duties of open tasks, drop those of done tasks, and set the window to the next reminder.
 
-    A closed incident's checklists get no new ones; that it must be reported, somebody may find out then.
+    After the closing, no checklist gets a new duty, but a report may: that it is owed may be found out later.
     """
     known = draft.incident.response.duties
     wanted = list(tasks(draft.incident, draft.context.policy_version))
@@ -96,14 +96,14 @@ def keep_duties(draft: Draft) -> None:
 
 
 def _keep(known: Duty | None, task: UndoneTask) -> Duty:
-    """The clock as it runs; a new one where there is none, or where its time counts from another moment by now."""
+    """The known duty, or a new one if there is none or its start or limit has changed."""
     if known is not None and (known.began_at, known.limit) == (task.began_at, task.limit):
         return known
     return Duty(task.began_at, task.limit, Instant(task.began_at + task.limit))
 
 
 def _moments(draft: Draft, task: UndoneTask, duty: Duty) -> Iterator[int]:
-    """When somebody is to be told of it."""
+    """The times of its reminders."""
     if not duty.reminded:
         yield duty.due_at - task.lead
     if not duty.overdue:
@@ -113,14 +113,14 @@ def _moments(draft: Draft, task: UndoneTask, duty: Duty) -> Iterator[int]:
 
 
 def after_jump(duties: Mapping[str, Duty], by: int) -> dict[str, Duty]:
-    """The clocks after a jump of ours: a checklist's lasts as long as it was to last, an authority's runs on."""
+    """The duties after a clock jump of `by` microseconds: checklists are put off by it, authorities' deadlines stay."""
     return {
         key: duty if "/" in key else replace(duty, due_at=Instant(duty.due_at + by)) for key, duty in duties.items()
     }
 
 
 def tell_due(draft: Draft, _at: int) -> None:
-    """Tell of every duty that somebody is to be told of by now; of what is told late only the last."""
+    """Send the reminders that are due; of several due for one duty, only the last."""
     for task, duty in running(draft.incident, draft.context.policy_version):
         late = draft.now - duty.due_at
         if late >= draft.plan.escalation_time and not duty.raised:
@@ -139,7 +139,7 @@ def _remind(draft: Draft, task: UndoneTask, duty: Duty) -> None:
 
 
 def _tell_overdue(draft: Draft, task: UndoneTask, duty: Duty, *, raises: bool) -> None:
-    """To its owner, unless that is done; `raises`, or where nothing reaches the owner: to the internal stakeholders."""
+    """Tell the owner if not told yet; with `raises`, or without an owner's target, the internal stakeholders."""
     owners = [] if duty.overdue else _owners(draft, task)
     raises = raises or not owners
     _mark(draft, task, replace(duty, reminded=True, overdue=True, raised=duty.raised or raises))
@@ -150,8 +150,9 @@ def _tell_overdue(draft: Draft, task: UndoneTask, duty: Duty, *, raises: bool) -
 
 
 def _internal(draft: Draft, task: UndoneTask) -> tuple[Target, ...]:
-    """The internal stakeholders: a report that an authority waits for is every group's concern. Who hears of a trouble
-    that is not over gets the all-clear.
+    """The internal stakeholders: of a report all groups, of a checklist those of the incident's level.
+
+    Those told of a live incident are recorded, so that they get the all-clear.
     """
     targets = draft.context.internal_stakeholders(EMERGENCY if task.is_report else draft.incident.level, draft.incident)
     if draft.incident.is_live:
@@ -168,12 +169,12 @@ def _words(task: UndoneTask, duty: Duty, whom: str) -> dict[str, str]:
 
 
 def _whom(draft: Draft, task: UndoneTask) -> str:
-    """Who is to do it: whoever has the incident, and who approves. Empty: nobody has it."""
+    """Who is to do it: the incident's owner and the approver. Empty: there is neither."""
     held_by = draft.incident.response.roles.get(task.approver, task.approver)
     return ", ".join(dict.fromkeys(filter(None, (draft.incident.holder, held_by))))
 
 
 def _owners(draft: Draft, task: UndoneTask) -> list[Target]:
-    """Where the owner and the approver read it: the threads, and the approver's own address."""
+    """The threads, and the approver's own address."""
     mailbox = draft.context.mailbox(task.approver) if "@" in task.approver else None
     return list(dict.fromkeys((*thread_targets(draft), *([mailbox] if mailbox else []))))

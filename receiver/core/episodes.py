@@ -1,13 +1,14 @@
-"""What received alerts say that is new: an episode began, ended, moved its start, or may be an echo.
+"""The news in received alerts: an episode began, ended, moved its start, or may be an echo.
 
-An alert is known by its source and fingerprint. Its **episode** has a start, an end, and the instant at which the end
-was first heard. One incident holds it while that incident is not closed, however later webhooks group it.
+An alert is identified by source and fingerprint. Its **episode** has a start, an end, and the instant at which the end
+was first heard. One incident holds the alert until that incident closes, even if later webhooks group it otherwise.
 
-An **echo** is the firing body that a slower peer of a clustered Alertmanager sends from an old snapshot after another
-peer has told the end (docs/decisions/0016). A firing whose start is not later than the end of an episode just ended may
-be one: it is held, and believed when `Cluster.echo_window` has passed since the end was first heard, unless its end is
-heard again before. What is believed only so is **doubtful**: the known end, told again, may be that of a late echo, or
-an old word about what truly fires. That end is held likewise, and counts unless the alert is told to fire meanwhile.
+An **echo** is a firing body that a slower peer of an Alertmanager cluster sends from an old snapshot after another
+peer has sent the end (docs/decisions/0016). A firing whose start is not later than the end of the last episode may be
+one: it is held, and believed when `Cluster.echo_window` has passed since the end was first heard, unless its end is
+heard again before. An alert believed only for that reason is **doubtful**: the known end, heard again, may end a late
+echo or be an old message about an alert that does fire. That end is held too, and counts unless a firing is heard
+meanwhile.
 """
 
 from collections.abc import Mapping, Sequence
@@ -22,62 +23,62 @@ from receiver.core.model import OWN, Alert, FiringRecord, Instant
 from rules.policy import MINUTE
 
 FIRINGS_KEPT = 16
-"""Begins of an alert's last episodes that are kept, to know whether it flaps."""
+"""Number of an alert's last episode starts that are kept, to detect flapping."""
 
 EARLIER_KEPT = 8
-"""Of the times that an alert fired before, the first so many and the last so many are kept whole."""
+"""Earlier episodes of an alert that are kept: this many of the first, and this many of the last."""
 
 FLASH_LIMIT = 10 * MINUTE
-"""A resolve of an alert never heard to fire is news only if its episode was shorter. A longer one was told while it
-fired, to a database that is gone."""
+"""The end of an alert never heard to fire is news only if its episode, in microseconds, was not longer. A longer one
+was received while it fired, by a database that was lost."""
 
 
 class Hearing(Struct, frozen=True):
-    """Who tells of alerts, when, and what is known about that."""
+    """The sender of alerts, the time of receipt, and what is known about both."""
 
     now: Instant
     source: str = ""
     told_by: str = ""
-    """The Alertmanager and its group."""
+    """The Alertmanager and the group."""
     peers_differ: bool = False
     """`told_by` tells peers of this source apart."""
     blind: bool = False
-    """The source's heartbeat is late: an end may be nothing but Prometheus' silence."""
+    """The source's heartbeat is late: an end may only mean that Prometheus is down."""
     cluster: Cluster = Cluster()
 
 
 class News(Struct, frozen=True):
-    """What of the received alerts is new to us. Repeats, retries and late words about an older episode are not."""
+    """What is new in received alerts. Repeats, retries and late messages about an older episode are not."""
 
     fired: tuple[Alert, ...] = ()
     """An episode began, or its level rose."""
     cleared: tuple[Alert, ...] = ()
-    """An episode that we knew ended."""
+    """A known episode ended."""
     flashed: tuple[Alert, ...] = ()
-    """An episode that we never heard of began and ended."""
+    """An episode not heard of before began and ended."""
     moved: tuple[Alert, ...] = ()
-    """A start was told anew while the episode runs: no danger."""
+    """The start changed while the episode runs: no new danger."""
     held: tuple[Alert, ...] = ()
-    """May be an echo, and is held."""
+    """Possible echoes, held."""
     dropped: tuple[Alert, ...] = ()
-    """Was held, and its end was heard: it was an echo."""
+    """Held firings whose end was heard: they were echoes."""
     doubted: tuple[Alert, ...] = ()
-    """Fires, but the end that was known before was told again, and is held."""
+    """Fire, but the end known before was heard again, and is held."""
     confirmed: tuple[Alert, ...] = ()
-    """Its end was held, and it is told to fire: that end was an old word."""
+    """Their end was held, and a firing was heard: the end was an old message."""
     kept: tuple[Alert, ...] = ()
-    """All of these, each once, as they are now."""
+    """All of these, each once, in their present form."""
     level_before: Mapping[str, int] = {}
-    """Fingerprint -> level under which a fired or cleared alert was counted as firing."""
+    """Fingerprint → level at which a fired or cleared alert was counted as firing before."""
     held_more: int = 0
-    """How many more alerts are held than before."""
+    """Change in the number of held alerts."""
 
     def __bool__(self) -> bool:
         return bool(self.kept)
 
 
 def sift(received: Sequence[Alert], known: Mapping[str, Alert], hearing: Hearing) -> News:
-    """Find what is new. `known`: the stored alerts with these fingerprints. A body may tell of one alert twice."""
+    """Find the news. `known`: the stored alerts with these fingerprints. A body may contain one alert twice."""
     after: dict[str, Alert] = {}
     for alert in received:
         name = alert.fingerprint
@@ -88,7 +89,7 @@ def sift(received: Sequence[Alert], known: Mapping[str, Alert], hearing: Hearing
 
 
 def compare(known: Mapping[str, Alert], after: Mapping[str, Alert]) -> News:
-    """The news that lead from the alerts as they were to the alerts as they are."""
+    """The difference between the alerts before and after, as news."""
     sorts: dict[str, list[Alert]] = {}
     for name, alert in after.items():
         for sort in _sorts(known.get(name), alert):
@@ -110,7 +111,7 @@ def compare(known: Mapping[str, Alert], after: Mapping[str, Alert]) -> News:
 
 
 def _sorts(old: Alert | None, alert: Alert) -> list[str]:
-    """Which news an alert is; one body may end an episode and echo its firing."""
+    """The fields of News that an alert belongs to; one body may end an episode and echo its firing."""
     if alert.firing:
         return _firing_sorts(old, alert)
     found = []
@@ -139,7 +140,7 @@ def _firing_sorts(old: Alert | None, alert: Alert) -> list[str]:
 
 
 def _hear(old: Alert | None, alert: Alert, hearing: Hearing) -> Alert | None:
-    """The alert after these words; None: they say nothing new."""
+    """The alert after this message; None: nothing new."""
     if alert.firing:
         return _hear_firing(old, alert, hearing)
     return _hear_end(old, alert, hearing)
@@ -169,8 +170,9 @@ def _hear_firing(old: Alert | None, alert: Alert, hearing: Hearing) -> Alert | N
 
 
 def _go_on(old: Alert, alert: Alert, now: Instant) -> Alert | None:
-    """The episode goes on: at a worse level, or with a start told anew. A start before the end of the episode before
-    is an old word of that one.
+    """The running episode at a higher level or with a changed start; None: nothing new.
+
+    A start before the end of the previous episode is an old message about that one.
     """
     if old.ended_before is not None and alert.starts_at <= old.ended_before < old.starts_at:
         return None
@@ -209,7 +211,7 @@ def _begin(alert: Alert, now: Instant, before: Alert | None = None) -> Alert:
 
 
 def _remembered(before: Alert) -> tuple[tuple[FiringRecord, ...], int]:
-    """The times that it fired, that of `before` the last; and how many are not among them."""
+    """The earlier episodes that are kept, `before` last, and the number of those that are not."""
     ended = FiringRecord(before.starts_at, before.ended_at, before.level, measured(before))
     every = (*before.earlier, ended)
     kept = every if len(every) <= 2 * EARLIER_KEPT else (*every[:EARLIER_KEPT], *every[-EARLIER_KEPT:])
@@ -217,30 +219,30 @@ def _remembered(before: Alert) -> tuple[tuple[FiringRecord, ...], int]:
 
 
 def fires(held: Alert, now: Instant, *, proved: bool) -> Alert:
-    """An alert of which a word is held, known to fire. Not `proved`: only because its end was not heard for so long."""
+    """A held alert, now known to fire. Not `proved`: only because its end was not heard again in the window."""
     begun = replace(held, held_until=None) if held.firing else _begin(held, now, held)
     return replace(begun, doubtful=not proved)
 
 
 def is_over(held: Alert) -> Alert:
-    """An alert of which a word is held, known to have ended."""
+    """A held alert, now known to have ended."""
     if not held.firing:
         return replace(held, held_until=None)
-    return replace(  # without `end_heard_at`: that end is known for long, so what fires next is no echo of it
+    return replace(  # without `end_heard_at`: that end is old, so the next firing is no echo of it
         held, firing=False, held_until=None, ended_at=held.ended_before, doubtful=False
     )
 
 
 def _believed_at(old: Alert, alert: Alert, hearing: Hearing) -> Instant:
-    """When a firing after an end is believed: at once, or when it cannot be an echo any more."""
-    is_ours = hearing.source == OWN and not hearing.told_by  # a webhook's `?source=` may be called so too
+    """When a firing after an end is believed: now, or when it can no longer be an echo."""
+    is_ours = hearing.source == OWN and not hearing.told_by  # a webhook's `?source=` may have the same name
     if old.end_heard_at is None or is_ours or _is_proved(old, alert, hearing):
         return hearing.now
     return Instant(old.end_heard_at + hearing.cluster.echo_window(alert))
 
 
 def _is_proved(old: Alert, alert: Alert, hearing: Hearing) -> bool:
-    """Whether it cannot be an echo: it began later, no other peer is there, or the end's teller tells it."""
+    """Whether it cannot be an echo: it began later, the sender of the end sends it, or there is no echo window."""
     began_later = old.ended_at is None or alert.starts_at > old.ended_at
     same_teller = hearing.peers_differ and hearing.told_by == old.end_told_by != ""
     return began_later or same_teller or not hearing.cluster.echo_window(alert)
@@ -262,7 +264,7 @@ def _hear_end(old: Alert | None, alert: Alert, hearing: Hearing) -> Alert | None
 
 
 def _hear_end_of_firing(old: Alert, alert: Alert, hearing: Hearing, ended_at: int) -> Alert | None:
-    if ended_at < old.starts_at and not old.start_unknown:  # unknown: by our clock, which may be ahead of the sender's
+    if ended_at < old.starts_at and not old.start_unknown:  # unknown: by our clock, perhaps ahead of the sender's
         return None
     if old.ended_before is None or ended_at > old.ended_before:
         return _end(old, alert, hearing)
@@ -276,10 +278,10 @@ def _is_flash(alert: Alert) -> bool:
 
 
 def _end(old: Alert, alert: Alert, hearing: Hearing) -> Alert:
-    """The ended episode, at the level and under the rule that it was counted by, and with what it said when it fired:
-    what an end is told with was measured later, and is not what anybody was told.
+    """The ended episode, with the level, rule and annotations of its firing: those of the end were measured later, and
+    no recipient was told them.
 
-    An end that is heard while the heartbeat is late gets no `end_heard_at`: the next firing is no echo of it.
+    An end heard while the heartbeat is late gets no `end_heard_at`: the next firing is no echo of it.
     """
     return replace(
         alert,
@@ -287,7 +289,7 @@ def _end(old: Alert, alert: Alert, hearing: Hearing) -> Alert:
         rule=old.rule,
         type=old.type,
         twin=old.twin,
-        annotations={**alert.annotations, **old.annotations},  # an end may add a reason of its own
+        annotations={**alert.annotations, **old.annotations},  # an end may add a reason
         firings=old.firings,
         earlier=old.earlier,
         forgotten=old.forgotten,
@@ -299,9 +301,9 @@ def _end(old: Alert, alert: Alert, hearing: Hearing) -> Alert:
 
 
 def route(event: AlertsReceived, holders: Mapping[str, str]) -> list[AlertsReceived]:
-    """The event, cut by the incidents that hold its alerts already. `holders`: fingerprint -> key of that incident.
+    """The event, split by the incidents that hold its alerts. `holders`: fingerprint → key of that incident.
 
-    An alert that no incident holds goes where the event says: by its identity.
+    An alert that no incident holds keeps the event's key.
     """
     if not holders:
         return [event]

@@ -1,10 +1,10 @@
-"""Everything that can happen to an incident. A webhook, a button, a timer and a delivery result are all events.
+"""All events of an incident: from webhooks, people's actions, timers and delivery results.
 
-`by` is the person's name. `expects` is the state the person saw when acting: a stale action is answered
-with what is true now.
+`by` is the person's name. `expects` is the state that the person saw when acting: an action on another state is
+refused, with the present state.
 
-What people do has its word in the audit log (`AUDITED_AS`). The log's hashes are of these words, as of the fields'
-names: neither ever changes, whatever a class is called.
+`AUDITED_AS` names an action in the audit log. The log's hashes cover these names and the fields' names: neither may
+change, even if a class is renamed.
 """
 
 from collections.abc import Mapping
@@ -18,52 +18,52 @@ from receiver.core.response import Practice
 
 
 class AlertsReceived(Struct, frozen=True):
-    """Alertmanager told us of alerts that belong to one incident key. Alerts not listed are not concerned."""
+    """Alertmanager sent alerts that belong to one incident key. Alerts not listed are unaffected."""
 
     key: str
     source: str
     alerts: tuple[Alert, ...]
     truncated: bool = False
-    """Alertmanager left alerts of the group out (`max_alerts`): others that we never heard of may fire."""
+    """Alertmanager omitted alerts of the group (`max_alerts`): unknown ones may fire."""
     found: str = ""
-    """How we know where no webhook said it; empty: a webhook did."""
+    """How the alerts were found; empty: by a webhook."""
     told_by: str = ""
-    """The Alertmanager (its external URL) and the group that told it; empty: unknown."""
+    """The Alertmanager (its external URL) and the group that sent it; empty: unknown."""
     peers_differ: bool = False
-    """`told_by` tells peers of this source apart: they were seen with different external URLs."""
+    """`told_by` distinguishes peers of this source: they were seen with different external URLs."""
 
 
 class EchoesListed(Struct, frozen=True):
-    """What the Alertmanagers that were asked list of an incident's held alerts."""
+    """Which held alerts of an incident the queried Alertmanagers list."""
 
     key: str
     listed: frozenset[str] = frozenset()
-    """Fingerprints that at least one of them lists, active or suppressed: they fire."""
+    """Fingerprints that at least one lists, active or suppressed: they fire."""
     unlisted: frozenset[str] = frozenset()
-    """Fingerprints that all of them answered not to list: they were echoes."""
+    """Fingerprints that all answered and none lists: they were echoes."""
 
 
 class Silenced(Struct, frozen=True):
-    """What Alertmanager says of silences on what fires of an incident."""
+    """Alertmanager's silences on an incident's firing alerts."""
 
     key: str
     alerts: int
-    """Of how many firing alerts it was said: where others fire by now, it says nothing."""
+    """How many firing alerts were checked: if others fire by now, the event does not apply."""
     until: Instant | None
     """When the first of their silences ends; None: at least one of them is not silenced."""
     by: str = ""
-    """Who silenced it, and why."""
+    """Who silenced them, and why."""
     inhibited: bool = False
-    """At least one of them is inhibited, not silenced: that holds only while it is confirmed."""
+    """At least one is inhibited, not silenced: that holds only while further checks confirm it."""
 
 
 class SilenceAnswered(Struct, frozen=True):
-    """What Alertmanager answered when it was asked for a silence as long as an acknowledgement."""
+    """Alertmanager's answer to the request for a silence as long as an acknowledgement."""
 
     key: str
     until: Instant
     why_not: str = ""
-    """Empty: it is made."""
+    """Empty: the silence was made."""
 
 
 class Unheard(Struct, frozen=True):
@@ -74,7 +74,7 @@ class Unheard(Struct, frozen=True):
 
 
 class TrainingRead(Struct, frozen=True):
-    """What the record of drills says that people are to practise again, and by when."""
+    """What people are to practise again, by the record of drills, and by when."""
 
     key: str
     practices: tuple[Practice, ...]
@@ -86,17 +86,17 @@ class Declare(Struct, frozen=True):
     AUDITED_AS: ClassVar[str] = "declare"
 
     key: str
-    """Unique to this declaration; the same request repeated has the same key."""
+    """Unique to this declaration; a repeated request has the same key."""
     type: str
     by: str
     level: int | None = None
-    """None: the type's own, else the policy's default."""
+    """None: the type's level, else the policy's default."""
     title: str = ""
     note: str = ""
     labels: Mapping[str, str] = field(default_factory=dict)
     exercise: bool = False
     new_type: bool = False
-    """The type is none of the policy's, on purpose."""
+    """The person intends a type that the policy does not have."""
 
 
 class Acknowledge(Struct, frozen=True):
@@ -107,14 +107,14 @@ class Acknowledge(Struct, frozen=True):
     by: str
     note: str = ""
     hold: int | None = None
-    """Microseconds the acknowledgement holds without activity; None: the level's response time."""
+    """Microseconds that it holds without activity; None: the level's response time."""
     expects: State | None = None
     answers: int | None = None
-    """Serial of the page that is answered (a key pressed in a call, a link in a mail); None: the incident itself."""
+    """Serial of the page that is answered (by a call's key, a mail's link); None: the incident itself."""
 
 
 class Escalate(Struct, frozen=True):
-    """A person asks for help: the next step now. Who has the incident goes on having it."""
+    """A person asks for help: the next escalation step is taken now. The owner keeps the incident."""
 
     AUDITED_AS: ClassVar[str] = "escalate"
 
@@ -124,7 +124,7 @@ class Escalate(Struct, frozen=True):
 
 
 class Withdraw(Struct, frozen=True):
-    """A person asks for help no more."""
+    """A person withdraws a request for help."""
 
     AUDITED_AS: ClassVar[str] = "withdraw"
 
@@ -133,7 +133,7 @@ class Withdraw(Struct, frozen=True):
 
 
 class GiveBack(Struct, frozen=True):
-    """A person does not have the incident any more: somebody else must take it."""
+    """A person gives up the incident: another person must acknowledge it."""
 
     AUDITED_AS: ClassVar[str] = "giveback"
 
@@ -143,29 +143,29 @@ class GiveBack(Struct, frozen=True):
 
 
 class Undo(Struct, frozen=True):
-    """A person takes their own answer back, a moment after it: it was a slip."""
+    """A person takes their own acknowledgement back shortly after it."""
 
     AUDITED_AS: ClassVar[str] = "undo"
 
     by: str
     withdrawn: tuple[Notification, ...] = ()
-    """Messages of the page under way that were overtaken and did not leave; the engine reads them."""
+    """Superseded messages of the current page that were not sent; the engine reads them from the store."""
 
 
 class Resolve(Struct, frozen=True):
-    """A person says it is over (and so confirms a recovery)."""
+    """A person resolves the incident, or confirms its recovery."""
 
     AUDITED_AS: ClassVar[str] = "resolve"
 
     by: str
     note: str = ""
     force: bool = False
-    """Although alerts still fire; the note must say why."""
+    """Even if alerts fire; the note must say why."""
     expects: State | None = None
 
 
 class SignOff(Struct, frozen=True):
-    """Another person than who resolved it has looked at the incident, and says that it may close."""
+    """A person other than the resolver approves the incident's closing."""
 
     AUDITED_AS: ClassVar[str] = "signoff"
 
@@ -174,7 +174,7 @@ class SignOff(Struct, frozen=True):
 
 
 class Close(Struct, frozen=True):
-    """A person closes a resolved incident now, whatever is missing; the note says why."""
+    """A person closes a resolved incident even if something is missing; the note says why."""
 
     AUDITED_AS: ClassVar[str] = "close"
 
@@ -183,7 +183,7 @@ class Close(Struct, frozen=True):
 
 
 class Note(Struct, frozen=True):
-    """A person writes something down."""
+    """A person adds a note."""
 
     AUDITED_AS: ClassVar[str] = "note"
 
@@ -192,7 +192,7 @@ class Note(Struct, frozen=True):
 
 
 class Update(Struct, frozen=True):
-    """A person tells everyone how it stands."""
+    """A person sends a status update."""
 
     AUDITED_AS: ClassVar[str] = "update"
 
@@ -201,7 +201,7 @@ class Update(Struct, frozen=True):
 
 
 class Change(Struct, frozen=True):
-    """A person assesses or documents: the level (with a reason), and facts such as root_cause."""
+    """A person changes the level (with a reason), or facts such as root_cause."""
 
     AUDITED_AS: ClassVar[str] = "change"
 
@@ -220,7 +220,7 @@ class Replan(Struct, frozen=True):
 
 
 class Tick(Struct, frozen=True):
-    """A person did a step of a checklist, or takes that back."""
+    """A person ticks or unticks a step of a checklist."""
 
     AUDITED_AS: ClassVar[str] = "tick"
 
@@ -230,7 +230,7 @@ class Tick(Struct, frozen=True):
     done: bool = True
     note: str = ""
     link: str = ""
-    """Where the evidence is."""
+    """URL of the evidence."""
 
 
 class Handover(Struct, frozen=True):
@@ -244,19 +244,19 @@ class Handover(Struct, frozen=True):
 
 
 class Assign(Struct, frozen=True):
-    """A person names who holds a role of the policy, in this incident."""
+    """A person assigns a role of the policy in this incident."""
 
     AUDITED_AS: ClassVar[str] = "assign"
 
     by: str
     role: str
     to: str
-    """Empty: nobody any more."""
+    """Empty: the role is taken from its holder."""
     note: str = ""
 
 
 class ApproveNotice(Struct, frozen=True):
-    """A person approves what an external group is told: subject and body are what that person read."""
+    """A person approves a notice to an external group: subject and body are what that person read."""
 
     AUDITED_AS: ClassVar[str] = "approvenotice"
 
@@ -265,11 +265,11 @@ class ApproveNotice(Struct, frozen=True):
     subject: str
     body: str
     recipients: tuple[str, ...] = ()
-    """Whom of the group it goes to, as the policy names them; empty: whom it is for."""
+    """The recipients within the group, as the policy names them; empty: those that it is for."""
 
 
 class EditNotice(Struct, frozen=True):
-    """A person writes a held notice anew: subject and body are how it reads from now on."""
+    """A person replaces subject and body of a held notice."""
 
     AUDITED_AS: ClassVar[str] = "editnotice"
 
@@ -279,11 +279,11 @@ class EditNotice(Struct, frozen=True):
     body: str
     read_subject: str
     read_body: str
-    """What that person had read: an edit of another text is refused."""
+    """What that person had read: if the notice differs, the edit is refused."""
 
 
 class RejectNotice(Struct, frozen=True):
-    """A person decides that an external group is told nothing."""
+    """A person rejects a notice to an external group: it is not sent."""
 
     AUDITED_AS: ClassVar[str] = "rejectnotice"
 
@@ -293,7 +293,7 @@ class RejectNotice(Struct, frozen=True):
 
 
 class AddFollowUp(Struct, frozen=True):
-    """A person writes down what must still be done."""
+    """A person adds a follow-up action."""
 
     AUDITED_AS: ClassVar[str] = "addfollowup"
 
@@ -305,7 +305,7 @@ class AddFollowUp(Struct, frozen=True):
 
 
 class FinishFollowUp(Struct, frozen=True):
-    """A follow-up action is done."""
+    """A person marks a follow-up action as done."""
 
     AUDITED_AS: ClassVar[str] = "finishfollowup"
 
@@ -315,7 +315,7 @@ class FinishFollowUp(Struct, frozen=True):
 
 
 class FileReport(Struct, frozen=True):
-    """A person says that a report was filed with an authority."""
+    """A person records that a report was filed with an authority."""
 
     AUDITED_AS: ClassVar[str] = "filereport"
 
@@ -324,7 +324,7 @@ class FileReport(Struct, frozen=True):
     stage: str
     reference: str
     filed_at: Instant | None = None
-    """None: just now."""
+    """None: now."""
     file: str = ""
     sha256: str = ""
     """Of the file, 64 hexadecimal digits; empty: no file was named."""
@@ -332,7 +332,7 @@ class FileReport(Struct, frozen=True):
 
 
 class JudgeObligation(Struct, frozen=True):
-    """A person says whether a reporting obligation applies to an incident, whatever its section, type and level."""
+    """A person decides whether a reporting obligation applies, regardless of the incident's section, type and level."""
 
     AUDITED_AS: ClassVar[str] = "judgeobligation"
 
@@ -341,27 +341,27 @@ class JudgeObligation(Struct, frozen=True):
     applies: bool
     reason: str
     counted_from: Instant | None = None
-    """What its time counts from; None: as the policy says."""
+    """Start of its time limit; None: as the policy says."""
 
 
 class AttachFile(Struct, frozen=True):
-    """A person attaches a file as evidence, whose content the store has received already."""
+    """A person attaches a file as evidence; the store has its content already."""
 
     AUDITED_AS: ClassVar[str] = "attachfile"
 
     by: str
     name: str
     sha256: str
-    """Of the content, as it was computed while it arrived: 64 hexadecimal digits."""
+    """Of the content, computed during the upload: 64 hexadecimal digits."""
     size: int
     """Bytes."""
     upload: str
-    """What the store calls the content until it belongs to an incident."""
+    """The store's id of the content until it belongs to an incident."""
     note: str = ""
 
 
 class RedactFile(Struct, frozen=True):
-    """A person has the content of an evidence file removed; its record stays."""
+    """A person removes the content of an evidence file; its record stays."""
 
     AUDITED_AS: ClassVar[str] = "redactfile"
 
@@ -371,7 +371,7 @@ class RedactFile(Struct, frozen=True):
 
 
 class PlaceHold(Struct, frozen=True):
-    """A person puts the incident under legal hold: nothing of it is deleted."""
+    """A person puts the incident under legal hold: none of its data is deleted."""
 
     AUDITED_AS: ClassVar[str] = "placehold"
 
@@ -390,7 +390,7 @@ class ReleaseHold(Struct, frozen=True):
 
 
 class ApproveReport(Struct, frozen=True):
-    """A person approves a version of the report, exactly as that person read it."""
+    """A person approves a version of the report, as that person read it."""
 
     AUDITED_AS: ClassVar[str] = "approvereport"
 
@@ -402,7 +402,7 @@ class ApproveReport(Struct, frozen=True):
     audit_head: str
     """``POSITION:HASH``"""
     document: str
-    """The report whole (`receiver.reports.frozen`). The audit log has its hash alone."""
+    """The full report (`receiver.reports.frozen`). The audit log has only its hash."""
 
 
 ResponseAction = (
@@ -423,7 +423,7 @@ ResponseAction = (
     | PlaceHold
     | ReleaseHold
 )
-"""What people do about an incident, whatever its state."""
+"""People's actions that are possible in any state of the incident, closed included; each rule may refuse them."""
 
 
 class TimePassed(Struct, frozen=True):
@@ -431,26 +431,26 @@ class TimePassed(Struct, frozen=True):
 
 
 class Delivered(Struct, frozen=True):
-    """The provider accepted it, which says nothing of its arrival. `reference` is what it calls the message."""
+    """The provider accepted it; whether it arrived is not known. `reference`: the provider's id of the message."""
 
     reference: str = ""
 
 
 class Retry(Struct, frozen=True):
-    """Not delivered: try again, in `after` microseconds at the earliest where the provider said so."""
+    """Not delivered: retry, not before `after` microseconds if the provider said so."""
 
     reason: str
     after: int | None = None
 
 
 class Rejected(Struct, frozen=True):
-    """Not deliverable: the provider or our own settings rule it out."""
+    """Not deliverable: rejected by the provider or by Tocsin's settings."""
 
     reason: str
 
 
 class Overtaken(Struct, frozen=True):
-    """It was not sent: superseded, or its lease was over (then it goes back into the queue)."""
+    """Not sent: superseded, or its lease had expired (then it goes back into the queue)."""
 
 
 class RosterChanged(Struct, frozen=True):
@@ -458,14 +458,14 @@ class RosterChanged(Struct, frozen=True):
 
 
 class Relieved(Struct, frozen=True):
-    """A page that is about to leave is for somebody who is off call by now."""
+    """A page about to be sent is for a person who is no longer on call."""
 
     notification: Notification
     """As it is stored."""
 
 
 class Bounced(Struct, frozen=True):
-    """The provider had accepted it, and says later that it did not arrive."""
+    """The provider accepted it, and later reported that it did not arrive."""
 
     notification: Notification
     """As it is stored."""
@@ -473,20 +473,20 @@ class Bounced(Struct, frozen=True):
 
 
 class Arrived(Struct, frozen=True):
-    """The provider says that it has a message, whose answer may have been lost; or that the message arrived."""
+    """The provider reports that it has a message (its first answer may have been lost), or that the message arrived."""
 
     notification: Notification
     """As it is stored."""
     reference: str
     receipt: str = ""
-    """How we know that it arrived, in words: ``delivered``, ``answered by a person``. Empty: that is not said."""
+    """How its arrival is known: ``delivered``, ``answered by a person``. Empty: not known to have arrived."""
 
 
 Outcome = Delivered | Retry | Rejected | Overtaken
 
 
 class Reported(Struct, frozen=True):
-    """A sender says how a notification fared. `notification` is as it was claimed."""
+    """A sender reports a notification's outcome. `notification` is as it was claimed."""
 
     notification: Notification
     outcome: Outcome
@@ -507,7 +507,7 @@ Action = (
     | ResponseAction
     | ApproveReport
 )
-"""What a person does to an existing incident."""
+"""A person's actions on an existing incident."""
 
 Event = (
     AlertsReceived

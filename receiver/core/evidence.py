@@ -1,7 +1,7 @@
-"""When Prometheus is asked, and what its answer means. Asking is the shell's; without PROMETHEUS_URL nothing is asked.
+"""When Prometheus is queried, and what its answer means. The shell queries; without PROMETHEUS_URL nothing does.
 
-Evidence that does not come is recorded as missing. A check that does not come, or finds no data, or finds the
-condition still true, gives no all-clear: absence is never safety.
+Evidence that does not come is recorded as missing. A check without an answer or data, or that finds the condition
+still true, gives no all-clear: absence is never safety.
 """
 
 from receiver.core.draft import Draft
@@ -11,14 +11,14 @@ from receiver.core.model import Fact, Recovery, Window
 from rules.policy import MINUTE, SECOND
 
 CHECK_WITHIN = 30 * SECOND
-"""How long a check may take: shorter than anybody's escalation time that matters."""
+"""Microseconds that a check may take; less than a usual escalation time."""
 
 EVIDENCE_WITHIN = 10 * MINUTE
-"""How long evidence may take; Prometheus may be restarting, and its data stays."""
+"""Microseconds that evidence may take; Prometheus may be restarting, and keeps its data."""
 
 
 def begin_check(draft: Draft) -> None:
-    """`resolve_after` has passed: ask before believing, where there is somebody to ask."""
+    """`resolve_after` has passed: check with Prometheus if it is configured, else conclude the recovery."""
     if not draft.context.verifies:
         conclude_recovery(draft)
         return
@@ -27,7 +27,7 @@ def begin_check(draft: Draft) -> None:
 
 
 def give_up_check(draft: Draft) -> None:
-    """No answer in time."""
+    """Without an answer in time, conclude the recovery as unverified."""
     if draft.incident.recovery is Recovery.CHECKING:
         why = f"Prometheus gave no answer within {CHECK_WITHIN // SECOND} s"
         draft.enter(Fact.CHECKED, ok="unknown", detail=why)
@@ -35,7 +35,7 @@ def give_up_check(draft: Draft) -> None:
 
 
 def give_up_evidence(draft: Draft) -> None:
-    """No evidence in time."""
+    """Record evidence that did not come in time as missing."""
     missing = [each for each in draft.incident.inquiries if each is not Inquiry.CHECK]
     draft.set(inquiries=tuple(each for each in draft.incident.inquiries if each not in missing))
     for each in missing:
@@ -43,7 +43,7 @@ def give_up_evidence(draft: Draft) -> None:
 
 
 def take_answer(draft: Draft, answer: Answered) -> None:
-    """Keep what Prometheus said; a check decides about the recovery. An answer nobody waits for changes nothing."""
+    """Record an answer to an open inquiry; that of a check concludes the recovery."""
     if answer.inquiry not in draft.incident.inquiries:
         return
     draft.set(inquiries=tuple(each for each in draft.incident.inquiries if each is not answer.inquiry))
@@ -63,7 +63,7 @@ def take_answer(draft: Draft, answer: Answered) -> None:
 
 
 def keep_inquiries(draft: Draft) -> None:
-    """What follows from where the incident stands: new evidence is wanted, or a question is pointless now."""
+    """Add the inquiries that this decision calls for; drop a check that is no longer needed."""
     incident = draft.incident
     pointless = Inquiry.CHECK in incident.inquiries and incident.recovery is not Recovery.CHECKING
     if pointless:

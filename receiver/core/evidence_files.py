@@ -1,8 +1,8 @@
-"""Files that people keep with an incident as evidence, and the legal holds under which nothing of it is deleted.
+"""Evidence files of an incident, and legal holds, under which none of its data is deleted.
 
-A record of a file is never taken away. Its bytes may be, by a redaction, which keeps the hash, who attached it and why
-it was removed; under a legal hold nothing is. The bytes lie in the store, by incident and SHA-256; here it is decided
-what they are kept as.
+The record of a file is never deleted. A redaction deletes its bytes and keeps the hash, who attached it and why it was
+removed; under a legal hold it is refused. The store keeps the bytes by incident and SHA-256; this module decides on
+the records.
 """
 
 import unicodedata
@@ -15,17 +15,17 @@ from receiver.core.model import Fact, FileChange, Incident
 from receiver.core.response import EvidenceFile, LegalHold
 
 MOST_FILES = 100
-"""Files that an incident may have; with the limit of each, that is what one incident may take."""
+"""Maximum files of an incident; with the size limit of each, this bounds its storage."""
 
 LONGEST_NAME = 120
-"""Characters of a file's name."""
+"""Maximum characters of a file's name."""
 
 _RESERVED = frozenset('<>:"|?*')
-"""What some system does not take in a file's name; control characters and invisible ones are left out anyway."""
+"""Characters that some system forbids in a file's name. Control and invisible characters are removed separately."""
 
 
 def record(draft: Draft, action: AttachFile | RedactFile | PlaceHold | ReleaseHold) -> None:
-    """What people do about evidence. Raises RefusedError."""
+    """Carry out an action on evidence. Raises RefusedError."""
     match action:
         case AttachFile():
             _attach(draft, action)
@@ -38,7 +38,7 @@ def record(draft: Draft, action: AttachFile | RedactFile | PlaceHold | ReleaseHo
 
 
 def safe_name(name: str) -> str:
-    """A file's name without folders, and without what could make a reader or a file system take it for another."""
+    """A file's name without folders and without characters that could mislead a reader or a file system."""
     last = name.replace("\\", "/").rpartition("/")[2]
     kept = "".join(each for each in last if unicodedata.category(each)[0] != "C" and each not in _RESERVED)
     kept = " ".join(kept.split()).lstrip(". ").rstrip(". ")
@@ -58,7 +58,7 @@ def find_file(incident: Incident, file: str) -> EvidenceFile:
 
 
 def _attach(draft: Draft, action: AttachFile) -> None:
-    """Keep a file. One with the content of another is a record of its own, and its bytes are kept once."""
+    """Attach a file. One with the same content as another gets its own record; the bytes are kept once."""
     files = draft.incident.response.files
     if len(files) >= MOST_FILES:
         raise RefusedError(f"the incident has {MOST_FILES} files already, and can have no more; put several into one")
@@ -82,7 +82,7 @@ def _attach(draft: Draft, action: AttachFile) -> None:
 
 
 def _redact(draft: Draft, action: RedactFile) -> None:
-    """Remove the bytes of a file, and of every other record of the same content."""
+    """Remove the bytes of a file, and mark every record of the same content."""
     found = find_file(draft.incident, action.file)
     if found.redacted_at is not None:
         raise RefusedError(f"{found.redacted_by} removed the content of {found.id} already")

@@ -1,7 +1,7 @@
-"""Calendars that a URL feeds: when they are fetched, what a fetch comes to, and who hears of one that is in doubt.
+"""Calendars fetched from a URL: when they are fetched, the result of a fetch, and the alerts about a doubtful copy.
 
-`receiver.jobs.calendar_fetch` fetches; whether a copy is taken is decided in `receiver.on_call.calendar_copy`. How the
-fetches of each schedule fared is kept in the store, for every replica.
+`receiver.jobs.calendar_fetch` fetches; `receiver.on_call.calendar_copy` decides whether a copy is taken. The store
+keeps the fetches' state of each schedule, for every replica.
 """
 
 from collections.abc import Iterator
@@ -21,17 +21,17 @@ RULE = "tocsin/calendar"
 TYPE = CALENDAR
 
 FETCHED_EVERY = 5 * MINUTE
-"""Microseconds between two fetches of one calendar, whatever the first came to."""
+"""Microseconds between two fetches of one calendar, successful or not."""
 
 OLD_AFTER = 24 * HOUR
-"""Microseconds without a good fetch after which people are told."""
+"""Microseconds without a good fetch after which an alert fires."""
 
 MISSING_AFTER = 15 * MINUTE
-"""The same where there is no copy at all: nobody is on call then."""
+"""The same if there is no copy: then nobody is on call."""
 
 
 class CalendarFetches(Struct, frozen=True):
-    """How the fetches of one schedule's calendar fared."""
+    """The state of the fetches of one schedule's calendar."""
 
     source: str
     """Digest of the URL."""
@@ -42,16 +42,16 @@ class CalendarFetches(Struct, frozen=True):
     """When the copy in use was last fetched, or found to be unchanged."""
     etag: str = ""
     modified: str = ""
-    """What the server called the copy in use: its `ETag` and `Last-Modified`."""
+    """The server's `ETag` and `Last-Modified` of the copy in use."""
     detail: str = ""
-    """Why the last fetch was not good; empty: it was."""
+    """Why the last fetch failed; empty: it did not."""
     old_since: Instant | None = None
-    """Since when people are told that no good fetch came."""
+    """Since when the alert about missing good fetches fires."""
     thinner: str = ""
-    """What people are told of a copy that covers less than the one before it."""
+    """Text of the alert that a copy covers less than the one before it."""
     thinner_since: Instant | None = None
     enough: int = 0
-    """Microseconds of the coming weeks that a copy must cover to end that."""
+    """Microseconds of the coming weeks that a copy must cover to end that alert."""
 
 
 def source_of(url: str) -> str:
@@ -60,14 +60,14 @@ def source_of(url: str) -> str:
 
 
 def is_due(last: CalendarFetches | None, source: str, now: Instant) -> bool:
-    """Whether it is fetched now; a clock that is ahead of ours does not put it off, another URL is fetched at once."""
+    """Whether to fetch now. A `tried_at` in the future does not delay a fetch; another URL is fetched at once."""
     if last is None or last.source != source or last.tried_at > now:
         return True
     return now - last.tried_at >= FETCHED_EVERY
 
 
 def begin(last: CalendarFetches | None, source: str, now: Instant) -> CalendarFetches:
-    """As a fetch begins. What another URL's server called its copy is forgotten."""
+    """The state at the start of a fetch. If the URL has changed, `etag` and `modified` are dropped."""
     if last is None:
         return CalendarFetches(source, now, now)
     if last.source != source:
@@ -76,19 +76,19 @@ def begin(last: CalendarFetches | None, source: str, now: Instant) -> CalendarFe
 
 
 def fail(begun: CalendarFetches, reason: str) -> CalendarFetches:
-    """The fetch brought nothing that could be taken."""
+    """The state after a fetch without a usable copy."""
     silent = begun.tried_at - (begun.since if begun.good_at is None else begun.good_at)
     is_old = silent >= (MISSING_AFTER if begun.good_at is None else OLD_AFTER)
     return replace(begun, detail=reason, old_since=(begun.old_since or begun.tried_at) if is_old else None)
 
 
 def confirm(begun: CalendarFetches) -> CalendarFetches:
-    """The server says that the copy in use is its newest."""
+    """The state after the server said that the copy in use is its newest."""
     return replace(begun, good_at=begun.tried_at, detail="", old_since=None)
 
 
 def take(begun: CalendarFetches, verdict: CopyVerdict, etag: str, modified: str) -> CalendarFetches:
-    """The fetch brought a copy. A thinner one is told of until one covers as much again as the one before it."""
+    """The state after a fetched copy. The alert about a thinner one lasts until a copy covers as much as before it."""
     if not verdict.is_taken:
         return fail(begun, verdict.alarm)
     after = replace(confirm(begun), etag=etag, modified=modified)
@@ -101,7 +101,7 @@ def take(begun: CalendarFetches, verdict: CopyVerdict, etag: str, modified: str)
 
 
 def tell(schedule: str, before: CalendarFetches | None, after: CalendarFetches) -> AlertsReceived | None:
-    """The event of what is in doubt now, or no longer; None: neither is new."""
+    """The event of alerts that begin or end; None: none does."""
     alerts = tuple(_alerts(schedule, before or begin(None, after.source, after.since), after))
     return AlertsReceived(incident_key((OWN, "calendar", schedule)), OWN, alerts) if alerts else None
 
@@ -124,7 +124,7 @@ def _alert(
     since: Instant | None,
     words: tuple[str, str],
 ) -> Alert:
-    """`ending`: since when it was so before, and what is known now."""
+    """`ending`: since when the alert fired before, and the present state. `words`: summary and description."""
     began, after = ending
     return Alert(
         fingerprint=f"tocsin-calendar-{what}-{sha256(schedule.encode()).hexdigest()[:16]}",

@@ -1,8 +1,8 @@
-"""Flapping: an alert that fires and clears again and again is told once, then how often and since when.
+"""Flapping: an alert that fires and clears repeatedly is notified once, then counted with its start.
 
-The policy's `flapping` says how many cycles within how long. An unacknowledged incident escalates on as ever. An
-acknowledgement holds through the cycles of the alerts that it is about, and expires as ever; a new alert, a further
-rule or a risen level is danger as ever.
+The policy's `flapping` sets the number of cycles and the period. An unacknowledged incident keeps escalating. An
+acknowledgement holds through the cycles of its alerts, and expires as usual; a new alert, a further rule or a risen
+level is new danger as usual.
 """
 
 from collections.abc import Sequence
@@ -15,13 +15,13 @@ from rules.policy import EMERGENCY, Flapping
 
 
 def is_flapping(alert: Alert, now: Instant, terms: Flapping) -> bool:
-    """Whether the alert, which fires now, has gone through so many cycles of firing and clearing lately."""
+    """Whether the alert, which fires now, has completed the policy's number of cycles within its period."""
     lately = [at for at in alert.firings if now - at <= terms.within]
     return len(lately) > terms.cycles
 
 
 def flap(draft: Draft, fired: Sequence[Alert]) -> bool:
-    """Take in alerts that fire again, if all of them flap; returns whether they do."""
+    """Handle alerts that fire again if all of them flap; returns whether they do."""
     terms = draft.context.current.policy.flapping
     if not all(is_flapping(each, draft.now, terms) for each in fired):
         return False
@@ -48,14 +48,14 @@ def flap(draft: Draft, fired: Sequence[Alert]) -> bool:
 
 
 def cease(draft: Draft, cleared: Sequence[Alert]) -> None:
-    """Alerts cleared: what of them flaps does not fire now."""
+    """Remove cleared alerts from the flapping ones that fire."""
     if draft.incident.flapping:
         gone = {each.fingerprint for each in cleared}
         draft.set(flapping=tuple(name for name in draft.incident.flapping if name not in gone))
 
 
 def end_flapping(draft: Draft) -> None:
-    """It has not cleared for long: if it fires, the owner is told, and an emergency is new danger."""
+    """It has not cleared for the policy's period: tell the threads if it fires; void an emergency's acknowledgement."""
     fires = bool(draft.incident.flapping)
     words = _end(draft)
     if not (words and fires):
@@ -67,7 +67,7 @@ def end_flapping(draft: Draft) -> None:
 
 
 def calm_down(draft: Draft) -> None:
-    """It has not fired for long."""
+    """End the flapping of alerts that have not fired for long."""
     _end(draft)
 
 

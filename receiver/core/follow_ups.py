@@ -1,6 +1,6 @@
-"""Follow-up actions: what must still be done when the incident is over, by whom, until when.
+"""Follow-up actions: tasks that remain after the incident, with owner and due date.
 
-They outlive the incident: one that is overdue is told to the internal stakeholders, once, closed or not.
+They outlive the incident: an overdue one is told to the internal stakeholders once, even after the closing.
 """
 
 from msgspec.structs import replace
@@ -12,14 +12,14 @@ from receiver.core.response import FollowUp
 from rules.policy import EMERGENCY
 
 CHANGES_POLICY = "change the policy"
-"""How a follow-up action begins that changes the policy; the console's button writes it so."""
+"""First words of a follow-up action that changes the policy; the console's button writes them."""
 
 SHOWN = 12
-"""Hexadecimal digits of a policy version that people read."""
+"""Hexadecimal digits of a policy version that are shown."""
 
 
 def record(draft: Draft, action: AddFollowUp | FinishFollowUp) -> None:
-    """What people do about them. Raises RefusedError."""
+    """Carry out an action on follow-ups. Raises RefusedError."""
     match action:
         case AddFollowUp():
             add(draft, action)
@@ -28,7 +28,7 @@ def record(draft: Draft, action: AddFollowUp | FinishFollowUp) -> None:
 
 
 def add(draft: Draft, action: AddFollowUp) -> None:
-    """Write one down."""
+    """Add a follow-up action."""
     known = draft.incident.response.follow_ups
     under = draft.context.current.digest if action.text.lower().startswith(CHANGES_POLICY) else ""
     name = f"f{len(known) + 1}"
@@ -42,7 +42,7 @@ def add(draft: Draft, action: AddFollowUp) -> None:
 
 
 def finish(draft: Draft, action: FinishFollowUp) -> None:
-    """Mark one as done; of one that changes the policy, note the version that came of it. Raises RefusedError."""
+    """Mark one as done; for one that changes the policy, note the resulting version. Raises RefusedError."""
     found = next((each for each in draft.incident.response.follow_ups if each.id == action.follow_up), None)
     if found is None:
         raise RefusedError(f"the incident has no follow-up action {action.follow_up!r}")
@@ -61,7 +61,7 @@ def finish(draft: Draft, action: FinishFollowUp) -> None:
 
 
 def watch(draft: Draft) -> None:
-    """Set the window to the earliest that is neither done nor reminded of."""
+    """Set the window to the earliest due date of those neither done nor reminded of."""
     due = min((each.due_at for each in _pending(draft) if each.due_at is not None), default=None)
     if due is None:
         draft.disarm(Window.FOLLOW_UP)
@@ -70,13 +70,13 @@ def watch(draft: Draft) -> None:
 
 
 def remind(draft: Draft, _at: int) -> None:
-    """What is due and not done is told to those who can ask for it."""
+    """Tell the internal stakeholders of overdue follow-up actions."""
     for each in _pending(draft):
         if each.due_at is not None and each.due_at <= draft.now:
             _replace(draft, replace(each, reminded=True))
             said = f"{each.text} ({each.owner or 'no owner'})"
             draft.enter(Fact.OVERDUE, what="follow-up action", note=said)
-            # It is about work, not about the trouble: every group hears of it, whatever the incident's level.
+            # Every group is told, not only those of the incident's level: the task outlasts the incident.
             groups = draft.context.internal_stakeholders(EMERGENCY, draft.incident)
             draft.notify(Kind.REMINDER, Reason.OVERDUE, groups, {"what": "follow-up action", "text": f"{said}."})
 

@@ -1,7 +1,7 @@
-"""Handoffs: who goes off call before anybody answered is relieved, and who is on call then is paged.
+"""Handoffs: when the on-call person changes before an incident is answered, the new one is paged.
 
-An open incident pages the new person at once; one that is acknowledged stays with its owner. What was planned for
-somebody who is off call when the message would leave goes to who is on call by then.
+An open incident pages the new person at once; an acknowledged one stays with its owner. A page planned for a person
+who is off call when it would be sent goes to the person who is on call then.
 """
 
 from msgspec.structs import replace
@@ -14,16 +14,16 @@ from receiver.core.plan import DecisionContext
 
 
 def is_relieved(context: DecisionContext, notification: Notification) -> bool:
-    """Whether a page waits for somebody for whom its reference does not stand any more."""
+    """Whether a waiting page is for a target that its reference no longer stands for."""
     name, target = notification.channel, Target(notification.channel, notification.recipient)
     stands = (*context.targets(name), *context.stand_ins(name, notification.via))
     return bool(notification.via) and target not in stands
 
 
 def relieve(draft: Draft, notification: Notification) -> Notification:
-    """A page that waits is dropped, and who is on call now is paged; returns the page, superseded.
+    """Drop a waiting page and page the person on call now; returns the page, superseded.
 
-    Whoever it was for counts as not told, unless they are on call otherwise: back on call, they are paged again.
+    Its recipient counts as not paged, unless on call by another reference: when on call again, they are paged again.
     """
     page, person = draft.incident.page, notification.person
     left = tuple(
@@ -40,9 +40,8 @@ def relieve(draft: Draft, notification: Notification) -> Notification:
 
 
 def hand_off(draft: Draft) -> None:
-    """A shift or a gap has ended, or an override was made or cancelled: who is on call now, and was not told by the
-    page under way, is paged if nobody has answered. Where nobody is on call any more, the fallback and the next step
-    are told.
+    """A shift or a gap has ended, or an override was made or cancelled: if the incident is unanswered, page those on
+    call now whom the current page has not told. Where nobody is on call any more, page the fallback and the next step.
     """
     fresh = _fresh(draft)
     people = _names(draft, fresh)
@@ -52,7 +51,7 @@ def hand_off(draft: Draft) -> None:
 
 
 def _fresh(draft: Draft) -> list[Target]:
-    """How those are told who are on call for the page under way and have not been told; none where nobody is to be."""
+    """Targets of people on call for the current page who were not told; none if no answer is wanted."""
     incident, context = draft.incident, draft.context
     if not incident.wants_answer or incident.is_paused:
         return []
@@ -61,7 +60,7 @@ def _fresh(draft: Draft) -> list[Target]:
 
 
 def _channels(draft: Draft) -> list[str]:
-    """Those of the page under way, and those of the step that had nobody to tell before."""
+    """The usable channels of the current page and of its step, some of which may have had no recipient before."""
     names = dict.fromkeys((*draft.incident.page.told, *step_channels(draft)))
     return [name for name in names if draft.context.usable(name)]
 
@@ -71,9 +70,9 @@ def _names(draft: Draft, targets: list[Target]) -> list[str]:
 
 
 def _turn_to(draft: Draft, fresh: list[Target], gone: tuple[str, ...] = ()) -> None:
-    """Page these; where a reference stands for nobody by now, that is said once, and others are told.
+    """Page these targets; for a reference that has become vacant, record that once and page others instead.
 
-    `gone`: one that stands for nobody, and that no channel may name any more.
+    `gone`: vacant references that channels may no longer name.
     """
     if not draft.incident.wants_answer or draft.incident.is_paused:
         return

@@ -1,9 +1,9 @@
-"""Who watches the watcher: a heartbeat that stops means that alerting is blind, and that is an emergency.
+"""Heartbeats: if one stops, alerting is blind, and that is an emergency.
 
-A heartbeat is an alert that always fires. There is one clock for each source and label set, set by the time at which
-Prometheus evaluated the alert: Alertmanager repeats an alert for minutes after Prometheus has died. Clocks of our own
-heartbeat are learned when it is heard; others are those that the policy names, and these are expected from the start.
-A clock's silence is made into an alert of our own, which opens an incident like any other.
+A heartbeat is an alert that always fires. Each source and label set has one clock, which holds the time at which
+Prometheus evaluated the alert: the time of receipt would not do, as Alertmanager repeats an alert for minutes after
+Prometheus has died. Clocks of the compiled heartbeat are created when it is first heard; those that the policy names
+are expected from the start. A silent clock becomes an alert of Tocsin's own, which opens an incident like any other.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -26,55 +26,55 @@ RULE = "tocsin/heartbeat"
 TYPE = BLIND
 
 ANSWER_WITHIN = 45 * SECOND
-"""How soon a beat must follow a resolved heartbeat: longer than Alertmanager's repeats are apart."""
+"""Microseconds in which a beat must follow a resolved heartbeat; longer than Alertmanager's repeat interval."""
 
 RETIRED_FOR = 5 * MINUTE
-"""What is evaluated so soon after a clock was retired is what Alertmanager still repeats."""
+"""Microseconds after a clock's retirement: evaluations up to then are Alertmanager's repeats, and ignored."""
 
 MOST_CLOCKS = 200
-"""Whoever may send webhooks could make up label sets without end."""
+"""Maximum clocks: webhooks with invented label sets could create any number."""
 
 NEVER = Instant(0)
 
 UNKNOWN = ""
-"""The key of the one clock that a database of an older release has: its source and labels were not kept."""
+"""The key of the only clock in a database of an older release, which did not keep source and labels."""
 
 _canonical = Encoder(order="deterministic")
 
 
 class Beat(Struct, frozen=True):
-    """A heartbeat as it was heard once."""
+    """A heartbeat received once."""
 
     source: str
     labels: Mapping[str, str]
-    """Without those that tell replicas apart."""
+    """Without replica labels."""
     fingerprint: str
     at: Instant
-    """When Prometheus evaluated it, or when it ended; where that is not said, when it was heard."""
+    """When Prometheus evaluated it, or when it ended; if that is unknown, `heard_at`."""
     heard_at: Instant
     ended: bool = False
 
     @property
     def key(self) -> str:
-        """The clock's: 12 hexadecimal digits."""
+        """The key of its clock: 12 hexadecimal digits."""
         return sha256(_canonical.encode([self.source, dict(self.labels)])).hexdigest()[:12]
 
 
 class HeartbeatClock(Struct, frozen=True):
-    """What is known of one heartbeat, by all replicas and across restarts."""
+    """The stored state of one heartbeat, shared by all replicas."""
 
     key: str
     source: str
     labels: Mapping[str, str] = field(default_factory=dict)
     evaluated_at: Instant = NEVER
-    """The newest evaluation that was heard of."""
+    """The newest known evaluation."""
     heard_at: Instant = NEVER
     fingerprint: str = ""
-    """Of the alert that said so; replicas have different ones."""
+    """Of the alert last heard; Prometheus replicas have different ones."""
     ended_at: Instant | None = None
-    """When its resolve was heard, unless a beat has followed."""
+    """When its resolve was heard; None: none was, or a beat has followed."""
     retired_at: Instant | None = None
-    """When a person said that it is not expected any more."""
+    """When a person retired it: it is no longer expected."""
 
 
 class Life(StrEnum):
@@ -82,7 +82,7 @@ class Life(StrEnum):
 
     BEATS = "beats"
     WAITS = "waits"
-    """Too old to prove anything, and not missing for long enough since we listen."""
+    """Too old to count, and not yet missing for long enough since Tocsin listens."""
     SILENT = "silent"
 
 
@@ -91,16 +91,16 @@ class Watched(Struct, frozen=True):
 
     clock: HeartbeatClock
     name: str
-    """The policy's; empty: it was learned."""
+    """Its name in the policy; empty: the policy does not name it."""
     within: int
     """Microseconds that it may be missing."""
     life: Life
     since: Instant
-    """The newest evaluation, or since when we listen where there has been none."""
+    """The newest evaluation; if there is none, when Tocsin began to listen."""
 
     @property
     def was_heard(self) -> bool:
-        """Whether it ever beat."""
+        """Whether it was ever heard."""
         return self.clock.heard_at != NEVER
 
     @property
@@ -115,7 +115,7 @@ _USUAL = frozenset(("alertname", "heartbeat", "severity"))
 
 
 def read(received: Received, source: str, policy: Policy, now: Instant) -> Beat:
-    """What an alert says that is a heartbeat (`receiver.core.classify.is_heartbeat`)."""
+    """The beat in an alert that is a heartbeat (`receiver.core.classify.is_heartbeat`)."""
     labels = without_replica(received, policy)
     if received.ended_at is not None:
         return Beat(source, labels, received.fingerprint, min(received.ended_at, now), now, ended=True)
@@ -123,13 +123,13 @@ def read(received: Received, source: str, policy: Policy, now: Instant) -> Beat:
 
 
 def without_replica(received: Received, policy: Policy) -> dict[str, str]:
-    """The labels, without those that tell replicas of one Prometheus apart."""
+    """The labels, without the policy's `replica_labels`."""
     return {name: value for name, value in received.labels.items() if name not in policy.replica_labels}
 
 
 def evaluation(received: Received, now: Instant) -> Instant | None:
-    """When Prometheus evaluated it, `now` at the latest. None: rules of an older Tocsin, and of strangers, do not say;
-    then it is the arrival of a webhook that counts.
+    """When Prometheus evaluated it, `now` at the latest. None: unknown, as with rules of older releases and foreign
+    ones; then the arrival of the webhook counts.
     """
     try:
         seconds = float(received.annotations.get("evaluated_at", ""))
@@ -139,7 +139,7 @@ def evaluation(received: Received, now: Instant) -> Instant | None:
 
 
 def hear(clock: HeartbeatClock | None, beat: Beat) -> HeartbeatClock | None:
-    """The clock after a beat; None: it changes nothing."""
+    """The clock after a beat; None: no change."""
     if clock is None or clock.retired_at is not None:
         late = clock is not None and beat.at <= (clock.retired_at or 0) + RETIRED_FOR
         return None if beat.ended or late else _begun(beat)
@@ -147,7 +147,7 @@ def hear(clock: HeartbeatClock | None, beat: Beat) -> HeartbeatClock | None:
         stale = clock.ended_at is not None or beat.at < clock.evaluated_at
         return None if stale else replace(clock, ended_at=beat.heard_at, fingerprint=beat.fingerprint)
     if beat.at <= clock.evaluated_at and beat.fingerprint == clock.fingerprint and clock.ended_at is not None:
-        return None  # a slower peer tells of before the end
+        return None  # a slower peer's message from before the end
     return replace(
         clock,
         evaluated_at=max(clock.evaluated_at, beat.at),
@@ -162,7 +162,7 @@ def _begun(beat: Beat) -> HeartbeatClock:
 
 
 def watch(clocks: Iterable[HeartbeatClock], policy: Policy, began: Instant, now: Instant) -> tuple[Watched, ...]:
-    """Every heartbeat that is expected, judged. `began`: since when we listen; before that nobody could have heard."""
+    """Every expected heartbeat, judged. `began`: when Tocsin began to listen; silence before it does not count."""
     found: list[Watched] = []
     for clock in (each for each in clocks if each.retired_at is None):
         named = heartbeat_named(policy, clock.source, clock.labels)
@@ -188,7 +188,7 @@ def _judge(clock: HeartbeatClock, name: str, within: int, began: Instant, now: I
 
 
 def sight(watched: Iterable[Watched], failing: Iterable[str] = ()) -> Sight:
-    """What decisions may rely on. `failing`: sources whose rules fail to evaluate."""
+    """The blind sources, and each source's oldest beat. `failing`: sources whose rules fail to evaluate."""
     blind, beaten = set(failing), dict[str, Instant]()
     for each in watched:
         is_known = each.was_heard and each.clock.key != UNKNOWN
@@ -201,7 +201,7 @@ def sight(watched: Iterable[Watched], failing: Iterable[str] = ()) -> Sight:
 
 
 def ages(watched: Iterable[Watched], now: Instant) -> dict[str, float]:
-    """Source → seconds since the evaluation of its heartbeat, the oldest where it has several."""
+    """Source → seconds since the evaluation of its heartbeat, of several the oldest."""
     found: dict[str, float] = {}
     for each in watched:
         age = max(0, now - each.since) / SECOND
@@ -210,7 +210,7 @@ def ages(watched: Iterable[Watched], now: Instant) -> dict[str, float]:
 
 
 def alarms(watched: Iterable[Watched], incidents: Iterable[Incident], now: Instant) -> Iterator[AlertsReceived]:
-    """The events of heartbeats that are missing, and the ends of alarms about those that are not any more.
+    """The events of missing heartbeats, and of the ends of alarms about heartbeats that beat again or are not expected.
 
     `incidents`: the live ones of TYPE. Repeats of either event change nothing.
     """
@@ -230,7 +230,7 @@ def _incident_of(clock: HeartbeatClock) -> str:
 
 
 KEY = incident_key(("tocsin", "heartbeat"))
-"""Of the incident about the heartbeat that an older release knew."""
+"""Key of the incident about the UNKNOWN clock."""
 
 
 def _fingerprint(key: str) -> str:
@@ -243,7 +243,7 @@ def _alarm(key: str, watched: Watched) -> Alert:
     )
     return Alert(
         fingerprint=_fingerprint(key),
-        # One alert a silence: it began with the last beat.
+        # One alert per silence, which began with the last beat.
         starts_at=Instant(watched.since // 1000 * 1000),
         firing=True,
         level=EMERGENCY,
@@ -266,7 +266,6 @@ def _alarm(key: str, watched: Watched) -> Alert:
 
 
 def _ended(key: str, now: Instant) -> Alert:
-    """What ends an alarm, whatever its start was."""
     return Alert(
         fingerprint=_fingerprint(key),
         starts_at=now,

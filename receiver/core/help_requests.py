@@ -1,9 +1,9 @@
-"""Asking for help with an incident that a person has, and giving it back.
+"""Requests for help with an acknowledged incident, and giving it back.
 
-Who asks for help goes on having the incident, and no response time runs: it was kept. The call has windows of its own:
-the next step at once, and again every escalation time, until another person answers or who asked withdraws it. Asked
-for by anybody but who has it, it doubts them: whoever was paged before, they among them, is paged too, and their own
-answer ends it as well. While nobody has the incident, asking for help takes the next step, and its windows run on.
+The owner keeps the incident, and no response time runs, since it was met. A request pages the next step at once, and
+again every escalation time, until another person answers or the requester withdraws it. A request by a person other
+than the owner doubts the owner: the channels paged before are paged too, and the owner's answer also ends it. For an
+open incident, a request takes the next escalation step, and the paging windows run on.
 """
 
 from collections.abc import Mapping
@@ -17,7 +17,7 @@ from receiver.core.response import Deed
 
 
 def ask(draft: Draft, by: str, note: str) -> None:
-    """A person asks for help."""
+    """Page the next step because a person asks for help."""
     if draft.incident.state is State.OPEN:
         escalate(draft, by, note)
         return
@@ -31,12 +31,12 @@ def ask(draft: Draft, by: str, note: str) -> None:
     draft.enter(Fact.HELP_ASKED, by, note=note, step=draft.incident.step, whom=doubted)
     draft.arm(Window.HELP, draft.now + draft.plan.escalation_time)
     _page(draft, {"by": by, "note": note})
-    if was_paused or not doubted:  # a doubt is no sign that who has it is at work
+    if was_paused or not doubted:  # a doubt is no activity of the owner
         renew_acknowledgement(draft)
 
 
 def ask_again(draft: Draft) -> None:
-    """Nobody else has answered: the next step. The caller has set the next window."""
+    """Page the next step, as the request is unanswered. The caller has set the next window."""
     draft.set(step=draft.incident.step + 1)
     draft.enter(Fact.HELP_UNANSWERED, whom=", ".join(draft.incident.response.asked_by), step=draft.incident.step)
     _page(draft)
@@ -49,7 +49,7 @@ def _page(draft: Draft, words: Mapping[str, str] = NO_WORDS) -> None:
 
 
 def withdraw(draft: Draft, by: str, note: str) -> None:
-    """Who asked asks no more; who has the incident ends the whole call. Raises RefusedError."""
+    """Withdraw a person's request; the owner withdraws all requests. Raises RefusedError."""
     incident = draft.incident
     asked_by = incident.response.asked_by
     if not asked_by:
@@ -69,7 +69,7 @@ def withdraw(draft: Draft, by: str, note: str) -> None:
 
 
 def give_back(draft: Draft, by: str, note: str) -> None:
-    """Nobody has it any more: it is open, and pages as at 0. Raises RefusedError."""
+    """Reopen the incident without an owner, and page as at the opening. Raises RefusedError."""
     if draft.incident.state is State.OPEN:
         raise RefusedError("nobody has the incident")
     whom = draft.incident.holder

@@ -1,7 +1,7 @@
-"""Business impact: how a number or a word is graded on the policy's scales, and the level that a grade calls for.
+"""Business impact: the grade of a number or word on the policy's scales, and the level that a grade calls for.
 
-A value comes with an alert (label or annotation of the scale's name), from a responder (a fact of that name) or
-from the incident's type. A grade raises the level and never lowers it; lowering is a person's, with a reason.
+A value comes with an alert (label or annotation of the scale's name), from a responder (a fact of that name) or from
+the incident's type. A grade only raises the level; a person may lower it, with a reason.
 """
 
 import math
@@ -16,7 +16,7 @@ from rules.impact_ranges import in_percent
 from rules.policy import ImpactScale, Policy
 
 BUSINESS = "business_impact"
-"""The scale that incident types are graded on, by their own word."""
+"""The scale of the incident types' `business_impact`."""
 
 GRADES = tuple(ImpactGrade)
 
@@ -24,8 +24,8 @@ _BUSINESS_SCALE = ImpactScale(BUSINESS, "", tuple((each.value, each.value) for e
 
 
 def grade(scale: ImpactScale, said: str) -> str:
-    """The grade that a number (``0.3``, ``30%``) or words stand for; empty: the scale has none for it. On a scale of
-    plain numbers a percentage means nothing.
+    """The grade of a number (``0.3``, ``30%``) or of words; empty: the scale has none. A percentage has no grade on a
+    scale of plain numbers.
     """
     words = said.strip().lower()
     for known, meaning in scale.thresholds:
@@ -34,7 +34,7 @@ def grade(scale: ImpactScale, said: str) -> str:
     value = _number(words)
     if value is None or (words.endswith("%") and not in_percent(scale.thresholds)):
         return ""
-    # The lowest range takes its own beginning in: an impact of 0 is one of "0-5%".
+    # The lowest range includes its lower bound: an impact of 0 is one of "0-5%".
     lowest = min((above for _, above, _ in scale.ranges), default=0.0)
     inside = (
         name
@@ -53,14 +53,14 @@ def _number(text: str) -> float | None:
 
 
 def scales(policy: Policy) -> tuple[ImpactScale, ...]:
-    """The policy's scales, and the one of business impact, whose words are the grades, where the policy has none."""
+    """The policy's scales, and a business impact scale whose words are the grades, unless the policy has one."""
     if any(scale.name == BUSINESS for scale in policy.impact_scales):
         return policy.impact_scales
     return (*policy.impact_scales, _BUSINESS_SCALE)
 
 
 def read(policy: Policy, *said: Mapping[str, str]) -> dict[str, Impact]:
-    """What labels, annotations or facts say of impacts, scale by scale; the first that says something is taken."""
+    """The impacts in labels, annotations or facts, by scale; the first graded value counts."""
     found: dict[str, Impact] = {}
     for scale in scales(policy):
         for words in said:
@@ -71,7 +71,7 @@ def read(policy: Policy, *said: Mapping[str, str]) -> dict[str, Impact]:
 
 
 def ungraded(known: Iterable[ImpactScale], *said: Mapping[str, str]) -> tuple[str, ...]:
-    """A sentence for each value in labels, annotations or facts that bears a scale's name and has no grade on it."""
+    """A sentence for each value under a scale's name that has no grade on it."""
     return tuple(
         f"{scale.name} is {words[scale.name]!r}, which has no grade: {_expected(scale)}"
         for scale in known
@@ -89,7 +89,7 @@ def _expected(scale: ImpactScale) -> str:
 def of_alert(
     policy_version: PolicyVersion, rule: str, labels: Mapping[str, str], annotations: Mapping[str, str]
 ) -> dict[str, Impact]:
-    """An alert's impacts: those it carries, and its type's."""
+    """An alert's impacts: those in labels and annotations, and its type's if worse."""
     kind = policy_version.types.get(rule)
     found = read(policy_version.policy, labels, annotations)
     typical = Impact(ImpactGrade(kind.business_impact), kind.name) if kind and kind.business_impact else None
@@ -99,30 +99,30 @@ def of_alert(
 
 
 def worst(impacts: Iterable[Impact]) -> str:
-    """The worst grade; empty: there is none."""
+    """The worst grade; empty: none."""
     return max((each.grade for each in impacts), key=GRADES.index, default="")
 
 
 def level_for(policy: Policy, impacts: Iterable[Impact]) -> int:
-    """The level that the impacts call for at least; 0: none."""
+    """The minimum level that the impacts call for; 0: none."""
     raises = dict(policy.impact_raises)
     return max((raises.get(each.grade, 0) for each in impacts), default=0)
 
 
 def words(policy: Policy, name: str, impact: Impact) -> str:
-    """What the grade means, in the policy's words."""
+    """The grade's meaning, in the policy's words."""
     thresholds = next((scale.thresholds for scale in policy.impact_scales if scale.name == name), ())
     return dict(thresholds).get(impact.grade, "")
 
 
 def note_impacts(draft: Draft, alerts: Iterable[Alert]) -> None:
-    """Alerts that fired say how bad it is; milder words than those known before change nothing."""
+    """Keep the impacts of alerts that fired; milder ones than those known change nothing."""
     for alert in alerts:
         note(draft, of_alert(draft.context.policy_version, alert.rule, alert.labels, alert.annotations))
 
 
 def note(draft: Draft, impacts: Mapping[str, Impact], by: str = "") -> None:
-    """Keep impacts, each with a line in the timeline. What a person says stands as said, else the worse stays."""
+    """Keep impacts, each with a timeline entry. A person's value (`by`) replaces the known one, others if worse."""
     known = draft.incident.response.impacts
     news = {name: impact for name, impact in impacts.items() if by or _is_worse(impact, known.get(name))}
     if not news:
@@ -142,7 +142,7 @@ def _is_worse(impact: Impact, known: Impact | None) -> bool:
 
 
 def assess(draft: Draft, change: Change) -> int:
-    """Grade the facts that are on a scale; the level that they call for, 0 for none."""
+    """Keep the impacts in changed facts; returns the level that they call for, 0 for none."""
     policy = draft.context.policy_version.policy
     found = read(policy, change.facts)
     note(draft, found, change.by)

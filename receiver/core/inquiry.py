@@ -1,4 +1,4 @@
-"""What the core wants to know of Prometheus. The incident carries its open inquiries; the shell answers them."""
+"""The core's questions to Prometheus. The incident carries its open inquiries; the shell answers them."""
 
 from enum import StrEnum
 
@@ -9,29 +9,29 @@ class Inquiry(StrEnum):
     """A question about an incident's signals, at most one of each kind open at a time."""
 
     OPENED = "opened"
-    """Their course around the opening, as evidence."""
+    """Their values around the opening, as evidence."""
     CHECK = "check"
-    """Whether they are well again, before any all-clear."""
+    """Whether their conditions still hold, before an all-clear."""
     RESOLVED = "resolved"
-    """Their course up to the resolution, as evidence."""
+    """Their values up to the resolution, as evidence."""
 
 
 class Exhibit(Struct, frozen=True):
-    """The course of one signal, as it is kept in the timeline."""
+    """The values of one signal over time, as kept in the timeline."""
 
     query: str
     series: str
-    """JSON: [[name, [[seconds since 1970, value], …]], …], bounded by whoever asked."""
+    """JSON: [[name, [[seconds since 1970, value], …]], …], bounded by the querying code."""
     threshold: str = ""
-    """Where the condition compares with a number."""
+    """The number that the condition compares with; empty: none."""
 
 
 class Answered(Struct, frozen=True):
-    """Prometheus was asked (an event)."""
+    """Event: Prometheus was queried for an inquiry."""
 
     inquiry: Inquiry
     ok: bool | None = None
-    """Of a CHECK: True all is well, False the condition still holds, None there is no data to tell."""
+    """Of a CHECK: True the condition no longer holds, False it still holds, None there is no data."""
     detail: str = ""
     """The answer in words."""
     exhibits: tuple[Exhibit, ...] = ()

@@ -1,4 +1,4 @@
-"""The receiver's notion of time: whole microseconds, UTC. Zones exist only at the edges."""
+"""Time in the receiver: whole microseconds, UTC. Time zones are used only at input and output."""
 
 from typing import NewType
 
@@ -9,9 +9,9 @@ Instant = NewType("Instant", int)
 
 
 class Jump(Struct, frozen=True):
-    """A jump of the clock that our time has followed forward."""
+    """A forward jump of the system clock that the receiver's time has followed."""
 
     before: Instant
-    """What was recorded up to then is in the time before it."""
+    """Instants recorded up to this one are in the time before the jump."""
     by: int
     """Microseconds, above 0."""

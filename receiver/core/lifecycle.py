@@ -1,4 +1,4 @@
-"""The ways from state to state: open, reopen, acknowledge, recover, resolve, close."""
+"""State transitions of an incident: open, reopen, acknowledge, recover, resolve, close."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from hashlib import sha256
@@ -29,14 +29,14 @@ from rules.durations import format_duration
 from rules.policy import MINUTE, SECOND
 
 ECHOES_END = 10 * MINUTE
-"""Microseconds that a resolved incident is kept from closing at least: a slower peer's words still find it."""
+"""Least microseconds between resolution and closing: a slower peer's message must still find the incident."""
 
 PAGING_WINDOWS = (Window.ESCALATE, Window.BREACH, Window.RESCUE, Window.REACH, Window.ACKNOWLEDGE_LIMIT)
 BEAT_LOOK = 15 * SECOND
-"""Microseconds between two looks whether a heartbeat has proved a recovery."""
+"""Microseconds between two checks whether a heartbeat has proved a recovery."""
 
 REVISION_AFTER = 15 * MINUTE
-"""Microseconds from a change of a closed incident's facts until its revised report leaves: people write several."""
+"""Microseconds from a change of a closed incident's facts until its revised report is sent, to collect changes."""
 
 ACK_WINDOWS = (
     Window.ACK_EXPIRY,
@@ -47,7 +47,7 @@ ACK_WINDOWS = (
 )
 
 BEYOND_THE_END = frozenset({Window.FOLLOW_UP, Window.DUTY})
-"""What is to be done outlives the incident."""
+"""Windows of tasks, which outlive the incident."""
 
 ENDED_BY: Mapping[Reason, Deed] = {
     Reason.ACK_EXPIRED: Deed.EXPIRED,
@@ -56,22 +56,22 @@ ENDED_BY: Mapping[Reason, Deed] = {
     Reason.RECURRED: Deed.REOPENED,
     Reason.STILL_FIRING: Deed.REOPENED,
 }
-"""What a reopening says of who had the incident."""
+"""Reason of a reopening → deed recorded for the previous owner."""
 
 _CARRIER = types_where(lambda facts: facts.carries_reports)[0]
-"""Stands in a report's notification for the channel, where the policy has none that carries reports."""
+"""Channel name in a report's notification if the policy has no channel that carries reports."""
 
 
 def incident_id(key: str, opened_at: Instant) -> str:
-    """An incident's id: derived, so that deciding twice gives the same; 32 hexadecimal digits.
+    """An incident's id: 32 hexadecimal digits, derived, so that deciding twice gives the same.
 
-    The time comes first, so that what is stored under it lies together: new rows are appended, not scattered.
+    The time comes first, so that the database appends new rows instead of scattering them.
     """
     return f"{opened_at:014x}{sha256(f'{key}/{opened_at}'.encode()).hexdigest()[:18]}"
 
 
 def new_incident(key: str, now: Instant, context: DecisionContext, level: int, type_: str, title: str) -> Incident:
-    """A fresh incident under the current policy, with nothing told yet."""
+    """A new incident under the current policy, without notifications."""
     return Incident(
         id=incident_id(key, now),
         key=key,
@@ -85,9 +85,9 @@ def new_incident(key: str, now: Instant, context: DecisionContext, level: int, t
 
 
 def reopen(draft: Draft, reason: Reason, words: Mapping[str, str] = NO_WORDS) -> None:
-    """Back to open, paging as at 0. A recovery under way goes on: only what fires ends it.
+    """Set the incident to open and page as at the opening. A recovery goes on until an alert fires.
 
-    Where help was asked for and nobody else has answered, the steps go on from where they were.
+    With an unanswered request for help, paging continues at the present step.
     """
     step = draft.incident.step if draft.incident.response.asked_by else 0
     if draft.incident.response.history and reason in ENDED_BY:
@@ -107,16 +107,17 @@ def reopen(draft: Draft, reason: Reason, words: Mapping[str, str] = NO_WORDS) ->
 
 
 def void_acknowledgement(draft: Draft, words: Mapping[str, str]) -> None:
-    """New danger: whoever acknowledged did not know of it."""
+    """New danger, unknown to the person who acknowledged: reopen the incident."""
     whom = draft.incident.holder
     draft.enter(Fact.ACK_VOIDED, whom=whom, level=draft.incident.level, **words)
     reopen(draft, Reason.NEW_DANGER, {**words, "acknowledged_by": whom})
 
 
 def take_risen_level(draft: Draft, words: Mapping[str, str]) -> None:
-    """A risen level is new danger, whoever says so, and is that level: its channels, its windows, its stakeholders.
+    """A risen level is new danger, from an alert or a person: apply its channels, windows and stakeholders.
 
-    An alert alone does not make those hear of it who were told of nothing yet: they are at the breach or the answer.
+    Stakeholders not yet told of the incident are told only if a person raised the level; after an alert they are told
+    at the breach or the acknowledgement.
     """
     if draft.incident.state is State.ACKNOWLEDGED:
         void_acknowledgement(draft, words)
@@ -127,9 +128,9 @@ def take_risen_level(draft: Draft, words: Mapping[str, str]) -> None:
 
 
 def acknowledge(draft: Draft, by: str, note: str, hold: int | None) -> None:
-    """Somebody has it: paging stops, until the acknowledgement expires.
+    """Make a person the owner and stop paging until the acknowledgement expires.
 
-    Where who has it asked for help, they go on having it: another person answers, and they themselves cannot.
+    If the owner asked for help, they stay the owner: another person's acknowledgement answers, their own does not.
     """
     before = draft.incident
     helped = before.holder if before.holder in before.response.asked_by else ""
@@ -152,9 +153,7 @@ def acknowledge(draft: Draft, by: str, note: str, hold: int | None) -> None:
 
 
 def _answer(draft: Draft, owner: str, words: Mapping[str, str]) -> None:
-    """What waited for an answer waits no more. While somebody has it, who was paged hears of another, or of a note;
-    that the same person has it still is no news to anybody.
-    """
+    """Stop the paging and tell of the answer; if there was an owner, only of another owner or of a note."""
     before = draft.incident.response.owner if not words["helps"] else ""
     draft.respond(owner=owner, asked_by={})
     draft.disarm(*PAGING_WINDOWS, Window.HELP)
@@ -166,7 +165,7 @@ def _answer(draft: Draft, owner: str, words: Mapping[str, str]) -> None:
 
 
 def renew_acknowledgement(draft: Draft) -> None:
-    """Human activity: the acknowledgement's time starts again. A recovery waiting for a person is reminded of."""
+    """Human activity: restart the acknowledgement's time, or the reminder of a recovery that waits for a person."""
     if draft.incident.state is not State.ACKNOWLEDGED:
         return
     if draft.incident.recovery in {Recovery.CONFIRM, Recovery.UNVERIFIED}:
@@ -181,8 +180,8 @@ def renew_acknowledgement(draft: Draft) -> None:
 
 
 def begin_recovery(draft: Draft) -> None:
-    """The last alert cleared. Where its source has a heartbeat, only one evaluated after the end makes it a recovery:
-    Alertmanager also resolves what a dead Prometheus does not repeat. An end for want of data is no recovery either.
+    """The last alert cleared. If its source has a heartbeat, only a beat evaluated after the end makes it a recovery:
+    Alertmanager also resolves alerts that a dead Prometheus no longer sends. An end for lack of data is no recovery.
     """
     draft.set(recovered_at=draft.now)
     draft.disarm(Window.STEADY)
@@ -195,9 +194,9 @@ def begin_recovery(draft: Draft) -> None:
 
 
 def await_beat(draft: Draft) -> bool:
-    """Whether it must still be waited for a heartbeat, of a recovery that no heartbeat has proved; then it is.
+    """Whether an unproved recovery waits longer; if so, sets the next window. A beat starts the verification.
 
-    Of an alert that is not measured any more no heartbeat proves anything.
+    For an alert that is no longer measured a heartbeat proves nothing.
     """
     if not draft.incident.absent:
         if _has_beaten(draft):
@@ -218,14 +217,14 @@ def _has_beaten(draft: Draft) -> bool:
 
 
 def _is_blind(draft: Draft) -> bool:
-    """Whether an alert of its source may have been lost; none of our own is."""
+    """Whether an alert of its source may have been lost; Tocsin's own alerts never are."""
     return not draft.incident.is_own and draft.context.is_blind(draft.incident.source)
 
 
 def _verify(draft: Draft) -> None:
-    """A resolve is a claim, so wait `resolve_after` before believing it.
+    """Start the verification: a resolve is believed only after `resolve_after`.
 
-    What flaps must be clear for as long as flapping is counted over, and its threads hear of no single clearing.
+    A flapping incident must be clear for at least the policy's flapping period, and its threads are not told.
     """
     draft.set(recovery=Recovery.VERIFYING)
     draft.enter(Fact.RECOVERED)
@@ -235,7 +234,7 @@ def _verify(draft: Draft) -> None:
 
 
 def await_verification(draft: Draft) -> None:
-    """The recovery is believed when `resolve_after` has passed since the last alert cleared, whatever was held then."""
+    """Set the end of the verification: `resolve_after` from the last clearing, whether or not an alert was held."""
     if draft.incident.recovery is not Recovery.VERIFYING:
         return
     wait: int = draft.plan.resolve_after
@@ -245,10 +244,10 @@ def await_verification(draft: Draft) -> None:
 
 
 def conclude_recovery(draft: Draft, *, verified: bool = True, why: str = "") -> None:
-    """`resolve_after` has passed without a new alert: resolve, or say what a person must still do.
+    """`resolve_after` has passed without a new alert: resolve, or ask a person to confirm.
 
-    Not `verified`: Prometheus was asked and did not say that all is well; `why` is its answer. While an alert is held
-    as a possible echo nothing is concluded.
+    Not `verified`: Prometheus was queried and did not confirm the recovery; `why` is its answer. While an alert is held
+    as a possible echo, the conclusion is put off.
     """
     if draft.incident.held:
         draft.set(recovery=Recovery.VERIFYING)
@@ -270,7 +269,7 @@ def conclude_recovery(draft: Draft, *, verified: bool = True, why: str = "") -> 
 
 
 def resolve(draft: Draft, by: str, note: str) -> None:
-    """Over: everybody who was paged hears it; recurrence is watched for."""
+    """Resolve the incident: tell all who were paged, and monitor for recurrence until it closes."""
     forced = draft.incident.is_firing or draft.incident.held > 0
     draft.supersede(EVERYTHING_WAITING)
     draft.enter(Fact.RESOLVED, by, note=note, forced="yes" if forced else "")
@@ -299,9 +298,9 @@ def resolve(draft: Draft, by: str, note: str) -> None:
 
 
 def recur(draft: Draft, reason: Reason, words: Mapping[str, str] = NO_WORDS) -> None:
-    """It fires again while it is being watched, or still: the same incident, begun anew under the current policy.
+    """Reopen a resolved incident that fires again or still, under the current policy.
 
-    `words`: what fires.
+    `words`: describe what fires.
     """
     serial = draft.incident.page.serial
     begin_anew(draft)
@@ -313,12 +312,11 @@ def recur(draft: Draft, reason: Reason, words: Mapping[str, str] = NO_WORDS) -> 
 
 
 def _beyond_the_end(draft: Draft) -> dict[Window, Instant]:
-    """The windows that outlive the incident."""
     return {window: at for window, at in draft.incident.windows.items() if window in BEYOND_THE_END}
 
 
 def close(draft: Draft, by: str = "", note: str = "", missing: str = "") -> None:
-    """Nothing came back, or a person says so: the incident is history. `missing`: what it closes without."""
+    """Close the incident, after the monitoring or by a person. `missing`: what was outstanding."""
     draft.set(state=State.CLOSED, closed_at=draft.now, windows=_beyond_the_end(draft), inquiries=())
     draft.enter(Fact.CLOSED, by, note=note, missing=missing)
     if not draft.incident.recorded_only:
@@ -326,9 +324,7 @@ def close(draft: Draft, by: str = "", note: str = "", missing: str = "") -> None
 
 
 def _send_report(draft: Draft) -> None:
-    """Plan the report to the policy's `incident_report.recipients`; whom no mail can reach is recorded, never
-    dropped.
-    """
+    """Plan the report to the policy's `incident_report.recipients`; record unreachable ones."""
     recipients = draft.context.current.policy.reports.recipients
     named = [each for each in recipients if "@" in each]
     channel = _mail_channel(draft) or ""
@@ -344,7 +340,7 @@ def _send_report(draft: Draft) -> None:
 
 
 def note_revision(draft: Draft, facts: Iterable[str]) -> None:
-    """Facts of a closed incident changed: who got its report gets it revised, once those who write have had time."""
+    """Facts of a closed incident changed: plan a revised report to the recipients of the first."""
     sent = draft.incident.response.sent_report
     if draft.incident.state is State.CLOSED and sent is not None:
         draft.respond(sent_report=replace(sent, changed=tuple(dict.fromkeys((*sent.changed, *facts)))))
@@ -353,7 +349,7 @@ def note_revision(draft: Draft, facts: Iterable[str]) -> None:
 
 
 def send_revision(draft: Draft) -> None:
-    """The revised report, numbered, to whoever got the first."""
+    """Send the numbered revised report to the recipients of the first."""
     sent = draft.incident.response.sent_report
     if sent is None:
         return
@@ -386,7 +382,7 @@ def _say_undeliverable(draft: Draft, recipients: Sequence[str], why: str) -> Non
 
 
 def escalate(draft: Draft, by: str, note: str) -> None:
-    """A person wants the next step of an open incident now; its response time runs on."""
+    """Take the next step of an open incident now, for a person; the response time runs on."""
     lift_silence(draft)
     remember(draft, Deed.ASKED_FOR_HELP, by)
     draft.set(step=draft.incident.step + 1)

@@ -1,10 +1,10 @@
-"""Heartbeats as each Alertmanager lists them: they say more than webhooks do while one peer has lost Prometheus.
+"""Heartbeats as each Alertmanager lists them: newer than those of webhooks while one peer has lost Prometheus.
 
-That peer may be the one that repeats the heartbeat, with its last evaluation, and the others keep still because the
-cluster has told: by webhooks alone alerting would seem blind, although alerts arrive (docs/decisions/0016). Taken are
-only newer evaluations of clocks that webhooks made known. Two clusters may have the same labels under different
-`?source=`, so whose a listed heartbeat is must be proved: once it was listed there with the very start, or the very
-evaluation, that a webhook told for that clock.
+That peer may be the one that repeats the heartbeat, with an old evaluation, while the others send nothing because the
+cluster has notified: by webhooks alone alerting would seem blind, although alerts arrive (docs/decisions/0016). Only
+newer evaluations of clocks known from webhooks are taken. Two clusters may have the same labels under different
+`?source=`, so a listed heartbeat must be proved to belong to a clock: once the same Alertmanager listed it with the
+start or the evaluation that a webhook gave for that clock.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -15,7 +15,7 @@ from receiver.core.reconcile import Listing
 from rules.policy import Policy
 
 Proof = tuple[int, str]
-"""The place of an Alertmanager among those that are asked, and the key of a clock whose heartbeat it lists."""
+"""The index of an Alertmanager among those queried, and the key of a clock whose heartbeat it lists."""
 
 
 def newer_beats(
@@ -26,7 +26,7 @@ def newer_beats(
     proved: frozenset[Proof],
     now: Instant,
 ) -> tuple[list[Beat], frozenset[Proof]]:
-    """The beats that no webhook told, and what is proved now. `begins`: clock's key -> start, as a webhook told it."""
+    """The beats that no webhook sent, and all proofs now. `begins`: clock's key → start, as a webhook gave it."""
     known = [each for each in clocks if each.retired_at is None and each.labels]
     found = list(_beats(policy, known, listings, now))
     said_by = {each.key: each.evaluated_at for each in known}
@@ -42,8 +42,8 @@ def newer_beats(
 def _beats(
     policy: Policy, clocks: Sequence[HeartbeatClock], listings: Sequence[Listing | None], now: Instant
 ) -> Iterator[tuple[int, Instant, Beat]]:
-    """What is listed of each clock's labels, with its place and start. What does not say when it was evaluated proves
-    nothing.
+    """Index of the Alertmanager, start and beat of each listed heartbeat of a known clock; those without an evaluation
+    time are skipped.
     """
     for place, listing in enumerate(listings):
         for each in listing.alerts if listing else ():
@@ -57,5 +57,5 @@ def _beats(
 
 
 def _to_the_millisecond(at: Instant | None) -> int | None:
-    """As Alertmanager's list tells starts; its webhooks tell them to the nanosecond."""
+    """Milliseconds, the precision of Alertmanager's list; its webhooks have nanoseconds."""
     return None if at is None else at // 1000

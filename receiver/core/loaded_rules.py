@@ -1,9 +1,9 @@
-"""Which rules Prometheus evaluates: those of the policy in use, or of another, so that its rules watch over nothing.
+"""Whether Prometheus evaluates the rules of the policy in use, or those of another.
 
-Compiled alerts carry the digest of what their rules were made of (`rules.stored.rules_digest`); the heartbeat brings it
-every minute. What was heard is kept in the store and judged as a whole, so that replicas come to one answer, also while
-they use different policies. Rules of another policy are told at once; if they are still heard of ten minutes later,
-that is an incident. From silence nothing is concluded. `receiver.jobs.loaded_rules` asks.
+Compiled alerts carry the digest of their rules' source (`rules.stored.rules_digest`); the heartbeat brings it every
+minute. The store keeps what was heard, and it is judged as a whole, so that replicas agree even while they use
+different policies. Rules of another policy are shown at once; if they are still heard ten minutes later, an incident
+opens. Silence proves nothing. `receiver.jobs.loaded_rules` runs this.
 """
 
 from collections.abc import Iterable, Mapping
@@ -22,29 +22,29 @@ RULE = "tocsin/rules"
 KEY = incident_key(("tocsin", "rules"))
 
 PATIENCE = 10 * MINUTE
-"""Microseconds for which rules of another policy must be heard of before that is an incident: they are on their way."""
+"""Microseconds for which rules of another policy must be heard before an incident opens: new ones may be on the way."""
 
 SUPERSEDED_AFTER = 5 * MINUTE
-"""Where a source has said nothing but something newer for so long, it does not evaluate the older rules any more."""
+"""Microseconds of only newer digests from a source after which the older rules count as no longer evaluated."""
 
 FORGOTTEN_AFTER = 3 * HOUR
-"""A source that was silent for so long says nothing. Alertmanager repeats what fires every hour at least."""
+"""Microseconds after which a silent source is dropped. Alertmanager repeats firing alerts at least every hour."""
 
 IN_USE_FOR = MINUTE
-"""A replica that has not said for so long which policy it uses has ended."""
+"""Microseconds after which a replica that has not reported its policy counts as ended."""
 
 MOST_SOURCES, MOST_DIGESTS, LONGEST = 50, 8, 64
-"""Bounds of what is kept: sources and digests are what senders say."""
+"""Limits of what is kept (sources, digests of each, characters of a digest), since senders supply it."""
 
 SeenDigests = Mapping[str, Mapping[str, Instant]]
 """Source → digest (empty: rules without one) → when it was last heard."""
 
 
 class RulesVerdict(StrEnum):
-    """How the rules stand to the policy in use."""
+    """Whether the rules are those of the policy in use."""
 
     UNKNOWN = "unknown"
-    """No rules were heard of, or only such without a digest, or none since the policy changed."""
+    """No rules were heard, or only ones without a digest, or none since the policy changed."""
     MATCH = "match"
     OTHER = "other"
     """Rules of another policy are among them."""
@@ -54,22 +54,22 @@ class InUse(Struct, frozen=True):
     """The policy that one replica uses."""
 
     digest: str
-    """Of what its rules are made of."""
+    """Of its rules' source."""
     said_at: Instant
 
 
 class LoadedRules(Struct, frozen=True):
-    """What is known of the rules, by all replicas together."""
+    """What all replicas together know of the rules."""
 
     heard: SeenDigests = field(default_factory=dict)
     in_use: Mapping[str, InUse] = field(default_factory=dict)
     """By replica."""
     since: Instant | None = None
-    """Since when rules of another policy are among those heard of; None: there are none."""
+    """Since when rules of another policy are heard; None: there are none."""
 
     @property
     def others(self) -> tuple[tuple[str, str, Instant], ...]:
-        """Rules of another policy: source, digest, when they were last heard of."""
+        """Rules of another policy: source, digest, when last heard."""
         used = {each.digest for each in self.in_use.values()}
         return tuple(
             (source, digest, at)
@@ -80,7 +80,7 @@ class LoadedRules(Struct, frozen=True):
 
     @property
     def verdict(self) -> RulesVerdict:
-        """Rules last heard of before the policy changed prove nothing: they may have been changed with it."""
+        """The verdict. Rules last heard before the policy changed prove nothing: they may have changed with it."""
         if self.since is not None:
             return RulesVerdict.OTHER if self._heard_until() >= self.since else RulesVerdict.UNKNOWN
         known = any(digest for digests in self.heard.values() for digest in digests)
@@ -88,7 +88,7 @@ class LoadedRules(Struct, frozen=True):
 
     @property
     def is_danger(self) -> bool:
-        """Whether rules of another policy were heard of for so long that it is an incident."""
+        """Whether rules of another policy were heard for long enough for an incident."""
         return self.since is not None and self._heard_until() - self.since >= PATIENCE
 
     def _heard_until(self) -> int:
@@ -96,7 +96,7 @@ class LoadedRules(Struct, frozen=True):
 
 
 def digests(policy_version: PolicyVersion, received: Iterable[Received]) -> set[str]:
-    """The digests that alerts carry which fire now; empty: of rules of ours without one. Strangers' say nothing."""
+    """The digests of Tocsin's alerts that fire now; empty: of rules without one. Foreign alerts are skipped."""
     return {
         each.annotations.get(DIGEST, "")[:LONGEST]
         for each in received
@@ -105,7 +105,7 @@ def digests(policy_version: PolicyVersion, received: Iterable[Received]) -> set[
 
 
 def update(known: LoadedRules, words: SeenDigests, replica: str, digest: str, now: Instant) -> LoadedRules:
-    """What is known after a replica, whose policy's rules have that digest, has heard words since it last looked."""
+    """What is known after a replica's report. `words`: heard since its last report; `digest`: of its policy's rules."""
     heard = {}
     for source in known.heard.keys() | words.keys():
         latest = _latest(known.heard.get(source, {}), words.get(source, {}))
@@ -123,7 +123,7 @@ def update(known: LoadedRules, words: SeenDigests, replica: str, digest: str, no
 
 
 def _latest(known: Mapping[str, Instant], words: Mapping[str, Instant]) -> dict[str, Instant]:
-    """What a source evaluates: what it said last, and what it said not long before (a pair of Prometheuses differs)."""
+    """The digests that a source evaluates: the last, and recent ones (the two of a Prometheus pair may differ)."""
     both = {digest: max(known.get(digest, 0), words.get(digest, 0)) for digest in known.keys() | words.keys()}
     last = max(both.values())
     newest = sorted(both, key=lambda digest: (-both[digest], digest))[:MOST_DIGESTS]
@@ -131,7 +131,7 @@ def _latest(known: Mapping[str, Instant], words: Mapping[str, Instant]) -> dict[
 
 
 def tell(rules: LoadedRules, now: Instant) -> AlertsReceived | None:
-    """The event of rules of another policy, or of their end: repeats of either change nothing. None: neither yet."""
+    """The event of rules of another policy, or of their end; None: neither yet. Repeats of either change nothing."""
     if rules.since is not None and not rules.is_danger:
         return None
     sources = sorted({source or "the one without a ?source=" for source, _, _ in rules.others})

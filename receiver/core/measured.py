@@ -1,4 +1,4 @@
-"""What an alert measured, in words: ours tell the value and its unit, others what they call so."""
+"""The measured value of an alert, in words: with its unit for Tocsin's alerts, as sent for foreign ones."""
 
 import re
 from collections.abc import Mapping
@@ -8,21 +8,21 @@ from receiver.core.model import Alert, Instant
 from rules.reserved import MARK
 
 UNSAID = frozenset(("", "ratio"))
-"""Units that no sentence names."""
+"""Units that are not written."""
 
 LONGEST = 80
-"""Characters of a value that are told; Grafana tells one for each query and expression."""
+"""Maximum characters of a value; Grafana sends one for each query and expression."""
 
 PLAIN_BELOW = 1e15
 """A number below this is written without an exponent."""
 
 
 def measured(alert: Alert) -> str:
-    """The value that the alert was told with, and its unit: ``0.91``, ``3.2 bar``; empty: it tells none."""
+    """The value sent with the alert, and its unit: ``0.91``, ``3.2 bar``; empty: none."""
     said = _said(alert.annotations)
     number = _number(said)
     if number == 1 and MARK in alert.annotations and alert.annotations.get("condition", "").isidentifier():
-        return ""  # a bare metric is true or false: its 1 says that it fires, and nothing else
+        return ""  # a bare metric is true or false: its 1 only says that it fires
     if number is not None and isnan(number):
         return "not a number"
     if number is None:
@@ -31,23 +31,23 @@ def measured(alert: Alert) -> str:
 
 
 def told_at(alert: Alert) -> Instant:
-    """When its value was told: with its last firing, or when it was told to be worse."""
+    """When its value was received: at its last firing, or when its level rose."""
     return alert.worse_at or (alert.firings[-1] if alert.firings else alert.starts_at)
 
 
 def is_told(value: str, text: str) -> bool:
-    """Whether the value stands in the text: 5 does in ``5 pods``, not in ``db5`` or ``0.5``; no value does in any."""
+    """Whether the text contains the value: 5 is in ``5 pods``, not in ``db5`` or ``0.5``. True for an empty value."""
     return not value or bool(re.search(rf"(?<![\w.,:#-]){re.escape(value)}(?!\w|[.,:-]\w)", text))
 
 
 def without_value(summary: str, annotations: Mapping[str, str]) -> str:
-    """The summary that `rules.compile` makes, without the value at its end: that changes, and a title stays."""
+    """The summary of `rules.compile` without the value at its end: the value changes, a title must not."""
     number = _number(annotations.get("value", ""))
     return summary if number is None else summary.removesuffix(f": {number:.6g}{_unit(annotations)}")
 
 
 def without_measure(annotations: Mapping[str, str]) -> str:
-    """The description, without the sentence at its end in which `rules.compile` tells the value."""
+    """The description without the last sentence, in which `rules.compile` gives the value."""
     said, number = annotations.get("description", ""), _number(annotations.get("value", ""))
     if MARK not in annotations or number is None:
         return said
@@ -59,7 +59,7 @@ def without_measure(annotations: Mapping[str, str]) -> str:
 
 
 def _said(annotations: Mapping[str, str]) -> str:
-    """Its value; Grafana's has a name before it, which says nothing where it is the only one."""
+    """Its value as sent; of a single Grafana value, without the name before it."""
     said = " ".join((annotations.get("value") or annotations.get("values") or "").split())
     name, sign, value = said.partition("=")
     return value if sign and "=" not in value and name.isalnum() else said
