@@ -1,7 +1,7 @@
-"""One API request, understood: who asks, about which incident, saying what; and the table that routes them.
+"""A parsed API request (`Call`) and an entry of the routing table (`Endpoint`).
 
-An `Endpoint` is a path, a role, a shape that is taken and one that is given. From it come the aiohttp
-handler (`serve`) and the OpenAPI document (`receiver.web.api.openapi`), so the document cannot lie.
+The aiohttp handler (`serve`) and the OpenAPI document (`receiver.web.api.openapi`) are both made from the endpoints, so
+the document matches the behaviour.
 """
 
 from collections.abc import Awaitable, Callable, Mapping
@@ -36,19 +36,19 @@ class Call(Generic[Said]):
     said: Said
     """The body, or the query of a GET."""
     incident: str
-    """How the path names the incident: an id, 12 or #12; empty where it names none."""
+    """The incident's name in the path: an id, 12 or #12; empty: the path has none."""
     idempotency_key: str
     part: str = ""
-    """How the path names a part of the incident: a step, a notice …"""
+    """The second name in the path: a step, a notice …"""
     upload: Upload | None = None
-    """The file that came with it."""
+    """The uploaded file."""
 
     def by(self, name: str) -> str:
-        """Who acts: the name given, else the token's."""
+        """The acting person: the given name, else the token's."""
         return name or self.caller.name
 
     def by_themselves(self, name: str) -> str:
-        """Who acts, where it matters that it is another person than before: an admin alone speaks for others.
+        """The acting person, where it must be the caller's own name; only an admin may act for others.
 
         Raises HttpProblem 403.
         """
@@ -59,7 +59,7 @@ class Call(Generic[Said]):
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """An answer that is no JSON: a document for people."""
+    """A text response, not JSON: a document for people."""
 
     body: str
     content_type: str
@@ -79,11 +79,11 @@ class Endpoint(Generic[Said]):
     run: Callable[[Call[Said]], Awaitable[BaseModel | Text | Download]]
     status: int = 200
     also: tuple[str, ...] = ()
-    """Further content types that it may answer with."""
+    """Further content types of the response."""
     takes_file: bool = False
-    """Its body is a form, with a file in the field `file`."""
+    """The body is a form, with a file in the field `file`."""
     gives_file: bool = False
-    """It answers with a file."""
+    """The response is a file."""
 
 
 def serve(endpoint: Endpoint[Any], sessions: Sessions) -> Handler:
@@ -115,9 +115,9 @@ def serve(endpoint: Endpoint[Any], sessions: Sessions) -> Handler:
 
 
 def read_form(form: Mapping[str, Any], model: type[Said]) -> Said:
-    """A form as an operation's body. Raises HttpProblem 400."""
+    """Validates a form as an operation's body. Raises HttpProblem 400."""
     try:
-        return model.model_validate(form, strict=False)  # forms say everything in words
+        return model.model_validate(form, strict=False)  # form values are strings
     except ValidationError as error:
         raise invalid(error, "form") from None
 
@@ -137,7 +137,7 @@ def _query(request: web.Request, model: type[Said]) -> Said:
 
 
 async def _body(request: web.Request, model: type[Said]) -> Said:
-    """No body at all is an empty one: most actions need to say nothing."""
+    """Parses the body; an empty one counts as ``{}``, since most actions need no fields. Raises HttpProblem 400."""
     body = await read_body(request, BODY_LIMIT)
     try:
         return model.model_validate_json(body or b"{}")

@@ -1,7 +1,7 @@
-"""The part of the API that is about evidence: files that are attached, taken away and redacted, and legal holds.
+"""The operations of evidence: attach, download and redact files; place and release legal holds.
 
-`routes` wires it beside `receiver.web.api.response_operations`. Files are sent as attachments only, to whoever may read
-incidents, and who took which stands in the audit log.
+`routes` wires them beside `receiver.web.api.response_operations`. Files are sent only as attachments, to callers who
+may read incidents; each download is recorded in the audit log.
 """
 
 from collections.abc import AsyncIterator
@@ -31,7 +31,7 @@ log = structlog.get_logger()
 
 
 class Custody:
-    """The handlers."""
+    """Handlers of the operations."""
 
     def __init__(self, api: Api, queue: CommandQueue, engine: Engine, reads: Reads) -> None:
         self._api = api
@@ -40,18 +40,18 @@ class Custody:
         self._reads = reads
 
     async def evidence(self, call: Call[requests.Nothing]) -> EvidenceView:
-        """An incident's evidence files and legal holds."""
+        """List an incident's evidence files and legal holds."""
         return await self._api.read(call.incident, show_evidence)
 
     async def attach_file(self, call: Call[requests.AttachFileBody]) -> EvidenceView:
-        """Attach a file as evidence: its SHA-256 is computed while it arrives, and it is never changed after that."""
+        """Attach a file as evidence. Its SHA-256 is computed on receipt, and its content never changes."""
         if call.upload is None:
             raise HttpProblem(400, "choose a file: the form has none (its field `file`)")
         file, by = call.upload, call.by_themselves(call.said.by)
         return await self._act(call, AttachFile(by, file.name, file.sha256, file.size, file.id, call.said.note))
 
     async def evidence_file(self, call: Call[requests.Nothing]) -> Download:
-        """The content of an evidence file, as an attachment; that it was taken is noted in the audit log."""
+        """Download an evidence file as an attachment; the download is recorded in the audit log."""
         incident = await self._api.read(call.incident, lambda found: found)
         file = self._find(incident, call.part)
         upload = await self._queue.browse(self._reads.evidence_upload, incident.id, file.sha256)
@@ -72,11 +72,11 @@ class Custody:
         return Download(file.name, file.size, file.sha256, self._pieces(upload))
 
     async def redact_file(self, call: Call[requests.ReasonBody]) -> EvidenceView:
-        """Remove the content of an evidence file for good; its record stays, with who had it removed and why."""
+        """Remove an evidence file's content permanently; its record stays, with the person and the reason."""
         return await self._act(call, RedactFile(call.by_themselves(call.said.by), call.part, call.said.reason))
 
     async def place_hold(self, call: Call[requests.ReasonBody]) -> EvidenceView:
-        """Put the incident under legal hold: nothing of it is deleted, whatever the policy's retention says."""
+        """Place a legal hold: nothing of the incident is deleted, and the policy's retention does not apply."""
         return await self._act(call, PlaceHold(call.by_themselves(call.said.by), call.said.reason))
 
     async def release_hold(self, call: Call[requests.ReasonBody]) -> EvidenceView:

@@ -1,4 +1,4 @@
-"""Heartbeats for programs and people: which are watched, and the end of one that is gone for good."""
+"""The operations of heartbeats: list the watched ones, retire one."""
 
 from collections.abc import Callable
 
@@ -18,7 +18,7 @@ from rules.policy import SECOND
 
 
 class HeartbeatsApi:
-    """The handlers of /heartbeats; the console calls `retire_by` too."""
+    """Handlers of /heartbeats; the console also calls `retire_by`."""
 
     def __init__(
         self, queue: CommandQueue, engine: Engine, heartbeats: Heartbeats, clock: Callable[[], Instant]
@@ -30,20 +30,20 @@ class HeartbeatsApi:
 
     @property
     def watched(self) -> tuple[Watched, ...]:
-        """Every heartbeat that is expected."""
+        """Every expected heartbeat."""
         return self._heartbeats.watched(self._engine.current.policy)
 
     async def list(self, _call: Call[requests.Nothing]) -> HeartbeatsView:
-        """The heartbeats that are watched."""
+        """List the watched heartbeats."""
         return self._show()
 
     async def retire(self, call: Call[requests.RetireBody]) -> HeartbeatsView:
-        """Say that a heartbeat is not expected any more."""
+        """Retire a heartbeat that is no longer expected."""
         await self.retire_by(call.part, call.said.reason, call.caller.origin, call.by(call.said.by))
         return self._show()
 
     async def retire_by(self, key: str, reason: str, origin: Origin, by: str) -> None:
-        """End a clock, and note who did. Raises Problem: 404, 409."""
+        """Retires a heartbeat and records it in the audit log. Raises HttpProblem: 404, 409."""
         found = next((each for each in self.watched if each.clock.key == key), None)
         if found is None:
             raise HttpProblem(404, "there is no such heartbeat")

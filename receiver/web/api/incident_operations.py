@@ -1,8 +1,8 @@
-"""The API under /api/v1: what programs, the command line and the console ask for and do.
+"""The incident operations of the API under /api/v1, for programs, the command line and the console.
 
-Handlers take a `Call` (who asks, about which incident, saying what) and return a shape; `routes` wires
-them to paths, and the OpenAPI document is made of the same table. Rules: reads go through the readers'
-thread; actions become requests to the command queue, and what the core refuses is answered 409 with what is true now.
+Handlers take a `Call` and return a response model; `routes` maps them to paths, and the OpenAPI document is generated
+from the same table. Rules: reads run on the readers' thread; actions become requests to the command queue; a refused
+action is answered 409 with the incident's current state.
 """
 
 from collections.abc import Callable, Sequence
@@ -47,38 +47,38 @@ Out = TypeVar("Out")
 Item = TypeVar("Item")
 
 ALERTS_SHOWN, ALERTS_LISTED = 100, 20
-"""Alerts that an incident is shown with, alone and in a list."""
+"""Alerts listed in a single incident's view, and in each view of a list."""
 NAMED = 10
-"""Alerts that fire of which title, value and units are told, the worst and oldest first, as messages do."""
+"""Firing alerts (worst and oldest first) whose title, value and units are read, as for messages."""
 
 SIMILAR_SHOWN = 5
-"""Earlier incidents that one is shown with; more nobody reads while it lasts."""
+"""Earlier incidents shown with one; few enough to read during an incident."""
 
 CURSOR = "after-"
-"""How the cursor of an incident's list begins."""
+"""Prefix of the cursor of an incident's list."""
 
 MOST_DIGITS = 18
-"""Of a number in a cursor: a database counts no further."""
+"""Digits of the number in a cursor; larger numbers exceed the database's integers."""
 
 LONGEST_NUMBER = 10
-"""Digits from which on a name is no number that an incident has."""
+"""Number of digits from which a name cannot be an incident number."""
 
 NEW_TYPE_HINT = " (`new_type`; on the command line --type-is-new)"
-"""How a program says that a type is new on purpose; pages have a box for it."""
+"""Tells programs how to confirm a new type; pages have a checkbox for it."""
 
 
 class Api:
-    """The API's handlers."""
+    """Handlers of the incident operations."""
 
     def __init__(self, queue: CommandQueue, engine: Engine, reads: Reads, words: MessageRenderer) -> None:
-        """`words`: in which an incident is told of."""
+        """`words`: renders an incident's account."""
         self._queue = queue
         self._words = words
         self._engine = engine
         self._reads = reads
 
     async def list(self, call: Call[requests.ListQuery]) -> responses.IncidentsView:
-        """Incidents, the newest first."""
+        """List incidents, the newest first."""
         query = call.said
 
         def read() -> responses.IncidentsView:
@@ -103,17 +103,17 @@ class Api:
             raise HttpProblem(400, str(error)) from None
 
     async def show(self, call: Call[requests.Nothing]) -> responses.IncidentView:
-        """One incident."""
+        """Get an incident."""
         return await self.read(call.incident, self._show)
 
     async def similar(self, call: Call[requests.Nothing]) -> responses.SimilarIncidentsView:
-        """Earlier incidents like it: of its type or its system, with cause, fix and lesson."""
+        """List earlier incidents of the same type or system, with cause, fix and lessons."""
         return await self.browse(
             call.incident, lambda incident: views.show_similar(self._reads.similar(incident, SIMILAR_SHOWN))
         )
 
     async def timeline(self, call: Call[requests.PageQuery]) -> responses.TimelineView:
-        """What happened, when, who did it, with which result."""
+        """Get an incident's timeline: what happened, when, by whom, with which result."""
 
         def read(incident: Incident) -> responses.TimelineView:
             found, following = page(partial(self._reads.timeline, incident.id), call.said, lambda each: each.position)
@@ -122,7 +122,7 @@ class Api:
         return await self.browse(call.incident, read)
 
     async def notifications(self, call: Call[requests.PageQuery]) -> responses.NotificationsView:
-        """Who was told what, and whether it arrived."""
+        """List an incident's notifications with their delivery status."""
 
         def read(incident: Incident) -> responses.NotificationsView:
             context = self.context(incident)
@@ -134,7 +134,7 @@ class Api:
         return await self.browse(call.incident, read)
 
     async def alerts(self, call: Call[requests.AlertsQuery]) -> responses.AlertsView:
-        """All of an incident's alerts."""
+        """List all alerts of an incident."""
 
         def read(incident: Incident) -> responses.AlertsView:
             found, following = self._alerts(incident, call.said)
@@ -151,12 +151,12 @@ class Api:
         return found[: said.limit], following
 
     async def policy(self, _call: Call[requests.Nothing]) -> responses.PolicyView:
-        """The policy in use."""
+        """Get the policy in use."""
         current = self._engine.current
         return views.show_policy(current, self._engine.context(current).known_names)
 
     async def declare(self, call: Call[requests.DeclareBody]) -> responses.IncidentView:
-        """Open an incident by hand; the same Idempotency-Key opens it once."""
+        """Declare an incident; the same Idempotency-Key opens it once."""
         said = call.said
         return await self._handle(
             call,
@@ -174,13 +174,13 @@ class Api:
         )
 
     async def acknowledge(self, call: Call[requests.AcknowledgeBody]) -> responses.IncidentView:
-        """Take an incident."""
+        """Acknowledge an incident."""
         said = call.said
         hold = None if said.hold is None else duration(said.hold)
         return await self.act(call, Acknowledge(call.by(said.by), said.note, hold, said.state))
 
     async def acknowledge_several(self, call: Call[requests.AcknowledgeSeveralBody]) -> responses.TakenView:
-        """Take several incidents; the answer lists which were taken and which were not."""
+        """Acknowledge several incidents; the response lists the taken and the unchanged ones."""
         said = call.said
         found = await self._queue.read(self._several, said)
         hold = None if said.hold is None else duration(said.hold)
@@ -190,7 +190,7 @@ class Api:
         return views.show_taken(taken, unknown)
 
     def _several(self, said: requests.AcknowledgeSeveralBody) -> Sequence[Incident]:
-        """The incidents that a request is about; on the readers' thread."""
+        """The incidents that the request selects; runs on the readers' thread."""
         if said.incidents is not None:
             return self._reads.by_numbers(said.incidents)
         found, cursor = self._reads.incidents(state={State.OPEN}, level=said.level, limit=requests.MOST_NAMED)
@@ -202,17 +202,17 @@ class Api:
         return found
 
     async def resolve(self, call: Call[requests.ResolveBody]) -> responses.IncidentView:
-        """Say that it is over."""
+        """Resolve an incident."""
         said = call.said
         return await self.act(call, Resolve(call.by(said.by), said.note, said.force, said.state))
 
     async def escalate(self, call: Call[requests.EscalateBody]) -> responses.IncidentView:
-        """Ask for help: the next step now."""
+        """Ask for help: run the next escalation step now."""
         said = call.said
         return await self.act(call, Escalate(call.by(said.by), said.note, said.state))
 
     async def withdraw(self, call: Call[requests.WithdrawBody]) -> responses.IncidentView:
-        """Ask for help no more."""
+        """Withdraw a call for help."""
         return await self.act(call, Withdraw(call.by(call.said.by), call.said.note))
 
     async def give_back(self, call: Call[requests.GiveBackBody]) -> responses.IncidentView:
@@ -221,27 +221,27 @@ class Api:
         return await self.act(call, GiveBack(call.by(said.by), said.note, said.state))
 
     async def undo(self, call: Call[requests.UndoBody]) -> responses.IncidentView:
-        """Take back an answer that was a slip."""
+        """Undo the caller's last answer."""
         return await self.act(call, Undo(call.by(call.said.by)))
 
     async def sign_off(self, call: Call[requests.SignOffBody]) -> responses.IncidentView:
-        """Sign off a resolved incident: a second person says that it may close."""
+        """Sign off a resolved incident; must be another person than the resolver."""
         return await self.act(call, SignOff(call.by_themselves(call.said.by), call.said.note))
 
     async def close(self, call: Call[requests.CloseBody]) -> responses.IncidentView:
-        """Close a resolved incident now, whatever is missing; the note says why."""
+        """Close a resolved incident even if required items are missing; the note must give the reason."""
         return await self.act(call, Close(call.by_themselves(call.said.by), call.said.note))
 
     async def note(self, call: Call[requests.TextBody]) -> responses.IncidentView:
-        """Write something down."""
+        """Add a note to the timeline."""
         return await self.act(call, Note(call.by(call.said.by), call.said.words))
 
     async def update(self, call: Call[requests.TextBody]) -> responses.IncidentView:
-        """Tell everyone how it stands."""
+        """Send an update on the incident to all recipients."""
         return await self.act(call, Update(call.by(call.said.by), call.said.words))
 
     async def change(self, call: Call[requests.ChangeBody]) -> responses.IncidentView:
-        """Assess or document."""
+        """Change the level or facts of an incident."""
         said = call.said
         return await self.act(call, Change(call.by(said.by), said.level, said.reason, said.facts))
 
@@ -250,7 +250,7 @@ class Api:
         return await self.act(call, Replan(call.by(call.said.by)))
 
     async def act(self, call: Call[Any], action: Action) -> responses.IncidentView:
-        """Do something to the incident that the call names. Raises Problem: 404, 409."""
+        """Applies an action to the incident that the call names. Raises HttpProblem: 404, 409."""
         incident = await self.read(call.incident, lambda found: found)
         return await self._handle(call, ForIncident(incident.id, action))
 
@@ -268,11 +268,11 @@ class Api:
         return view
 
     async def browse(self, name: str, read: Callable[[Incident], Out]) -> Out:
-        """The same for what may take long, on the browsers' thread. Raises Problem 404."""
+        """Like `read`, on the browsers' thread, for reads that may take long. Raises HttpProblem 404."""
         return await self._queue.browse(self._find_for, name, read)
 
     async def read(self, name: str, read: Callable[[Incident], Out]) -> Out:
-        """Find an incident and read what is asked, both on the readers' thread. Raises Problem 404."""
+        """Finds an incident and applies `read` to it, both on the readers' thread. Raises HttpProblem 404."""
         return await self._queue.read(self._find_for, name, read)
 
     def _find_for(self, name: str, read: Callable[[Incident], Out]) -> Out:
@@ -282,19 +282,19 @@ class Api:
         return read(incident)
 
     def policy_version(self, incident: Incident) -> PolicyVersion:
-        """The policy version that the incident runs under; on the readers' thread."""
+        """The policy version that the incident runs under; call on the readers' thread."""
         return self._engine.find_policy_version(incident.policy, self._reads.policy)
 
     def context(self, incident: Incident) -> DecisionContext:
-        """What the incident's words look things up in; on the readers' thread."""
+        """The context for rendering the incident's text; call on the readers' thread."""
         return DecisionContext(self.policy_version(incident), self._engine.current, frozenset())
 
     def now(self) -> Instant:
-        """The time that the queue's requests are decided at."""
+        """The command queue's current time."""
         return self._queue.clock()
 
     def _find(self, name: str) -> Incident | None:
-        """By number (12 or #12), else by id."""
+        """Finds by number (12 or #12), else by id."""
         digits = name.removeprefix("#")
         if digits.isascii() and digits.isdigit() and len(digits) < LONGEST_NUMBER:
             return self._reads.by_number(int(digits))
@@ -305,7 +305,7 @@ class Api:
         return self._show_with(incident, firing, ALERTS_SHOWN)
 
     def _show_with(self, incident: Incident, firing: Sequence[Alert], alerts: int) -> responses.IncidentView:
-        """`firing`: the first of its alerts that fire; `alerts`: how many are listed."""
+        """`firing`: the first firing alerts; `alerts`: how many alerts are listed."""
         version = self.policy_version(incident)
         missing = outstanding(incident, version) if incident.state is State.RESOLVED else []
         alerts_shown, duties = self._reads.alerts(incident.id, alerts), running(incident, version)
@@ -316,13 +316,13 @@ class Api:
 def page(
     read: Callable[[Span], list[Item]], said: requests.PageQuery, number: Callable[[Item], int]
 ) -> tuple[list[Item], str | None]:
-    """A page of a numbered list, and the cursor of the next. Raises Problem 400 for a cursor that is none."""
+    """Returns a page of a numbered list and the next page's cursor. Raises HttpProblem 400 for an invalid cursor."""
     found = read(Span(after=_number(said.cursor), limit=said.limit + 1))
     return found[: said.limit], f"{CURSOR}{number(found[said.limit - 1])}" if len(found) > said.limit else None
 
 
 def _number(cursor: str | None) -> int:
-    """After which number the page begins."""
+    """The number after which the page begins; -1 without a cursor."""
     if cursor is None:
         return -1
     digits = _after(cursor)

@@ -1,4 +1,4 @@
-"""The API's reports: of one incident and of a period, as JSON, Markdown or a page that prints well."""
+"""The report operations: of one incident and of a period, as JSON, Markdown or printable HTML."""
 
 from collections.abc import Callable
 
@@ -22,7 +22,7 @@ TEXTS = (CONTENT_TYPES["md"], CONTENT_TYPES["html"])
 
 
 class Reporter:
-    """The handlers."""
+    """Handlers of the operations."""
 
     def __init__(self, api: Api, queue: CommandQueue, records: Records, clock: Callable[[], Instant]) -> None:
         self._api = api
@@ -31,7 +31,7 @@ class Reporter:
         self._clock = clock
 
     async def incident_report(self, call: Call[requests.ReportQuery]) -> responses.ReportView | Text:
-        """What happened, why, what was done about it and what follows."""
+        """Get an incident's report: what happened, causes, actions and follow-ups."""
 
         def read(incident: Incident) -> responses.ReportView | Text:
             found = self._find(incident, call.caller.name, call.said.version)
@@ -40,7 +40,7 @@ class Reporter:
         return await self._api.browse(call.incident, read)
 
     async def approve_report(self, call: Call[requests.ApproveReportBody]) -> responses.ReportView:
-        """Approve the report as it was read: that version is kept as it is."""
+        """Approve the report as it was read; that version never changes."""
         said, by = call.said, call.by(call.said.by)
         draft = await self._api.browse(call.incident, lambda found: self._draft(found, said.hash))
         await self._api.act(
@@ -57,7 +57,10 @@ class Reporter:
         return await self._api.browse(call.incident, lambda found: _view(self._find(found, by, draft.version)))
 
     def _draft(self, incident: Incident, read: str) -> Report:
-        """What is approved. Raises Problem 409 where it is not what the approver read."""
+        """The report to approve.
+
+        Raises HttpProblem 409 if it is approved already, or differs from what the approver read.
+        """
         found = self._find(incident, "", None)
         if found.cover.approved_by:
             told = f"version {found.version} of the report is approved already, and nothing has changed since"
@@ -67,14 +70,14 @@ class Reporter:
         return found
 
     def _find(self, incident: Incident, by: str, version: int | None) -> Report:
-        """Raises Problem 404."""
+        """The report in that version (None: the newest). Raises HttpProblem 404."""
         try:
             return self._records.incident(incident, self._clock(), by, version)
         except KeyError:
             raise HttpProblem(404, f"the incident's report has no version {version}") from None
 
     async def as_test(self, call: Call[requests.Nothing]) -> responses.AsTestView:
-        """The incident as a promtool unit test and a drill script, so that it is checked for ever after."""
+        """Get an incident as a drill script and promtool unit tests, for regression tests of the policy."""
 
         def read(incident: Incident) -> responses.AsTestView:
             record = self._records.record(incident, self._clock())
@@ -84,7 +87,7 @@ class Reporter:
         return await self._api.browse(call.incident, read)
 
     async def period_report(self, call: Call[requests.PeriodQuery]) -> responses.ReportView | Text:
-        """How soon incidents of a period were acknowledged and resolved, and which deadlines were kept."""
+        """Get a period's report: times to acknowledge and resolve, kept and missed deadlines."""
         length = duration(call.said.period)
 
         def read() -> responses.ReportView | Text:
@@ -94,7 +97,7 @@ class Reporter:
         return await self._queue.browse(read)
 
     async def drills(self, call: Call[requests.DrillsQuery]) -> responses.DrillsView | Text:
-        """Live drills: who took part, when, how long they took."""
+        """List live drills with participants, dates and durations."""
         length = duration(call.said.period)
         now = self._clock()
         found, report = await self._queue.browse(self._records.drills, length, now, call.caller.name)
@@ -105,7 +108,7 @@ class Reporter:
 
 
 def _answer(report: Report, form: Format, back: str) -> responses.ReportView | Text:
-    """`back`: the console's page of it."""
+    """`back`: path of the report's console page."""
     return _view(report) if form == "json" else _text(report, form, back)
 
 

@@ -1,6 +1,6 @@
-"""The part of the API that is about authorities: which must be told of an incident, until when, and what was filed.
+"""The operations of reporting obligations: deadlines and filings.
 
-`routes` wires it beside `receiver.web.api.response_operations`. Reports are filed by people; here it is recorded.
+`routes` wires them beside `receiver.web.api.response_operations`. People file the reports; Tocsin records the filings.
 """
 
 from receiver.clients.alert_payload import instant
@@ -21,17 +21,17 @@ from rules.policy import ReportingObligation
 
 
 class Obligations:
-    """The handlers."""
+    """Handlers of the operations."""
 
     def __init__(self, api: Api) -> None:
         self._api = api
 
     async def obligations(self, call: Call[requests.Nothing]) -> ObligationsView:
-        """Which authorities must be told of an incident, until when, and what was filed."""
+        """List an incident's reporting obligations with their deadlines and filings."""
         return await self._api.read(call.incident, self.show)
 
     async def file_report(self, call: Call[requests.FileReportBody]) -> ObligationsView:
-        """Record that a report was filed, with the evidence of it."""
+        """Record that a report was filed, with its evidence."""
         said = call.said
         filed_at = instant(said.filed_at) if said.filed_at else None
         filing = FileReport(
@@ -48,7 +48,7 @@ class Obligations:
         return await self._api.read(call.incident, self.show)
 
     async def judge_obligation(self, call: Call[requests.JudgeObligationBody]) -> ObligationsView:
-        """Say whether an obligation applies, and why."""
+        """Decide whether an obligation applies to an incident, with a reason."""
         said = call.said
         counted_from = instant(said.counted_from) if said.counted_from else None
         judged = JudgeObligation(call.by(said.by), call.part, said.applies, said.reason, counted_from)
@@ -56,7 +56,7 @@ class Obligations:
         return await self._api.read(call.incident, self.show)
 
     def show(self, incident: Incident) -> ObligationsView:
-        """An incident's obligations, on the readers' thread."""
+        """An incident's obligations; call on the readers' thread."""
         context, now = self._api.context(incident), self._api.now()
         policy = context.policy_version.policy
         case = IncidentText(incident, context, now, "")

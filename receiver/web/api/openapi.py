@@ -1,7 +1,7 @@
-"""`/api/v1/openapi.json`: the API described, generated from the table of endpoints and their models.
+"""`/api/v1/openapi.json`: the API description, generated from the table of endpoints and their models.
 
-What stands beside the table (webhook, health, metrics, reload) is described here by hand; pages and providers'
-callbacks are no API and not described.
+Operations outside the table (webhook, health, metrics, reload) are described by hand; pages and provider callbacks are
+not described.
 """
 
 import re
@@ -87,7 +87,7 @@ REFUSALS = {
 
 
 def describe(endpoints: Sequence[Endpoint[Any]], version: str, external_url: str | None = None) -> dict[str, Any]:
-    """The OpenAPI 3.1 document. `external_url`: where its paths begin; None: where the document was got."""
+    """The OpenAPI 3.1 document. `external_url`: base of its paths; None: relative to the document's own URL."""
     models = {(each.takes, "validation"): None for each in endpoints} | {
         (each.gives, "serialization"): None for each in endpoints
     }
@@ -133,7 +133,7 @@ def _operation(endpoint: Endpoint[Any], refs: Any) -> dict[str, Any]:
 
 
 def _answers(endpoint: Endpoint[Any], refs: Any) -> dict[str, Any]:
-    """What an operation answers with, by content type."""
+    """An operation's response schemas, by content type."""
     if endpoint.gives_file:
         return {"application/octet-stream": {"schema": FILE}}
     return {
@@ -143,7 +143,7 @@ def _answers(endpoint: Endpoint[Any], refs: Any) -> dict[str, Any]:
 
 
 def _asks(endpoint: Endpoint[Any], refs: Any) -> dict[str, Any]:
-    """What an operation's body is, by content type."""
+    """An operation's body schemas, by content type."""
     said = refs[endpoint.takes, "validation"]
     if not endpoint.takes_file:
         return {"application/json": {"schema": said}}
@@ -153,7 +153,7 @@ def _asks(endpoint: Endpoint[Any], refs: Any) -> dict[str, Any]:
 
 
 def _refused(endpoint: Endpoint[Any]) -> list[int]:
-    """The statuses that an operation may refuse with."""
+    """The error statuses of an operation."""
     statuses = [400, 401, 403, 503]
     if "{" in endpoint.path:
         statuses += [404, 409]
@@ -167,7 +167,7 @@ def _refused(endpoint: Endpoint[Any]) -> list[int]:
 
 
 def _may_be_silent(model: type[BaseModel]) -> bool:
-    """Whether a body of that kind may say nothing."""
+    """Whether an empty body is valid."""
     try:
         model.model_validate({})
     except ValidationError:
@@ -199,25 +199,25 @@ def _query_parameters(model: type[BaseModel]) -> list[dict[str, Any]]:
 
 
 def _plain(part: dict[str, Any]) -> dict[str, Any]:
-    """A parameter's schema: left out is left out, so null is no choice and needs no default."""
+    """A parameter's schema without null and default: an optional parameter is left out instead."""
     options = [each for each in part.get("anyOf", []) if each.get("type") != "null"]
     merged = {**part, **options[0]} if len(options) == 1 else part
     return {name: value for name, value in merged.items() if name not in {"title", "anyOf", "default"}}
 
 
 def _refusals(*statuses: int) -> dict[str, Any]:
-    """The responses for these statuses: problem documents."""
+    """Problem responses for these statuses."""
     content = {PROBLEM: {"schema": {"$ref": "#/components/schemas/Problem"}}}
     return {str(status): {"description": REFUSALS[status], "content": content} for status in statuses}
 
 
 def _security(role: Role) -> list[dict[str, list[str]]]:
-    """The ways to come, each with the role that is needed."""
+    """The accepted authentication schemes, each with the required role."""
     return [{scheme: [role.name.lower()]} for scheme in ("token", "basic", "session")]
 
 
 def _other_operations() -> dict[str, dict[str, Any]]:
-    """The paths that are not in the table. A test holds each against the application's own routes."""
+    """The paths that are not in the table. A test compares them with the application's routes."""
     webhook = {"post": _webhook("receive")}
     return {
         "/webhook/alertmanager": webhook,
@@ -265,8 +265,9 @@ def _reload(name: str) -> dict[str, Any]:
 
 
 def _webhook(name: str) -> dict[str, Any]:
-    """Alertmanager's webhook, version 4. Other senders' bodies are repaired, so no more is demanded than that there is
-    a list; what is read of it is what the reader's own types say (`receiver.clients.alert_payload`).
+    """Alertmanager's webhook, version 4. The schema requires only the list `alerts`, since other fields are repaired.
+
+    Field descriptions come from the reader's types (`receiver.clients.alert_payload`).
     """
     alert = {
         "description": "As Alertmanager writes it. What does not fit is repaired",
@@ -318,6 +319,6 @@ def _webhook(name: str) -> dict[str, Any]:
 
 
 def _read(document: Any) -> dict[str, Any]:
-    """The fields of a typed dictionary, each with its description and nothing that is demanded of it."""
+    """The fields of a typed dictionary with descriptions only: no types, none required."""
     properties = TypeAdapter(document).json_schema()["properties"]
     return {name: {"description": part.get("description", "")} for name, part in properties.items()}

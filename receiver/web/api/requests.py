@@ -1,6 +1,6 @@
-"""What the API takes: bodies and queries. Unknown keys are errors, so that a slip of the pen shows.
+"""Request models of the API: bodies and queries. Unknown keys are errors, so that a misspelled key is reported.
 
-The OpenAPI document is generated from these models too.
+The OpenAPI document is generated from these models.
 """
 
 from typing import Annotated, Any, Literal, Self
@@ -37,7 +37,7 @@ def _numeral(value: object) -> object:
 
 
 def _whole(value: object) -> object:
-    """JSON knows one kind of number: 3.0 is 3."""
+    """Converts whole floats, since JSON has one number type: 3.0 is 3."""
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
@@ -56,7 +56,7 @@ def _states(text: str) -> str:
 Level = Annotated[int, Field(ge=1, le=4), BeforeValidator(_whole)]
 NO_OTHERS: dict[str, Any] = {"additionalProperties": False}
 SOMETHING: dict[str, Any] = {"pattern": r"[^\s\x00]"}
-"""What a text has that says something."""
+"""A text with at least one visible character."""
 
 SAID: dict[str, Any] = {"anyOf": [{"properties": {each: SOMETHING}, "required": [each]} for each in ("text", "note")]}
 
@@ -98,43 +98,43 @@ States = Annotated[
 
 
 class Body(BaseModel):
-    """What every action may say."""
+    """Base of every action's body."""
 
     model_config = ConfigDict(
         extra="forbid", frozen=True, strict=True, hide_input_in_errors=True, use_attribute_docstrings=True
     )
 
     by: Name = ""
-    """Who acts; left out: the token's name."""
+    """The acting person; left out: the token's name."""
 
 
 class Action(Body):
-    """An action on the state."""
+    """An action that depends on the incident's state."""
 
     note: Text = ""
     state: State | None = None
-    """The state that the person saw; when it is another by now, the action is refused."""
+    """The state that the person saw; the action is refused if the incident has another state now."""
 
 
 class AcknowledgeBody(Action):
-    """Take an incident."""
+    """Acknowledge an incident and become its owner."""
 
     hold: Duration | None = None
-    """How long the acknowledgement holds without activity; left out: the level's response time."""
+    """How long the acknowledgement lasts without activity; left out: the level's response time."""
 
 
 class AcknowledgeSeveralBody(Body):
-    """Take several incidents: either those of `incidents`, or all that are open at `level`."""
+    """Acknowledge several incidents: those in `incidents`, or all that are open at `level`."""
 
     model_config = ConfigDict(json_schema_extra=EITHER)
 
     incidents: Annotated[list[Number], Field(min_length=1, max_length=MOST_NAMED)] | None = None
-    """By their numbers."""
+    """Incident numbers."""
     level: Level | None = None
-    """Exactly this level. What opens after the request was read is not taken."""
+    """Exactly this level. Incidents that open after the request was read are not included."""
     note: Text = ""
     hold: Duration | None = None
-    """How long the acknowledgements hold without activity; left out: the levels' response times."""
+    """How long the acknowledgements last without activity; left out: the levels' response times."""
 
     @model_validator(mode="after")
     def _say_which(self) -> Self:
@@ -144,51 +144,51 @@ class AcknowledgeSeveralBody(Body):
 
 
 class EscalateBody(Action):
-    """Ask for help: the next step now. Who has the incident goes on having it."""
+    """Ask for help: run the next escalation step now. The owner stays the same."""
 
 
 class WithdrawBody(Body):
-    """Ask for help no more."""
+    """Withdraw a call for help."""
 
     note: Text = ""
 
 
 class GiveBackBody(Action):
-    """Say that nobody has it any more: it is open, and pages from the beginning."""
+    """Give an incident back: it is open without an owner, and escalation starts again."""
 
 
 class UndoBody(Body):
-    """Take back an answer of one's own that was a slip: everything is as it was, and no deadline begins anew."""
+    """Undo the caller's own last answer: the previous state and deadlines are restored."""
 
 
 class ResolveBody(Action):
-    """Say that it is over, or confirm a recovery."""
+    """Resolve an incident, or confirm a recovery."""
 
     force: bool = False
-    """Although alerts still fire; the note must say why."""
+    """Resolve while alerts still fire; the note must give the reason."""
 
 
 class SignOffBody(Body):
-    """Sign off a resolved incident, as another person than who resolved it."""
+    """Sign off a resolved incident. The resolver cannot sign off."""
 
     note: Text = ""
 
 
 class CloseBody(Body):
-    """Close a resolved incident, whatever is missing."""
+    """Close a resolved incident, even if required items are missing."""
 
     note: Needed
-    """Why."""
+    """The reason."""
 
 
 class TextBody(Body):
-    """A note for the timeline, or an update for everyone."""
+    """A note for the timeline, or an update for all recipients."""
 
     model_config = ConfigDict(json_schema_extra=SAID)
 
     text: Text = ""
     note: Text = ""
-    """The same as `text`, by the name that other actions have for it."""
+    """Alias of `text`, the name that other actions use."""
 
     @model_validator(mode="after")
     def _say_something(self) -> Self:
@@ -198,40 +198,40 @@ class TextBody(Body):
 
     @property
     def words(self) -> str:
-        """What was written."""
+        """The text, from either field."""
         return self.text or self.note
 
 
 class ChangeBody(Body):
-    """Assess or document: the level (with a reason), and facts such as root_cause."""
+    """Change the level (with a reason), or facts such as root_cause."""
 
     level: Level | None = None
     reason: Text = ""
     facts: dict[Key, FactText] = Field(default_factory=dict, max_length=50, json_schema_extra=NO_OTHERS)
-    """root_cause, impact_description …; one named as an impact scale takes a number, a grade or the scale's words."""
+    """root_cause, impact_description …; a fact named as an impact scale takes a number, a grade or the grade's text."""
 
 
 class TickBody(Body):
-    """A step of a checklist is done, or not done after all."""
+    """Mark a checklist step as done or not done."""
 
     done: bool = True
     note: Text = ""
     link: Link = ""
-    """Where the evidence is."""
+    """URL of the evidence."""
 
 
 class HandoverBody(Body):
-    """Another person has it from now on."""
+    """Make another person the owner."""
 
     to: Annotated[Needed, StringConstraints(max_length=200)]
     note: Text = ""
 
 
 class AssignBody(Body):
-    """Who holds a role from now on."""
+    """Assign a role."""
 
     to: Name = ""
-    """Empty: nobody any more."""
+    """The new holder; empty: remove the holder."""
     note: Text = ""
 
 
@@ -239,27 +239,27 @@ class ApproveBody(Body):
     """Approve a held notice."""
 
     hash: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
-    """Of the text that was read, as the list of notices gives it."""
+    """Hash of the text that was read, from the list of notices."""
     recipients: list[Annotated[Needed, StringConstraints(max_length=320)]] = Field(default=[], max_length=100)
-    """Whom of the group it goes to, as the list of notices names them; left out: all whom it is for."""
+    """Recipients from the notice's `choices`; left out: all recipients of the notice."""
 
 
 class EditNoticeBody(Body):
-    """Write a held notice anew, before it is approved."""
+    """Replace the text of a held notice before its approval."""
 
     hash: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
-    """Of the text that was read, as the list of notices gives it."""
+    """Hash of the text that was read, from the list of notices."""
     subject: Annotated[Needed, StringConstraints(max_length=200)]
     text: Annotated[Needed, StringConstraints(max_length=20_000)]
 
 
 class ApproveReportBody(Body):
-    """Approve the report as it was read: that version never changes again."""
+    """Approve the report as it was read. An approved version never changes."""
 
     hash: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
     """The report's SHA-256."""
     prepared_by: Name = ""
-    """Who prepared it; left out: the approver."""
+    """The author of the report; left out: the approver."""
 
 
 class RejectBody(Body):
@@ -269,11 +269,11 @@ class RejectBody(Body):
 
 
 class OverrideBody(Body):
-    """Put somebody on call for a while, in place of whom the schedule has."""
+    """Put a person on call for a period, in place of the scheduled one."""
 
     schedule: Needed
     person: Needed
-    """One of the policy's people."""
+    """A name from the policy's people."""
     starts: Text = ""
     """RFC 3339, or local time of the schedule without an offset; empty: now."""
     ends: Needed
@@ -290,59 +290,59 @@ class CancelOverrideBody(Body):
 
 
 class FileReportBody(Body):
-    """Say that a report was filed with an authority, with the evidence of it."""
+    """Record that a report was filed with an authority, with its evidence."""
 
     stage: Annotated[Needed, StringConstraints(max_length=200)]
-    """The obligation's stage, by its name: early_warning."""
+    """The name of the obligation's stage: early_warning."""
     reference: Annotated[Needed, StringConstraints(max_length=1000)]
-    """What the authority calls it: a number, a receipt."""
+    """The authority's reference: a number, a receipt."""
     filed_at: AwareDatetime | None = None
     """When it was filed; left out: now."""
     file: Name = ""
-    """The name of the file that was filed. To keep the file itself, attach it as evidence."""
+    """The name of the filed file. To keep its content, attach it as evidence."""
     sha256: Annotated[str, StringConstraints(pattern=r"^([0-9a-fA-F]{64})?$")] = ""
-    """Of that file."""
+    """SHA-256 of the filed file."""
     note: Text = ""
 
 
 class JudgeObligationBody(Body):
-    """Say whether a reporting obligation applies to an incident."""
+    """Decide whether a reporting obligation applies to an incident."""
 
     applies: bool
     reason: Annotated[Needed, StringConstraints(max_length=2000)]
     counted_from: AwareDatetime | None = None
-    """What its time counts from; left out: as the policy says."""
+    """Start of the obligation's deadlines; left out: as the policy defines it."""
 
 
 class AttachFileBody(Body):
-    """Attach a file as evidence: what is said beside the file."""
+    """Attach a file as evidence: the fields beside the file."""
 
     note: Annotated[Text, StringConstraints(max_length=2000)] = ""
-    """What it is, and where it came from."""
+    """What the file is, and its origin."""
 
 
 class ReasonBody(Body):
-    """Do something that needs a reason: remove evidence, place or release a legal hold."""
+    """An action that needs a reason: redact evidence, place or release a legal hold."""
 
     reason: Annotated[Needed, StringConstraints(max_length=2000)]
 
 
 class RetireBody(Body):
-    """Say that a heartbeat is not expected any more."""
+    """Retire a heartbeat that is no longer expected."""
 
     reason: Needed
-    """Why it is gone for good."""
+    """Why it is permanently gone."""
 
 
 class FollowUpBody(Body):
-    """What must still be done."""
+    """Add a follow-up action."""
 
     text: Annotated[Needed, StringConstraints(max_length=1000)]
     owner: Name = ""
     due: AwareDatetime | None = None
-    """When it is overdue, and told so."""
+    """The deadline; when it passes, the action is reported as overdue."""
     link: Link = ""
-    """Where the work is: a ticket, the change of a policy."""
+    """URL of the work: a ticket, the change of a policy."""
 
 
 class ReplanBody(Body):
@@ -353,19 +353,19 @@ class DeclareBody(Body):
     """Open an incident without an alert."""
 
     type: Annotated[str, StringConstraints(pattern=r"^[\w.:/ -]{1,200}$")]
-    """An incident type or a rule of the policy. Another is refused, unless `new_type` is true."""
+    """An incident type or a rule of the policy. Other names are refused, unless `new_type` is true."""
     level: Level | None = None
-    """Left out: the type's own, else the policy's default."""
+    """Left out: the type's level, else the policy's default."""
     title: Name = ""
     note: Text = ""
     labels: dict[Key, Text] = Field(default_factory=dict, max_length=50, json_schema_extra=NO_OTHERS)
     exercise: bool = False
     new_type: bool = False
-    """The type is none of the policy's, on purpose: it is taken, at the policy's default level."""
+    """Accept a type that the policy does not have, at the policy's default level."""
 
 
 class FormatQuery(BaseModel):
-    """In which form a report is wanted."""
+    """The format of a report."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True, use_attribute_docstrings=True)
 
@@ -373,24 +373,24 @@ class FormatQuery(BaseModel):
 
 
 class ReportQuery(FormatQuery):
-    """In which form an incident's report is wanted, and which version of it."""
+    """The format and version of an incident's report."""
 
     version: Annotated[int, Field(ge=1, lt=10**6)] | None = None
-    """Left out: the newest that is true."""
+    """Left out: the newest valid version."""
 
 
 class PeriodQuery(FormatQuery):
-    """Which period a report is about."""
+    """The period of a report."""
 
     period: Duration = "30d"
-    """How far back from now: 24h, 7d, 30d."""
+    """Length back from now: 24h, 7d, 30d."""
 
 
 class DrillsQuery(FormatQuery):
-    """Which live drills are listed."""
+    """The period of the listed drills."""
 
     period: Duration = "365d"
-    """How far back from now."""
+    """Length back from now."""
 
 
 class Nothing(BaseModel):
@@ -398,46 +398,46 @@ class Nothing(BaseModel):
 
 
 class PageQuery(BaseModel):
-    """Which part of an incident's list."""
+    """The page of an incident's list."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True, use_attribute_docstrings=True)
 
     limit: Annotated[int, Field(ge=1, le=1000)] = 500
     cursor: Annotated[Name, Field(json_schema_extra={"pattern": "^after-[0-9]{1,18}$"})] | None = None
-    """The `next` of the page before."""
+    """The `next` of the previous page."""
 
 
 class AlertsQuery(PageQuery):
-    """Which part of an incident's alerts."""
+    """The page of an incident's alerts."""
 
     cursor: Annotated[Name, Field(json_schema_extra={"pattern": "^after-.{1,64}$"})] | None = None
-    """The `next` of the page before."""
+    """The `next` of the previous page."""
 
 
 class ListQuery(BaseModel):
-    """Which incidents to list."""
+    """Filters and page of the incident list."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True, use_attribute_docstrings=True)
 
     state: States | None = None
-    """One or several, with commas: open,acknowledged."""
+    """One or several, separated by commas: open,acknowledged."""
     level: Annotated[int, Field(ge=1, le=4)] | None = None
     type: Name | None = None
     system: Name | None = None
-    """What it is about, as its labels say it."""
+    """The affected system, from the labels."""
     person: Name | None = None
-    """Who acknowledged it, answered a call for help, or got it handed over."""
+    """A person who acknowledged the incident, answered a call for help, or received a handover."""
     search: Name | None = None
-    """Its number, or a part of its title or of what was written down (cause, fix, lessons); from three characters on
-    also of its labels (``name=value``), of the names of those who had it, and of notes.
+    """The incident's number, or a part of its title or of the documented cause, fix or lessons; from three characters
+    on also of its labels (``name=value``), of its owners' names, and of notes.
     """
     legal_hold: bool | None = None
-    """Only those under legal hold, or only the others."""
+    """true: only incidents under legal hold; false: only the others."""
     limit: Annotated[int, Field(ge=1, le=200)] = 50
     cursor: Annotated[Name, Field(json_schema_extra={"pattern": "^before-[0-9]{1,18}$"})] | None = None
-    """The `next` of the page before."""
+    """The `next` of the previous page."""
 
     @property
     def states(self) -> frozenset[State] | None:
-        """The states wanted; None: all."""
+        """The requested states; None: all."""
         return None if self.state is None else frozenset(State(name) for name in self.state.split(","))

@@ -1,8 +1,8 @@
-"""The part of the API that is about working on an incident: handover, roles, checklists, notices, follow-up actions.
+"""The operations of incident work: handover, roles, checklists, notices, follow-up actions.
 
-`routes` wires it beside `receiver.web.api.incident_operations`, whose way of finding incidents and acting on them it
-shares. What a notice says is rendered here from the incident as it is; approving names the hash of the text that the
-approver read, and exactly that text goes out.
+`routes` wires them beside `receiver.web.api.incident_operations`, whose lookup and action helpers they use. A notice is
+rendered here from the current incident; an approval names the hash of the text that the approver read, and exactly that
+text is sent.
 """
 
 from receiver.clients.alert_payload import instant
@@ -32,29 +32,29 @@ from rules.placeholders import TemplateError
 
 
 class Responding:
-    """The handlers."""
+    """Handlers of the operations."""
 
     def __init__(self, api: Api) -> None:
         self._api = api
 
     async def hand_over(self, call: Call[requests.HandoverBody]) -> responses.IncidentView:
-        """Give an incident to another person."""
+        """Hand an incident over to another person."""
         said = call.said
         return await self._api.act(call, Handover(call.by(said.by), said.to, said.note))
 
     async def assign(self, call: Call[requests.AssignBody]) -> responses.IncidentView:
-        """Name who holds a role of the policy."""
+        """Assign a role of the policy to a person."""
         said = call.said
         return await self._api.act(call, Assign(call.by(said.by), call.part, said.to, said.note))
 
     async def checklists(self, call: Call[requests.Nothing]) -> response_shapes.ChecklistsView:
-        """What is to do, and who did what."""
+        """List an incident's checklists with the done steps."""
         return await self._api.read(
             call.incident, lambda found: response_views.show_checklists(found, self._api.policy_version(found))
         )
 
     async def tick(self, call: Call[requests.TickBody]) -> response_shapes.ChecklistsView:
-        """Say that a step is done."""
+        """Mark a checklist step as done or not done."""
         said = call.said
         await self._api.act(call, Tick(call.by(said.by), call.part, said.done, said.note, said.link))
         return await self._api.read(
@@ -62,18 +62,18 @@ class Responding:
         )
 
     async def notices(self, call: Call[requests.Nothing]) -> response_shapes.NoticesView:
-        """What external groups may be told, and were told."""
+        """List an incident's notices to external groups."""
         return await self._api.read(call.incident, self.show_notices)
 
     async def approve(self, call: Call[requests.ApproveBody]) -> response_shapes.NoticesView:
-        """Send a held notice: exactly the text with this hash."""
+        """Approve a held notice: exactly the text with this hash is sent."""
         subject, body = await self._api.read(call.incident, lambda found: self._read(found, call.part, call.said.hash))
         chosen = tuple(dict.fromkeys(call.said.recipients))
         await self._api.act(call, ApproveNotice(call.by(call.said.by), call.part, subject, body, chosen))
         return await self._api.read(call.incident, self.show_notices)
 
     async def edit_notice(self, call: Call[requests.EditNoticeBody]) -> response_shapes.NoticesView:
-        """Write a held notice anew; whoever approves it reads and approves that text."""
+        """Replace the text of a held notice; the approver must approve the new text."""
         said = call.said
         read = await self._api.read(call.incident, lambda found: self._read(found, call.part, said.hash))
         subject, body = line(said.subject, 200), plain(said.text, 20_000)
@@ -81,30 +81,30 @@ class Responding:
         return await self._api.read(call.incident, self.show_notices)
 
     async def reject(self, call: Call[requests.RejectBody]) -> response_shapes.NoticesView:
-        """Tell a group nothing."""
+        """Reject a notice: it is not sent."""
         said = call.said
         await self._api.act(call, RejectNotice(call.by(said.by), call.part, said.note))
         return await self._api.read(call.incident, self.show_notices)
 
     async def follow_ups(self, call: Call[requests.Nothing]) -> response_shapes.FollowUpsView:
-        """What must still be done, by whom, until when."""
+        """List an incident's follow-up actions."""
         return await self._api.read(call.incident, response_views.show_follow_ups)
 
     async def add_follow_up(self, call: Call[requests.FollowUpBody]) -> response_shapes.FollowUpsView:
-        """Write down what must still be done."""
+        """Add a follow-up action."""
         said = call.said
         due_at = instant(said.due) if said.due else None
         await self._api.act(call, AddFollowUp(call.by(said.by), said.text, said.owner, due_at, said.link))
         return await self._api.read(call.incident, response_views.show_follow_ups)
 
     async def finish(self, call: Call[requests.RejectBody]) -> response_shapes.FollowUpsView:
-        """Say that a follow-up action is done."""
+        """Mark a follow-up action as done."""
         said = call.said
         await self._api.act(call, FinishFollowUp(call.by(said.by), call.part, said.note))
         return await self._api.read(call.incident, response_views.show_follow_ups)
 
     def _read(self, incident: Incident, id_: str, hash_: str) -> tuple[str, str]:
-        """The text that somebody read. Raises HttpProblem where it is another by now."""
+        """Returns the text that the caller read. Raises HttpProblem 404, or 409 if the text has changed."""
         notice = find(incident, id_)
         if notice is None:
             raise HttpProblem(404, "the incident has no such notice")
@@ -114,7 +114,7 @@ class Responding:
         return subject, body
 
     def show_notices(self, incident: Incident) -> response_shapes.NoticesView:
-        """An incident's notices, on the readers' thread. Raises HttpProblem where a template cannot be filled."""
+        """An incident's notices; call on the readers' thread. Raises HttpProblem 409 if a template fails."""
         context = self._api.context(incident)
         groups = {group.name: group for group in context.current.policy.stakeholders}
         shown = []
@@ -129,7 +129,7 @@ class Responding:
         return response_shapes.NoticesView(notices=shown)
 
     def _text(self, incident: Incident, notice: Notice) -> tuple[str, str]:
-        """Of a held notice as it reads now, of a sent one as it was sent; of the others nothing."""
+        """Current text of a held notice, sent text of a sent one; empty for the others. Raises HttpProblem 409."""
         if notice.standing is not Standing.HELD or notice.edited_by:
             return notice.subject, notice.body
         context: DecisionContext = self._api.context(incident)

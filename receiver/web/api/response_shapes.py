@@ -1,6 +1,6 @@
-"""The public shapes of what people do about an incident: checklists, notices, follow-up actions.
+"""Response models of incident work: checklists, notices, follow-up actions, obligations, evidence.
 
-Like `receiver.web.api.responses`: a promise to other programs.
+Same compatibility promise as `receiver.web.api.responses`.
 """
 
 from receiver.core.response import Moment, Standing
@@ -11,7 +11,7 @@ class StepView(View):
     """One step of a checklist."""
 
     id: str
-    """How it is ticked: PUT …/steps/{id}."""
+    """Path part of PUT …/steps/{id}, which ticks the step."""
     text: str
     done: bool
     done_by: str | None
@@ -21,7 +21,7 @@ class StepView(View):
 
 
 class ChecklistView(View):
-    """A procedure that people tick off."""
+    """A checklist attached to an incident."""
 
     key: str
     title: str
@@ -30,15 +30,15 @@ class ChecklistView(View):
 
 
 class ChecklistsView(View):
-    """An incident's checklists, in the order it got them."""
+    """An incident's checklists, in the order they were attached."""
 
     next_step: StepView | None
-    """The first that nobody has done."""
+    """The first step that is not done; null: all are done."""
     checklists: list[ChecklistView]
 
 
 class NoticeView(View):
-    """What an external group may be told, once a person approves it."""
+    """A draft or sent message to an external group; a person must approve it before it is sent."""
 
     id: str
     group: str
@@ -47,51 +47,51 @@ class NoticeView(View):
     held_at: Time
     subject: str
     text: str
-    """As it reads now; once sent, as it was sent; empty when it was never sent."""
+    """The current text; after sending, the sent text; empty if voided unsent."""
     proposed_subject: str
     proposed_text: str
-    """What the policy's template proposed; where nobody edited it, the same."""
+    """The text of the policy's template; same as `text` unless a person edited it."""
     edited_by: str | None
     edited_at: Time | None
     problems: list[str]
-    """Why it cannot be approved as it reads; empty: it can be."""
+    """What prevents its approval; empty: nothing."""
     hash: str
-    """What an approval names."""
+    """Hash of subject and text; an approval must name it."""
     recipients: list[str]
-    """Everybody of the group."""
+    """All recipients of the group."""
     channels: list[str]
     choices: list[str]
-    """Whom an approval may name."""
+    """Recipients that an approval may choose from."""
     only_to: list[str]
-    """Whom of the group it is for, or was sent to; empty: all."""
+    """The subset of the group that it is for, or was sent to; empty: the whole group."""
     due_at: Time | None
-    """By when somebody should decide on it."""
+    """Deadline for the decision."""
     why_void: str
     decided_by: str | None
     decided_at: Time | None
 
 
 class NoticesView(View):
-    """An incident's notices to the outside."""
+    """An incident's notices to external groups."""
 
     notices: list[NoticeView]
 
 
 class FollowUpView(View):
-    """Something to do after the incident."""
+    """A task that remains after the incident."""
 
     id: str
     text: str
     owner: str | None
     due_at: Time | None
     link: str
-    """Where the work is; empty: nobody said."""
+    """URL of the work; empty: not given."""
     added_by: str
     added_at: Time
     done_at: Time | None
     done_by: str | None
     policy: str | None
-    """Of one that changed the policy: the version (its digest) that was in use when it was done."""
+    """Digest of the policy in use when the action was done, if the action changed the policy."""
 
 
 class FollowUpsView(View):
@@ -108,46 +108,46 @@ class FilingView(View):
     recorded_by: str
     recorded_at: Time
     file: str
-    """The name of the file that was filed; empty: none was named."""
+    """Name of the filed file; empty: not given."""
     sha256: str
-    """Of that file."""
+    """SHA-256 of the filed file."""
 
 
 class ReportStageView(View):
-    """One of the reports that an authority must get."""
+    """One report that an obligation requires."""
 
     stage: str
     counted_from: str
-    """In words: the occurrence, the awareness, the classification, the filing of another stage."""
+    """The start event in words: the occurrence, the awareness, the classification, the filing of another stage."""
     began_at: Time
-    """That moment."""
+    """Time of the start event."""
     due_at: Time
     overdue: bool
     channel: str
-    """How it is filed."""
+    """How the report is filed."""
     approver: str
     text: str
-    """What the policy proposes to write, as things are now; empty: nothing."""
+    """The policy's proposed text, rendered with the current facts; empty: none."""
     filings: list[FilingView]
-    """The first counts; empty: it is outstanding."""
+    """The first filing counts; empty: the report is outstanding."""
 
 
 class ObligationView(View):
-    """An authority that must be told of some incidents, and whether it must be told of this one."""
+    """A reporting obligation of the policy, and whether it applies to the incident."""
 
     name: str
     authority: str
     source: str
-    """The law or contract that says so."""
+    """The law or contract that requires the report."""
     note: str
     applies: bool
     since: Time | None
-    """When the policy, or a person, first said so; null: the policy has it, and it does not concern this incident."""
+    """When the policy or a person first decided on the incident; null: no decision, the obligation does not apply."""
     decided_by: str | None
-    """Who said that it applies, or does not; null: nobody, it is as the policy says."""
+    """The person who decided whether it applies; null: the policy decides."""
     reason: str
     stages: list[ReportStageView]
-    """Empty where it does not apply."""
+    """Empty if the obligation does not apply."""
 
 
 class ObligationsView(View):
@@ -162,27 +162,27 @@ class EvidenceFileView(View):
     id: str
     name: str
     sha256: str
-    """Of its content, as Tocsin computed it while it arrived."""
+    """SHA-256 of the content, computed by Tocsin on receipt."""
     size: int
     """Bytes."""
     attached_by: str
     attached_at: Time
     note: str
     redacted_by: str | None
-    """Who had its content removed; null: it is there."""
+    """The person who had the content removed; null: the content is kept."""
     redacted_at: Time | None
     redacted_why: str
 
 
 class LegalHoldView(View):
-    """A legal hold: as long as it is in force, nothing of the incident is deleted."""
+    """A legal hold: while it is in force, nothing of the incident is deleted."""
 
     id: str
     placed_by: str
     placed_at: Time
     reason: str
     released_by: str | None
-    """Who released it; null: it is in force."""
+    """The person who released the hold; null: it is in force."""
     released_at: Time | None
     released_why: str
 
@@ -191,6 +191,6 @@ class EvidenceView(View):
     """An incident's evidence files and legal holds."""
 
     on_hold: bool
-    """Whether at least one of the holds is in force."""
+    """Whether at least one hold is in force."""
     files: list[EvidenceFileView]
     holds: list[LegalHoldView]

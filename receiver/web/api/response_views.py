@@ -1,4 +1,4 @@
-"""What people do about an incident, as the API shows it: steps, notices, follow-ups, impact."""
+"""Converts checklists, notices and follow-up actions to response models."""
 
 from collections.abc import Iterator, Sequence
 
@@ -23,14 +23,14 @@ from rules.policy import Stakeholders
 
 
 def show_checklists(incident: Incident, policy_version: PolicyVersion) -> ChecklistsView:
-    """All of an incident's checklists. `policy_version` is the one it runs under."""
+    """All checklists of an incident. `policy_version`: the one that the incident runs under."""
     shown = [_show_checklist(incident, each) for each in checklists.attached(incident, policy_version)]
     following = (step for checklist in shown for step in checklist.steps if not step.done)
     return ChecklistsView(next_step=next(following, None), checklists=shown)
 
 
 def show_every_checklist(incident: Incident, policy_version: PolicyVersion) -> Iterator[tuple[int, ChecklistView]]:
-    """The checklists of every occurrence that the incident keeps, each with the occurrence's number."""
+    """Yields (occurrence number, checklist) for every occurrence that the incident keeps."""
     for each in incident.response.occurrences:
         as_it_was = replace(incident, response=replace(incident.response, checklists=each.checklists))
         for checklist in show_checklists(as_it_was, policy_version).checklists:

@@ -1,6 +1,6 @@
-"""The API's public shapes: pydantic models that answers are made of and that the OpenAPI document describes.
+"""Response models of the API: pydantic models that the OpenAPI document describes.
 
-`receiver.web.api.views` fills them. They are a promise to other programs: fields may be added, never renamed.
+`receiver.web.api.views` fills them. Other programs depend on them: fields may be added, never renamed.
 """
 
 from collections.abc import Mapping
@@ -19,104 +19,104 @@ Next = Annotated[str | None, Field(description="Cursor of the next page; null: t
 
 
 class View(BaseModel):
-    """What every shape has in common."""
+    """Base of every response model."""
 
     model_config = ConfigDict(frozen=True, use_attribute_docstrings=True)
 
 
 class HeartbeatView(View):
-    """One heartbeat that is watched."""
+    """A watched heartbeat."""
 
     key: str
     name: str
-    """The policy's; empty: it was learned."""
+    """The name in the policy; empty: the heartbeat was learned from alerts."""
     source: str
     labels: Mapping[str, str]
     state: Life
     evaluated_at: Time | None
-    """The newest evaluation that was heard of; null: it was never heard."""
+    """Time of the newest evaluation received; null: none was received."""
     age: float
-    """Seconds since then, or since Tocsin listens."""
+    """Seconds since `evaluated_at`, or since Tocsin started to listen."""
     within: float
-    """Seconds that it may be missing."""
+    """Seconds without an evaluation that are allowed."""
 
 
 class HeartbeatsView(View):
-    """The heartbeats that are watched."""
+    """All watched heartbeats."""
 
     heartbeats: list[HeartbeatView]
 
 
 class ShiftView(View):
-    """Somebody's time on call."""
+    """A period in which one person is on call."""
 
     person: str
     starts: Time
-    """Five weeks ago at the most, and so with `ends`: a longer shift is told as far as it was looked at."""
+    """Shifts are expanded five weeks back and ahead: a longer shift has its start and end cut there."""
     ends: Time
     source: str
     """`layer N`, `calendar` or `override by WHO`."""
 
 
 class FetchedCalendarView(View):
-    """A calendar that is fetched from a URL."""
+    """The state of a calendar that Tocsin fetches from a URL."""
 
     fetched_at: Time | None
-    """When the copy in use was last fetched, or found to be unchanged; null: there is none."""
+    """When the copy in use was last fetched or confirmed as unchanged; null: there is no copy."""
     problem: str
-    """Why the last fetch was not good, or the copy cannot be read; empty: all is well."""
+    """Why the last fetch failed or the copy is unreadable; empty: no problem."""
     unknown: list[str]
-    """Names of the coming weeks in it that are nobody's."""
+    """Names in the calendar's coming weeks that match no person of the policy."""
 
 
 class ScheduleView(View):
-    """Who is on call in a schedule."""
+    """The on-call state of one schedule."""
 
     name: str
     time_zone: str
     now: list[ShiftView]
-    """Empty: nobody is."""
+    """The current shifts; empty: no person is on call."""
     next: ShiftView | None
-    """The next shift of the coming five weeks; null: there is none."""
+    """The next shift within five weeks; null: there is none."""
     calendar: FetchedCalendarView | None
-    """null: it is no schedule by a calendar at a URL."""
+    """null: the schedule has no calendar at a URL."""
 
 
 class OnCallView(View):
-    """Who is on call now."""
+    """The on-call state of every schedule."""
 
     schedules: list[ScheduleView]
 
 
 class OverrideView(View):
-    """An override of a schedule that is in effect, or will be."""
+    """A schedule override that is in effect or planned."""
 
     number: int
     schedule: str
     time_zone: str
-    """The schedule's; UTC where the policy has lost that."""
+    """The schedule's time zone; UTC if the policy no longer has the schedule."""
     person: str
     starts: Time
     ends: Time
     by: str
     reason: str
     void: str
-    """Why it puts nobody on call (the policy lost the person or the schedule); empty: it does."""
+    """Why the override has no effect (the policy no longer has the person or the schedule); empty: it has."""
 
 
 class OverridesView(View):
-    """The overrides that are in effect, or will be."""
+    """The overrides that are in effect or planned."""
 
     overrides: list[OverrideView]
 
 
 class AlertView(View):
-    """One alert of an incident, as last heard of."""
+    """An alert of an incident, as last received."""
 
     fingerprint: str
     status: str
     level: Annotated[int, Field(ge=0, le=4)]
-    """0: it is kept, and nobody is told of it."""
+    """0: the alert is recorded without notifications."""
     rule: str
     type: str
     labels: Mapping[str, str]
@@ -124,60 +124,60 @@ class AlertView(View):
     starts_at: Time
     ended_at: Time | None
     twin: bool
-    """It says that data is missing, not that the signal is bad."""
+    """The alert reports missing data, not a bad signal."""
     level_note: str
     repairs: list[str]
-    """What of it could not be read as it was sent, and what it was taken for."""
+    """Fields that were invalid as received, and the values used instead."""
     generator_url: str
 
 
 class NotTakenView(View):
-    """An incident that a request for several did not change."""
+    """An incident that a bulk request did not change."""
 
     number: int
     reason: str
 
 
 class TakenView(View):
-    """What a request for several incidents came to."""
+    """Result of a bulk request."""
 
     taken: list[int]
-    """Numbers, in order."""
+    """Numbers of the changed incidents, ascending."""
     not_taken: list[NotTakenView]
     lost: int
-    """Of so many nothing is known: they could not be stored."""
+    """How many incidents could not be stored; their state is unknown."""
 
 
 class EscalationView(View):
-    """How far the escalation is."""
+    """Progress of the escalation."""
 
     step: int
-    """0 opened, 1 escalated, 2 breached, then repeated."""
+    """0: opened, 1: escalated, 2: breached; higher: repeated pages."""
     next_at: Time | None
-    """When the next step is taken if nobody acknowledges, or nobody else answers a call for help."""
+    """When the next step runs, unless a responder acknowledges or another person answers the call for help."""
 
 
 class ScaleView(View):
-    """How bad it is on one scale."""
+    """The impact on one scale."""
 
     scale: str
     grade: str
     said: str
-    """What it was graded by."""
+    """The input that the grade was derived from."""
     means: str
-    """The grade, in the policy's words."""
+    """The policy's text for the grade."""
 
 
 class ImpactView(View):
-    """How bad it is."""
+    """The impact of an incident."""
 
     grade: str | None
-    """The worst of all scales; null: nobody and no alert said."""
+    """The worst grade of all scales; null: neither a responder nor an alert gave one."""
     scales: list[ScaleView]
 
 
 class ImpactScaleView(View):
-    """How one kind of impact is graded: a fact of its name takes a number (0.3, 30%), a grade, or its words."""
+    """An impact scale. The fact with the scale's name takes a number (0.3, 30%), a grade, or the grade's text."""
 
     name: str
     description: str
@@ -185,28 +185,28 @@ class ImpactScaleView(View):
 
 
 class RoleView(View):
-    """A role of the policy, and who holds it."""
+    """A role and its holder."""
 
     name: str
     description: str
     held_by: str | None
     wanted: bool
-    """An incident of this level wants somebody for it."""
+    """An incident of this level needs this role filled."""
 
 
 class TurnView(View):
-    """One line of the history of who has an incident."""
+    """One entry of an incident's history of ownership."""
 
     deed: Deed
     at: Time
     by: str
-    """Who did it; of what expired or was voided: whose acknowledgement it was."""
+    """The acting person; for an expired or voided acknowledgement, the person who had acknowledged."""
     to: str | None
-    """Who got it handed over."""
+    """The recipient of a handover."""
 
 
 class DoneStepView(View):
-    """A step that somebody ticked in an earlier occurrence."""
+    """A checklist step that was done in an earlier occurrence."""
 
     id: str
     text: str
@@ -217,73 +217,73 @@ class DoneStepView(View):
 
 
 class OccurrenceView(View):
-    """An earlier time that an incident was open, until it came back: its cause and its fix did not hold."""
+    """An earlier period in which a recurring incident was open."""
 
     number: int
-    """From 1: the opening."""
+    """From 1: the first opening."""
     began_at: Time
     resolved_at: Time | None
     resolved_by: str | None
     came_back_at: Time
     facts: Mapping[str, str]
-    """What responders had entered by then."""
+    """Facts entered up to the end of the occurrence."""
     steps: list[DoneStepView]
 
 
 class DutyView(View):
-    """Something that must be done by a time and is not done yet: a checklist with a time limit, a report to file."""
+    """An unfinished task with a deadline: a checklist with a time limit or a report to file."""
 
     key: str
     """A checklist's key, or ``obligation/stage``."""
     what: str
     due_at: Time
     overdue: bool
-    """Its owner was told that it is overdue."""
+    """The owner was notified that the task is overdue."""
 
 
 class LinkView(View):
-    """Where more is to be seen."""
+    """A labelled link."""
 
     label: str
     url: str
 
 
 class CountdownView(View):
-    """Something that an incident waits for."""
+    """An upcoming deadline of an incident."""
 
     label: str
     at: Time
     tells: list[str]
-    """Channels that are told then."""
+    """Channels that are notified at the deadline."""
     passed: bool
-    """It should have come by now."""
+    """The deadline is in the past."""
 
 
 class AccountView(View):
-    """What Tocsin says of an incident now, in the words of its messages; empty: there is nothing to say."""
+    """The text of an incident's messages as of now; empty fields: not applicable."""
 
     what: str
-    """The title, with the value that was told and how many more fire."""
+    """The title with the value and the number of further firing alerts."""
     system: str
     stands: str
-    """How it stands."""
+    """The state of the incident in words."""
     who_has_it: str
     description: str
-    """What the alert says beside its title."""
+    """The alert's description, where it differs from the title."""
     value: str
     value_told_at: Time | None
-    """Nobody measures it again."""
+    """When the value was received. Tocsin does not measure it again."""
     condition: str
     firing: str
-    """How many fire, and which, with their values."""
+    """The number and names of the firing alerts, with their values."""
     firing_since: Time | None
     impact: str
     first_actions: list[str]
     labels: Mapping[str, str]
-    """Those that all that fires shares, without internal ones."""
+    """Labels that all firing alerts share, without internal ones."""
     countdowns: list[CountdownView]
     links: list[LinkView]
-    """Its page, the runbook, where it is drawn."""
+    """The console page, the runbook and the graph."""
 
 
 class IncidentView(View):
@@ -291,7 +291,7 @@ class IncidentView(View):
 
     id: str
     number: int
-    """Small, for people: #12."""
+    """The short number for people: #12."""
     type: str
     level: Level
     level_name: str
@@ -302,40 +302,40 @@ class IncidentView(View):
     source: str
     labels: Mapping[str, str]
     alerts: list[AlertView]
-    """Firing ones first; at most 100, in a list of incidents 20; `alerts` of the incident lists all."""
+    """Firing alerts first; at most 100, in a list of incidents 20. The operation `alerts` lists all."""
     firing: int
-    """How many alerts fire."""
+    """Number of firing alerts."""
     firing_by_level: Mapping[str, int]
     opened_at: Time
     acknowledged_at: Time | None
     acknowledged_by: str | None
     owner: str | None
-    """Who has it now."""
+    """The current owner."""
     help_asked_by: list[str]
-    """Who asks for help with it; empty: nobody, or somebody else has answered."""
+    """Persons whose call for help is unanswered."""
     history: list[TurnView]
-    """Who had it and who asked for help, the newest last; at most the last 50."""
+    """Changes of ownership and calls for help, the newest last; at most 50."""
     roles: list[RoleView]
-    """The policy's roles, and others that somebody holds."""
+    """The policy's roles, and further roles that are held."""
     assessed_at: Time | None
-    """When somebody said how bad it is."""
+    """When a person assessed the impact."""
     duties: list[DutyView]
-    """What must be done by a time and is not done yet, the first that is due first."""
+    """Unfinished tasks with a deadline, the earliest first."""
     acknowledgement_expires_at: Time | None
     silenced_until: Time | None
-    """All that fires of it is silenced in Alertmanager until then; below level 4 nobody is paged meanwhile."""
+    """All firing alerts are silenced in Alertmanager until then; below level 4 the silence suppresses pages."""
     stale_since: Time | None
-    """Since when its alerts count as repeated no more: they may be over, or the way from Alertmanager is cut."""
+    """Since when no webhook repeated the alerts: they may be over, or Alertmanager cannot reach Tocsin."""
     recovered_at: Time | None
     resolved_at: Time | None
     resolved_by: str | None
     closed_at: Time | None
     outstanding: list[str]
-    """Of a resolved incident, what keeps it from closing, in words; empty: nothing does."""
+    """What keeps a resolved incident from closing, in words; empty: nothing."""
     signed_off_by: str | None
-    """Who signed it off, other than who resolved it."""
+    """The person who signed the incident off; never the resolver."""
     occurrences: list[OccurrenceView]
-    """Earlier times that it was open, the newest last; at most the last 20."""
+    """Earlier occurrences, the newest last; at most 20."""
     escalation: EscalationView
     response_due_at: Time
     breached_at: Time | None
@@ -343,38 +343,38 @@ class IncidentView(View):
     declared: bool
     exercise: bool
     on_legal_hold: bool
-    """Nothing of it is deleted, whatever the policy's retention says."""
+    """Legal hold: nothing of the incident is deleted, and the policy's retention does not apply."""
     recorded_only: bool
-    """All its alerts have level 0: it stands in the history, nobody was told and nobody has to act."""
+    """All alerts have level 0: the incident is recorded without notifications and needs no action."""
     impact: ImpactView
     facts: Mapping[str, str]
     rules: list[str]
     confirmed_by: list[str]
     policy: str
-    """Digest of the policy version it runs under."""
+    """Digest of the policy version that the incident runs under."""
     version: int
-    """Counts the changes."""
+    """Increases with each change."""
 
 
 class SimilarIncidentView(View):
-    """An earlier incident, and what people wrote down about it."""
+    """An earlier incident with its documented cause, fix and lessons."""
 
     number: int
     title: str
     type: str
     system: str
-    """What it was about, by its labels; empty: none names it."""
+    """The affected system, from the labels; empty: no label names one."""
     level: Level
     opened_at: Time
     resolved_at: Time | None
     root_cause: str
     fix_description: str
     lessons_learned: str
-    """All three as entered; empty: nobody did."""
+    """This and the two fields above are as entered; empty: not entered."""
 
 
 class SimilarIncidentsView(View):
-    """Earlier incidents of the same type or system about which somebody wrote something down, the newest first."""
+    """Earlier documented incidents of the same type or system, the newest first."""
 
     incidents: list[SimilarIncidentView]
 
@@ -388,20 +388,20 @@ class IncidentsView(View):
 
 
 class EntryView(View):
-    """One line of a timeline."""
+    """One entry of a timeline."""
 
     position: int
     at: Time
     fact: str
     by: str | None
-    """The person; null: Tocsin itself."""
+    """The acting person; null: Tocsin."""
     text: str
     """What happened, in words."""
     data: Mapping[str, str]
 
 
 class TimelineView(View):
-    """A page of an incident's timeline, from the beginning."""
+    """A page of an incident's timeline, the oldest entry first."""
 
     timeline: list[EntryView]
     next: Next
@@ -422,25 +422,25 @@ class NotificationView(View):
     created_at: Time
     next_try_at: Time | None
     done_at: Time | None
-    """When a provider accepted it, or it became final otherwise."""
+    """When a provider accepted it, or it otherwise became final."""
     reached_at: Time | None
-    """When it was known of a page that it has reached somebody: at levels 3 and 4 only what wakes counts."""
+    """When a page was known to have reached a person; at levels 3 and 4 only channels that wake count."""
     detail: str
     """The last failure, in words."""
     person: str = ""
-    """The policy's person whose contact the recipient is; empty: none is known."""
+    """The policy's person who has the recipient as a contact; empty: none is known."""
     via: str = ""
-    """The reference that stood for the person (`@primary`); empty: the channel names the address."""
+    """The policy reference that was resolved to the person (`@primary`); empty: the channel names the address."""
     shift: str = ""
-    """What of the schedule had the person on call: `layer 1`, `override by ann`."""
+    """The part of the schedule that put the person on call: `layer 1`, `override by ann`."""
 
 
 class ReportPartView(View):
-    """Fields under one title."""
+    """A titled group of fields in a report."""
 
     title: str
     fields: Mapping[str, list[str]]
-    """Name → values; no value: nobody knows it yet."""
+    """Name → values; no values: not known yet."""
 
 
 class ReportTableView(View):
@@ -452,7 +452,7 @@ class ReportTableView(View):
 
 
 class ReportSectionView(View):
-    """One section of a report."""
+    """A section of a report."""
 
     name: str
     title: str
@@ -461,43 +461,44 @@ class ReportSectionView(View):
 
 
 class ReportCoverView(View):
-    """How a report came to be."""
+    """Provenance of a report."""
 
     as_of: str = ""
-    """When it was made, in words."""
+    """When the report was made, in words."""
     prepared_by: str = ""
     approved_by: str = ""
     approved_as: str = ""
-    """Their role in the incident, where the policy names one that approves."""
-    """Empty: nobody has approved it."""
+    """The approver's role in the incident, if the policy names an approving role; empty: there is none, or the report
+    is not approved.
+    """
     approved_at: str = ""
-    """When, in words."""
+    """When the report was approved, in words."""
     audit_head: str = ""
-    """Where the audit log ended then: POSITION:HASH."""
+    """The audit log's head at that time: POSITION:HASH."""
 
 
 class ReportView(View):
-    """A report; as Markdown and HTML with ?format=md and ?format=html."""
+    """A report. Also as Markdown and HTML with ?format=md and ?format=html."""
 
     title: str
     subtitle: str
     exercise: bool
     sections: list[ReportSectionView]
     organisation: str = ""
-    """Whose it is; empty: the policy does not say."""
+    """The organisation that the report belongs to; empty: the policy names none."""
     version: int = 0
-    """From 1; 0: the report of a period, which has none."""
+    """From 1; 0: a report of a period, which has no versions."""
     changes: list[str] = []
-    """What is different from the version before, which was approved."""
+    """Differences from the previous, approved version."""
     summary: ReportSectionView | None = None
-    """What happened, to whom, how long, what was done, whether it is over, what remains; and all deadlines."""
+    """What happened, who was affected, duration, actions, current state, remaining work and all deadlines."""
     sha256: str = ""
-    """Of the members above, as JSON with sorted keys and without blanks."""
+    """Of the fields above, as JSON with sorted keys and without whitespace."""
     cover: ReportCoverView = ReportCoverView()
 
 
 class DrillView(View):
-    """A live drill that was held; durations in seconds."""
+    """A live drill; durations in seconds."""
 
     number: int
     type: str
@@ -506,23 +507,23 @@ class DrillView(View):
     opened_at: Time
     acknowledged_after: float | None
     kept: bool | None
-    """Whether somebody took it within the response time; null: nobody has yet, or it was resolved untaken."""
+    """Whether it was acknowledged within the response time; null: not yet, or resolved without an acknowledgement."""
     resolved_after: float | None
     people: list[str]
-    """Everybody who did something in it or held a role."""
+    """All persons who acted in the drill or held a role."""
     roles: Mapping[str, str]
-    """Role → who held it."""
+    """Role → its holder."""
 
 
 class TrainedView(View):
-    """A person has practised an incident type or a role."""
+    """A person's practice of an incident type or a role."""
 
     person: str
     subject: str
-    """The type, or the role."""
+    """The incident type or the role."""
     last: Time
     due_at: Time | None
-    """When another drill of it is due, by the policy's `drills`."""
+    """When the next drill is due, by the policy's `drills`."""
     overdue: bool
 
 
@@ -531,18 +532,18 @@ class DrillsView(View):
 
     drills: list[DrillView]
     trained: list[TrainedView]
-    """Who has practised what, by their own doing."""
+    """Each person's practised types and roles, from their own actions."""
 
 
 class AsTestView(View):
-    """An incident as a test of whatever policy comes after it."""
+    """An incident as a regression test for later policies."""
 
     files: Mapping[str, str]
-    """Name → content: a drill script, and promtool unit tests where a rule of the policy fired."""
+    """Name → content: a drill script, and promtool unit tests if a rule of the policy fired."""
     notes: list[str]
-    """What was rebuilt, and from what; what could not be tested."""
+    """What was reconstructed and from what source; what could not be tested."""
     tabletop: str
-    """The same as a sheet for a tabletop, in Markdown: what happens, what was done then, what was learned."""
+    """The same as a tabletop exercise sheet in Markdown: events, past actions, lessons."""
 
 
 class NotificationsView(View):
@@ -571,7 +572,7 @@ class LevelView(View):
     channels: list[str]
     description: str
     impact: str
-    """What it means for users and business."""
+    """What the level means for users and business."""
     examples: list[str]
 
 
@@ -591,11 +592,12 @@ class PolicyView(View):
     levels: list[LevelView]
     channels: list[ChannelView]
     disabled_sections: list[str]
-    """Sections with `enabled: false`: read, without effect."""
+    """Sections with `enabled: false`: parsed, without effect."""
     impact_scales: list[ImpactScaleView]
     incident_types: list[str]
     roles: list[str]
-    """Which a person can take in an incident."""
+    """Roles that a person can hold in an incident."""
     people: list[str]
-    """Whom an incident can be handed over to, beside those who have had to do with it: the policy's people, and who
-    may log in. Empty: nobody is known by name, so to anybody."""
+    """Valid recipients of a handover beside an incident's participants: the policy's people and the persons who may log
+    in. Empty: no names are known, and any name is valid.
+    """

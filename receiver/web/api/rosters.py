@@ -1,4 +1,4 @@
-"""Who is on call, as the policy in use and the overrides so far have it, for whoever shows it."""
+"""On-call rosters of the policy in use, with the overrides applied."""
 
 from collections.abc import Sequence
 
@@ -15,18 +15,18 @@ from receiver.store.reads import Reads
 from rules.policy import HOUR, MINUTE, Policy
 
 AHEAD = 35 * 24 * HOUR
-"""How far the next shift, and the beginning of the one that holds, are looked for."""
+"""How far back and ahead shifts are expanded: bounds the start of the current shift and the search for the next."""
 
 
 LATELY = MINUTE
-"""What was before that is told as the shift log has it: it has had time to hear of it."""
+"""Shifts that ended longer ago are read from the shift log, which is up to date by then."""
 
 TOLD = 200
-"""Messages of handoffs that are looked through, at most."""
+"""Handoff messages read, at most."""
 
 
 class RosterReader:
-    """Reads overrides, and expands schedules with them."""
+    """Reads overrides and expands schedules with them."""
 
     def __init__(self, queue: CommandQueue, engine: Engine, reads: Reads) -> None:
         self._queue = queue
@@ -39,26 +39,27 @@ class RosterReader:
         return self._engine.current.policy
 
     async def overrides(self) -> Sequence[KeptOverride]:
-        """Every override, in the order in which they were made."""
+        """Every override, in the order of creation."""
         return kept(await self._queue.read(self._reads.override_changes))
 
     async def fetches(self) -> dict[str, CalendarFetches | None]:
-        """How the fetches fared of each schedule whose calendar stands at a URL; None: there was none yet."""
+        """Fetch results of each schedule with a calendar URL; None: not fetched yet."""
         names = [each.name for each in self.policy.schedules if each.is_fetched]
         return {name: await self._queue.read(self._reads.calendar_fetches, name) for name in names}
 
     async def log(self, since: int) -> dict[str, list[ShiftEntry]]:
-        """Each schedule's lines of the shift log from `since` on, and the one before them; in order."""
+        """Each schedule's shift log entries from `since` (microseconds since 1970) on, and the one before; in order."""
         names = [each.name for each in self.policy.schedules]
         return {name: await self._queue.read(self._reads.handoffs.entries, name, Instant(since)) for name in names}
 
     async def told(self) -> list[HandoffMessage]:
-        """The newest messages of handoffs, the newest first."""
+        """The newest handoff messages, the newest first."""
         return await self._queue.read(self._reads.handoffs.newest, TOLD)
 
     async def between(self, from_: int, until: int) -> tuple[Roster, ...]:
-        """Every schedule's shifts and gaps in a window (microseconds since 1970), in the policy's order; what is past
-        as the shift log has it.
+        """Every schedule's shifts and gaps between two times (microseconds since 1970), in the policy's order.
+
+        Past shifts come from the shift log.
         """
         policy, past = self.policy, self._queue.clock() - LATELY
 
@@ -72,5 +73,5 @@ class RosterReader:
         return await self._queue.browse(expand) if policy.schedules else ()
 
     async def about(self, now: int) -> tuple[Roster, ...]:
-        """Who is on call now, since when, and as far ahead as the next shift is looked for."""
+        """Rosters from AHEAD before `now` to AHEAD after it."""
         return await self.between(now - AHEAD, now + AHEAD)

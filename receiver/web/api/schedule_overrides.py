@@ -1,4 +1,4 @@
-"""Who is on call, and overrides of schedules, for programs and people."""
+"""The operations of on-call schedules and their overrides."""
 
 from collections.abc import Callable, Iterable, Mapping
 
@@ -30,7 +30,7 @@ from rules.time_zones import time_zone
 
 
 class OnCallApi:
-    """The handlers of /on-call and /overrides."""
+    """Handlers of /on-call and /overrides."""
 
     def __init__(
         self, queue: CommandQueue, engine: Engine, rosters: RosterReader, clock: Callable[[], Instant]
@@ -41,17 +41,17 @@ class OnCallApi:
         self._clock = clock
 
     async def on_call(self, _call: Call[requests.Nothing]) -> OnCallView:
-        """Who is on call now, until when, and who is next."""
+        """List each schedule's current and next shifts."""
         now = self._clock()
         rosters, fetched = await self._rosters.about(now), await self._rosters.fetches()
         return OnCallView(schedules=[_schedule(each, now, fetched) for each in rosters])
 
     async def list(self, _call: Call[requests.Nothing]) -> OverridesView:
-        """The overrides that are in effect, or will be."""
+        """List the overrides that are in effect or planned."""
         return await self._show()
 
     async def make(self, call: Call[requests.OverrideBody]) -> OverridesView:
-        """Put somebody on call for a while; the latest wins where two overlap."""
+        """Create an override; where two overlap, the later one applies."""
         said, now = call.said, self._clock()
         schedule = self._schedule(said.schedule)
         if self._engine.current.policy.person(said.person) is None:
@@ -72,7 +72,7 @@ class OnCallApi:
         return await self._show()
 
     async def cancel(self, call: Call[requests.CancelOverrideBody]) -> OverridesView:
-        """End an override: from now on it is as if it had not been made."""
+        """Cancel an override with effect from now."""
         now, by = self._clock(), call.by(call.said.by)
         found = next((each for each in await self._rosters.overrides() if str(each.number) == call.part), None)
         if found is None:

@@ -1,6 +1,6 @@
-"""One action on several incidents: the pages that an answer is about, or the incidents that a person lists.
+"""Applies one action to several incidents: those of an answered page, or those that a request lists.
 
-Each is decided for itself, in one batch; who asked is told which were taken and which were not, and why.
+Each incident is decided separately, in one batch; the result lists the changed and the refused ones, with reasons.
 """
 
 from collections.abc import Sequence
@@ -16,16 +16,16 @@ from receiver.messages.incident_text import numbers
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """What became of them, each as it is now."""
+    """Result of a bulk action, with the incidents in their new state."""
 
     done: tuple[Incident, ...]
     refused: tuple[tuple[Incident, str], ...]
-    """With why not."""
+    """Incident and reason."""
     lost: int = 0
-    """Of so many nothing is known: they could not be stored."""
+    """How many incidents could not be stored; their state is unknown."""
 
     def words(self, deed: str) -> tuple[str, ...]:
-        """In sentences, each complete: ``Acknowledged: #12-#31, #40.`` `deed`: what was done, as people say it."""
+        """The result as sentences: ``Acknowledged: #12-#31, #40.`` `deed`: the action's past participle."""
         if not (self.done or self.refused or self.lost):
             return (f"{deed}: none. Nothing that was sent here waits for an answer.",)
         said = [f"{deed}: {numbers(each.number for each in self.done) or 'none'}."]
@@ -38,9 +38,9 @@ class Taken:
 
 
 async def act_on_several(queue: CommandQueue, wanted: Sequence[tuple[str, Action]], origin: Origin) -> Taken:
-    """Do it to each: (incident id, action). Raises StoreUnavailable.
+    """Applies (incident id, action) pairs. Raises StoreUnavailable.
 
-    A request that a provider may deliver twice is carried out once for each incident.
+    A request that a provider delivers twice is applied once to each incident.
     """
     asked = [Asked(ForIncident(each, action), _origin_for(origin, each)) for each, action in wanted]
     results = await queue.handle(asked) if asked else []

@@ -1,4 +1,4 @@
-"""From the core's data to the API's shapes. Instants leave here as RFC 3339 in UTC, secrets not at all."""
+"""Converts the core's data to response models: instants become RFC 3339 in UTC, secrets are left out."""
 
 from collections.abc import Collection, Iterable, Sequence
 
@@ -45,7 +45,7 @@ from rules.channel_types import ChannelFacts, as_shown, ends_of
 from rules.policy import SECOND, ResponseRole
 
 STEPS = frozenset({Window.ESCALATE, Window.BREACH, Window.HELP})
-"""Windows that take the next step."""
+"""Windows whose end runs the next escalation step."""
 
 
 def _maybe(at: Instant | None) -> str | None:
@@ -134,7 +134,7 @@ def _show_account(case: IncidentText) -> AccountView:
 
 
 def show_similar(incidents: Iterable[Incident]) -> SimilarIncidentsView:
-    """Earlier incidents, with what helped."""
+    """Earlier incidents with their cause, fix and lessons."""
     return SimilarIncidentsView(
         incidents=[
             SimilarIncidentView(
@@ -180,7 +180,7 @@ def _show_turn(turn: Turn) -> TurnView:
 
 
 def show_roles(incident: Incident, policy_version: PolicyVersion) -> list[RoleView]:
-    """The policy's roles in its order, then those that only an older policy had."""
+    """The policy's roles in its order, then held roles that only an older policy had."""
     held = incident.response.roles
     known = {each.name: each for each in policy_version.policy.roles}
     duties = [*known.values(), *(ResponseRole(name) for name in held if name not in known)]
@@ -196,7 +196,7 @@ def show_roles(incident: Incident, policy_version: PolicyVersion) -> list[RoleVi
 
 
 def show_trained(training: Training, now: Instant) -> TrainedView:
-    """What a person has practised."""
+    """A person's practice of a type or role."""
     return TrainedView(
         person=training.person,
         subject=training.subject,
@@ -270,7 +270,7 @@ def show_entry(entry: Entry) -> EntryView:
 
 
 def show_notification(notification: Notification, facts: ChannelFacts | None) -> NotificationView:
-    """A notification. `facts`: of its channel's type, where that is known still."""
+    """A notification. `facts`: of its channel's type; None: the policy no longer has the channel."""
     return NotificationView(
         id=notification.id,
         sequence=notification.sequence,
@@ -293,8 +293,9 @@ def show_notification(notification: Notification, facts: ChannelFacts | None) ->
 
 
 def show_policy(policy_version: PolicyVersion, known_names: Sequence[str] = ()) -> PolicyView:
-    """The policy in use, without secrets: recipients as everybody may see them, headers not at all. `known_names`: of
-    whom Tocsin knows by name.
+    """The policy in use, without secrets: masked recipients, no headers.
+
+    `known_names`: valid recipients of a handover.
     """
     policy = policy_version.policy
     return PolicyView(
@@ -335,7 +336,7 @@ def show_policy(policy_version: PolicyVersion, known_names: Sequence[str] = ()) 
 
 
 def show_taken(taken: Taken, unknown: Collection[int]) -> TakenView:
-    """What a request for several came to; `unknown`: numbers that no incident has."""
+    """Result of a bulk request; `unknown`: requested numbers without an incident."""
     refused = {incident.number: why for incident, why in taken.refused} | dict.fromkeys(unknown, "there is none")
     return TakenView(
         taken=sorted(incident.number for incident in taken.done),
