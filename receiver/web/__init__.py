@@ -1,7 +1,6 @@
 """HTTP: Alertmanager's webhook, the API, the console, the providers' callbacks.
 
-`app` is the table of all routes and the order in which a request is looked at; `alert_webhook` takes alerts. Below
-stand the rooms: `console` (pages), `callbacks` (providers), `api` (JSON), `auth` (who is asking), `http` (bodies and
-errors). Each imports only those below it. Nothing is decided here: what people do becomes an event for the engine.
-Begin with `app`.
+`app` has the table of all routes and the order of the middlewares; `alert_webhook` takes alerts. The packages below:
+`console` (pages), `callbacks` (providers), `api` (JSON), `auth` (authentication), `http` (bodies and errors); each
+imports only later ones. Decisions are made in the engine: an action becomes an event for it. Begin with `app`.
 """

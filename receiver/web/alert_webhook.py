@@ -1,8 +1,8 @@
-"""`POST /webhook/alertmanager?source=`: where alerts come in. The hot path, and the one that must not lose any.
+"""`POST /webhook/alertmanager?source=`: receives alerts. The hot path; it must not lose any.
 
-Rules: 200 only when everything is committed, and then quickly (Alertmanager blocks the group meanwhile);
-503 or 500 for what a retry can mend, because it retries 5xx; 4xx only for what can never succeed, because
-it does not retry those; never a redirect. What was refused is counted and logged, without its content.
+Rules: 200 only when everything is committed, and fast, since Alertmanager blocks the group meanwhile; 503 or 500 where
+a retry can succeed, because it retries 5xx; 4xx only where none can, because it does not retry those; never a redirect.
+A refused webhook is counted and logged without its content.
 """
 
 import asyncio
@@ -41,13 +41,13 @@ from receiver.web.peers import PeersSeen
 from receiver.web.recorder import Recorder
 
 SOURCE_LIMIT = 200
-"""Characters of ``?source=`` that count."""
+"""Characters of ``?source=`` that are kept."""
 
 LARGE = 256 << 10
-"""Bytes of a body that takes longer (20 ms) than others should wait for."""
+"""Bytes from which a body is processed on a thread: it takes over 20 ms."""
 
 REFUSED_WHOLE = frozenset((400, 413))
-"""Answers to a body of somebody we know of which nothing is taken, and which Alertmanager sends again for ever."""
+"""Statuses that refuse an authenticated sender's whole body; Alertmanager sends such a body again and again."""
 
 OUTCOMES = {400: "malformed", 401: "unauthorized", 403: "unauthorized", 413: "too_large", 503: "unavailable"}
 
@@ -85,10 +85,10 @@ class Webhook:
         self._recorder = recorder
         self._peers_seen = PeersSeen()
         self._turn = asyncio.Lock()
-        """Of large bodies."""
+        """Serialises the processing of large bodies."""
 
     async def receive(self, request: web.Request) -> web.Response:
-        """Take a webhook in: answers with the numbers of the incidents concerned, and what could not be read."""
+        """Takes a webhook. Returns the numbers of the incidents concerned, and the unreadable alerts."""
         began = steady_clock()
         source = request.query.get("source", "").replace("\0", "")[:SOURCE_LIMIT]
         try:
@@ -102,7 +102,7 @@ class Webhook:
             raise
         except (StoreUnavailable, StoreDamaged) as error:
             self._refuse(UNAVAILABLE, str(error))
-            raise UNAVAILABLE.with_traceback(None) from error  # one object for all: else each raise makes it longer
+            raise UNAVAILABLE.with_traceback(None) from error  # one object for all: raises would extend its traceback
         except Exception:
             self._metrics.webhook("failed")
             raise
@@ -136,7 +136,7 @@ class Webhook:
         return {"incidents": _numbers(results), **unreadable}
 
     def _report(self, payload: Payload, source: str, requests: list[AlertsReceived]) -> dict[str, Any]:
-        """What could not be read becomes one more request, and a part of the answer."""
+        """Adds a request about the unreadable alerts to `requests`; returns their part of the response."""
         if not payload.unreadable:
             return {}
         self._metrics.unreadable(len(payload.unreadable))
@@ -146,7 +146,7 @@ class Webhook:
         return {"unreadable": [{"index": each.index, "reason": each.reason} for each in payload.unreadable]}
 
     async def _tell_of_refused(self, problem: HttpProblem, source: str) -> None:
-        """People hear of a body that was refused whole: whoever sends it sends it again, and it is refused again."""
+        """Notifies people of a body that was refused whole: each retry is refused again."""
         if problem.status not in REFUSED_WHOLE:
             return
         reason = f"a webhook was refused with {problem.status}, and none of its alerts was taken: {problem.detail}"
@@ -156,14 +156,14 @@ class Webhook:
             log.warning("a refused webhook was told to nobody", source=source, reason=str(error))
 
     async def _beside(self, body: bytes, work: Callable[..., Out], *arguments: Any) -> Out:
-        """Do that to a large body beside the event loop, one body at a time: everybody else is served meanwhile."""
+        """Does `work` on a thread for a large body, one at a time, so that the event loop stays responsive."""
         if len(body) < LARGE:
             return work(*arguments)
         async with self._turn:
             return await asyncio.to_thread(work, *arguments)
 
     def _note(self, payload: Payload, source: str, sorted_: Sequence[AlertsReceived]) -> list[AlertsReceived]:
-        """One event per incident key, with who told it; heartbeats are noted and what is ignored is counted."""
+        """One event per incident key, with its sender; heartbeats are recorded and ignored alerts counted."""
         policy_version = self._engine.current
         told_by, peers_differ = self._peers_seen.hear(source, payload.external_url, payload.group_key)
         events = [replace(each, told_by=told_by, peers_differ=peers_differ) for each in sorted_]
@@ -176,7 +176,7 @@ class Webhook:
         return events
 
     def _pass_over(self, source: str, alerts: Sequence[Received]) -> None:
-        """Some of these are heartbeats, or ignored."""
+        """Records the heartbeats among the alerts, and counts the ignored ones."""
         policy_version = self._engine.current
         signs = (each for each in alerts if is_sign_of_life(policy_version, source, each))
         self._heartbeats.hear(policy_version.policy, source, signs)
@@ -189,7 +189,7 @@ class Webhook:
 
 
 def _unreadable(error: ValidationError) -> HttpProblem:
-    """A body of which nothing can be taken: what is wrong, without what was sent."""
+    """The error of a body without readable alerts; does not quote the body."""
     fault = error.errors(include_url=False, include_context=False, include_input=False)[0]
     if fault["type"] == "json_invalid":
         said = f"it is cut off or no JSON ({fault['msg'].removeprefix('Invalid JSON: ')})"
@@ -199,7 +199,7 @@ def _unreadable(error: ValidationError) -> HttpProblem:
 
 
 def _numbers(results: Sequence[Result]) -> list[int]:
-    """The incidents concerned. Raises Problem 500 where one could not be stored; the others were."""
+    """Numbers of the incidents concerned. Raises HttpProblem 500 if one could not be stored; the others were."""
     failed = sum(1 for result in results if result.error)
     if failed:
         raise HttpProblem(500, f"{failed} of {len(results)} incidents could not be stored; the others were")

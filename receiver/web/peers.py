@@ -1,26 +1,26 @@
-"""Who tells of alerts: which Alertmanager of a cluster, and whether its peers can be told apart.
+"""Identifies the sending Alertmanager of a cluster, and whether a source's peers can be told apart.
 
-Peers of a cluster may have external URLs of their own, or share one. Only where a source was seen with several do they
-say which peer a webhook comes from.
+Peers of a cluster may have different external URLs, or share one. Only a source with several URLs identifies the peer.
 """
 
 from hashlib import sha256
 
 SOURCES = 1000
-"""Sources that are remembered; any client that may post names its own."""
+"""Sources remembered; any client that may post chooses its source."""
 
 URLS = 8
-"""External URLs of a source that are remembered."""
+"""External URLs remembered per source."""
 
 
 class PeersSeen:
-    """The external URLs that were seen, by source. One process's knowledge: another learns it by itself."""
+    """External URLs by source, in this process only."""
 
     def __init__(self) -> None:
         self._urls: dict[str, frozenset[str]] = {}
 
     def hear(self, source: str, external_url: str, group_key: str) -> tuple[str, bool]:
-        """A short name for the Alertmanager and the group (empty: unknown), and whether it tells peers apart."""
+        """A short id of the Alertmanager and group (empty: unknown), and whether the source's peers can be told apart.
+        """
         if not external_url:
             return "", False
         known = self._urls.get(source, frozenset())

@@ -1,7 +1,7 @@
-"""`serve --record FILE`: webhooks as they came in, to be replayed against another policy; and how they are read again.
+"""`serve --record FILE`: records webhooks to replay them against another policy, and reads recordings.
 
-Rules: what is recorded is what `payload.parse` reads, and no header; what looks like a secret is blotted out. A
-webhook never waits for it: a full queue, a full disk and a file at its limit lose records, and the log says so.
+Rules: a record has only what `payload.parse` reads, without headers; apparent secrets are blotted out. A webhook never
+waits for the recording: a full queue, a full disk or a full file loses records, which is logged.
 """
 
 import re
@@ -28,7 +28,7 @@ QUEUE_LIMIT = 1000
 """Webhooks that may wait to be written."""
 
 SIZE_LIMIT = 256 * 1024 * 1024
-"""Bytes; a file that has become so large is not written any more."""
+"""Bytes; a file of this size is not extended."""
 
 KEPT = ("alerts", "groupLabels", "truncatedAlerts")
 _WORDS = "|".join((*SECRET_WORDS, "passwd", "api_?key", "credential", "signature"))
@@ -43,7 +43,7 @@ log = structlog.get_logger()
 
 
 class Recorder:
-    """Writes webhooks into a file, on a thread of its own."""
+    """Writes webhooks into a file, on its own thread."""
 
     def __init__(self, path: Path, limit: int = SIZE_LIMIT) -> None:
         """Appends to the file, which only its owner may read. Raises SettingsError if it cannot be written."""
@@ -56,19 +56,19 @@ class Recorder:
         self._room = limit - self._file.tell()
         self._queue: Queue[tuple[Instant, str, bytes] | None] = Queue(QUEUE_LIMIT)
         self.lost = 0
-        """Webhooks that are not in the file."""
+        """Webhooks that were not recorded."""
         self._thread = threading.Thread(target=self._write_all, name="tocsin-record", daemon=True)
         self._thread.start()
 
     def take(self, at: Instant, source: str, body: bytes) -> None:
-        """Keep a webhook, if there is room; never waits."""
+        """Queues a webhook, if there is room; never waits."""
         try:
             self._queue.put_nowait((at, source, body))
         except Full:
             self._lose("webhooks come faster than they can be recorded")
 
     def close(self) -> None:
-        """Write what waits, and close the file."""
+        """Writes the queued webhooks and closes the file."""
         self._queue.put(None)
         self._thread.join()
         self._file.close()
@@ -96,14 +96,14 @@ class Recorder:
 
 
 def line(at: Instant, source: str, body: bytes) -> bytes:
-    """One record."""
+    """One record as a JSON line."""
     document = orjson.loads(body)
     kept = {name: clean(document[name]) for name in KEPT if name in document}
     return orjson.dumps({"received_at": rfc3339(at, "microseconds"), "source": source, "body": kept}) + b"\n"
 
 
 def clean(value: Any) -> Any:
-    """The value with everything blotted out that looks like a secret, by its name or by its form."""
+    """The value with apparent secrets blotted out, by their name or their form."""
     if isinstance(value, dict):
         return {name: BLOTTED if _NAMED.search(name) else clean(each) for name, each in value.items()}
     if isinstance(value, list):
@@ -119,7 +119,7 @@ def _clean_text(text: str) -> str:
 
 
 def read(path: Path) -> Iterator[RecordedWebhook]:
-    """The webhooks of a recording, in its order. Raises ValueError with the line that is none, OSError."""
+    """The webhooks of a recording, in order. Raises ValueError with the invalid line, OSError."""
     for number, written in enumerate(read_whole(path, SIZE_LIMIT).splitlines(), 1):
         if not written.strip():
             continue

@@ -1,4 +1,4 @@
-"""`GET /metrics`: open to strangers, so however often they ask, the database is asked once a second."""
+"""`GET /metrics`: unauthenticated, so its text is cached, and the database is read once a second at most."""
 
 import asyncio
 from collections.abc import Callable
@@ -20,11 +20,11 @@ from receiver.web.http.problem_details import HttpProblem
 from rules.policy import SECOND
 
 GOOD_FOR = SECOND
-"""Microseconds for which a text is answered again."""
+"""Microseconds for which a text is cached."""
 
 
 class Scrapes:
-    """The handler, and the text that it answered last."""
+    """The handler, with its cached text."""
 
     def __init__(  # noqa: PLR0913 - what it asks, each by name
         self,
@@ -51,11 +51,11 @@ class Scrapes:
         self._turn = asyncio.Lock()
         self._text = b""
         self._named = b""
-        """What names people; only for those whom we know."""
+        """Metrics that name people; only for authenticated callers."""
         self._made_at: Instant | None = None
 
     async def expose(self, request: web.Request) -> web.Response:
-        """The metrics. Without the database the counters still are; what it would have said is left out."""
+        """The metrics. Without the database, those read from it are left out."""
         async with self._turn:
             now = self._clock()
             if self._made_at is None or not 0 <= now - self._made_at < GOOD_FOR:
@@ -82,7 +82,7 @@ class Scrapes:
         self._metrics.on_call(rosters, sum(each.starts <= now < each.ends for each in put), now)
 
     def _knows(self, request: web.Request) -> bool:
-        """Whether it carries a token of ours; a wrong one gets what strangers get."""
+        """Whether the request is authenticated; a wrong token counts as none."""
         try:
             caller = self._sessions.caller(request)
         except HttpProblem:

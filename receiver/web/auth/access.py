@@ -1,9 +1,9 @@
-"""Who is asking by a token: tokens become callers, callers have roles.
+"""Identifies callers by token; each caller has a role.
 
-`receiver.web.auth.sessions` asks here for the API and the pages, the webhook for itself. Rules: tokens are compared in
-constant time, every one of them; with nobody configured (only possible on loopback) everybody on this machine is
-the admin "local". On this machine is who connects from it, to it by its own name (a web page can point its own name
-at 127.0.0.1) and without a proxy between (whoever comes through one seems to be here).
+`receiver.web.auth.sessions` uses it for the API and the pages, the webhook directly. Rules: all tokens are compared, in
+constant time. Without configured tokens (only possible on loopback) each local caller is the admin "local". A caller is
+local if it connects from this machine, by a loopback name (a web page can point its own name at 127.0.0.1) and without
+a proxy, behind which remote callers would appear local.
 """
 
 import binascii
@@ -23,7 +23,7 @@ from receiver.settings import ApiToken, Role, Settings, is_loopback
 from receiver.web.http.problem_details import HttpProblem
 
 _PORT = re.compile(r"^(?:([^:\[\]]+)|\[([^\]]+)\]):\d+$")
-"""An address with a port, as Azure's gateways write it: it would be another caller with each connection."""
+"""An address with a port, as Azure's gateways write it. The port differs per connection and is removed."""
 
 CHALLENGE = {"WWW-Authenticate": 'Bearer realm="tocsin", Basic realm="tocsin", charset="UTF-8"'}
 
@@ -37,34 +37,34 @@ PROXY_HEADERS = (
     *("x-envoy-", "x-amzn-", "x-azure-", "x-arr-", "x-appengine-", "x-cloud-", "x-nginx-", "x-traefik-", "x-varnish"),
     *("x-akamai-", "akamai-", "x-vercel-", "fastly-", "fly-", "cf-"),
 )
-"""How the names of headers begin that proxies add, with hyphens for underscores."""
+"""Prefixes of headers that proxies add, lower case, with hyphens for underscores."""
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who is asking."""
+    """An authenticated caller."""
 
     name: str
     role: Role
     via: str = "api"
-    """The way they came: api, console, local."""
+    """How the caller authenticated: api, console, local."""
     address: str = ""
-    """Where from, as far as we can tell."""
+    """The client's address, as far as known."""
 
     @property
     def origin(self) -> Origin:
-        """What the audit log keeps of them."""
+        """The caller as recorded in the audit log."""
         return Origin(self.name, self.via, self.address)
 
 
 LOCAL = Caller("local", Role.ADMIN, "local")
-"""Everybody, where no token is configured."""
+"""Every local caller, where no token is configured."""
 
 
 class Access:
-    """The tokens, ready to be compared."""
+    """The API tokens, hashed for comparison."""
 
     def __init__(self, settings: Settings) -> None:
         self._callers = tuple(
@@ -73,12 +73,12 @@ class Access:
         self._is_open = settings.is_open
         self._proxies = settings.trusted_proxies
         self.external = urlsplit(settings.external_url or "").netloc
-        """Host and port that people know us by."""
+        """Host and port of the external URL; empty: not configured."""
 
     def caller(self, request: web.Request) -> Caller | None:
-        """Who is asking by what the request carries beside cookies; None: nothing.
+        """The caller by the request's token, or "local"; None: no token. Cookies are not read.
 
-        Raises Problem: 401 for an unknown token, 403 for another site's page, or another machine's name.
+        Raises HttpProblem: 401 for an unknown token, 403 for another site's page, or another host's name.
         """
         refuse_other_sites(request, self.external)
         if self._is_open:
@@ -93,15 +93,15 @@ class Access:
         return replace(found, address=self.address(request))
 
     def by_token(self, token: str) -> Caller | None:
-        """Whose token it is."""
+        """The caller with that token; None: unknown."""
         given = _digest(token)
         found = [caller for known, caller in self._callers if compare_digest(known, given)]
         return found[0] if found else None
 
     def address(self, request: web.Request) -> str:
-        """Where a request comes from: the nearest address that is no proxy of ours."""
+        """The client's address: the nearest one that is no trusted proxy."""
         nearest = request.remote or ""
-        lines = request.headers.getall("X-Forwarded-For", [])  # HAProxy writes a line of its own below the client's
+        lines = request.headers.getall("X-Forwarded-For", [])  # HAProxy adds its own line below the client's
         hops = [hop.strip() for hop in ",".join(lines).split(",") if hop.strip()]
         while hops and self._is_proxy(nearest):
             nearest = _PORT.sub(r"\1\2", hops.pop())
@@ -115,7 +115,7 @@ class Access:
 
 
 class WebhookAccess:
-    """The webhook's own token: Bearer, or Basic with any user; and its clients' certificates."""
+    """The webhook's own token (Bearer, or Basic with any user) and client certificate."""
 
     def __init__(self, settings: Settings) -> None:
         token = settings.webhook_token
@@ -123,7 +123,7 @@ class WebhookAccess:
         self._wants_certificate = settings.tls_client_ca_file is not None
 
     def require(self, request: web.Request) -> None:
-        """Raises Problem: 403 without the certificate, 401 without the token, where the settings ask for one."""
+        """Raises HttpProblem: 403 without the certificate, 401 without the token, if the settings require them."""
         refuse_other_sites(request)
         if self._wants_certificate and not request.get_extra_info("peercert"):
             raise HttpProblem(403, "the webhook takes only clients with a certificate of TOCSIN_TLS_CLIENT_CA_FILE")
@@ -137,7 +137,7 @@ class WebhookAccess:
 
 
 def credential(request: web.Request) -> str | None:
-    """The token a request carries: Bearer, or the password of Basic."""
+    """The request's token: Bearer, or the password of Basic."""
     scheme, _, rest = request.headers.get("Authorization", "").partition(" ")
     match scheme.lower():
         case "bearer":
@@ -157,7 +157,7 @@ def _password(encoded: str) -> str | None:
 
 
 def _digest(token: str) -> bytes:
-    """Of equal length for every token, so that comparing tells nothing of it."""
+    """A digest of fixed length, so that the comparison's time reveals nothing of the token."""
     return sha256(token.encode("utf-8", "surrogateescape")).digest()
 
 
@@ -166,7 +166,7 @@ def _caller(token: ApiToken) -> Caller:
 
 
 def refuse_other_sites(request: web.Request, external: str = "") -> None:
-    """A page of another site must not act through somebody's browser (programs send no Origin). Raises Problem 403."""
+    """Raises HttpProblem 403 for a change requested by another site's page. Programs send no Origin header."""
     origin = request.headers.get("Origin")
     if origin is None or request.method in SAFE_METHODS:
         return
@@ -175,12 +175,12 @@ def refuse_other_sites(request: web.Request, external: str = "") -> None:
 
 
 def require_direct(request: web.Request, variable: str) -> None:
-    """Refuse who does not come from this machine itself. Raises Problem 403, which says to set `variable`."""
+    """Raises HttpProblem 403 for a caller that is not local; the text says to set `variable`."""
     passed = next(filter(_is_of_a_proxy, request.headers), "")
-    hosts = request.host, request.headers.get("Host", "")  # a whole URL as the target has a host of its own
+    hosts = request.host, request.headers.get("Host", "")  # an absolute URL as the target has its own host
     if not all(map(is_loopback, (request.remote or "", *map(_name, hosts)))):
         reason = "only this machine is served, under localhost or 127.0.0.1"
-    elif passed or request.version < HttpVersion11:  # nginx's own choice, which adds no header by itself
+    elif passed or request.version < HttpVersion11:  # nginx's default; it adds no header by itself
         reason = f"nobody is served through a proxy, which {passed or 'HTTP/1.0'} tells of"
     else:
         return

@@ -1,9 +1,8 @@
-"""`/login/oidc`: logging in at the organisation's identity provider, and coming back with a role.
+"""`/login/oidc`: logs people in at the organisation's identity provider and gives them a role.
 
 `receiver.web.console.login` offers it where TOCSIN_OIDC_ISSUER is set; it needs the extra `oidc`. Rules: a login is
-bound to the browser that began it, by a signed cookie of ten minutes that is used once; groups give the role, and
-whoever is in none that the settings name gets nothing; a provider that fails keeps nobody from the other ways to log
-in.
+bound to the browser that began it, by a signed cookie that lasts ten minutes and is used once; groups give the role,
+and a person in none of the configured groups has no access; if the provider fails, the other ways to log in still work.
 """
 
 import re
@@ -38,35 +37,35 @@ from receiver.web.http.problem_details import Handler
 from rules.policy import MINUTE, SECOND
 
 RETURN_PATH = f"{OIDC_PATH}/return"
-"""What the provider must know as the redirect URI, after the external URL."""
+"""Path of the redirect URI that is registered at the provider, after the external URL."""
 
 WITHIN = 10 * MINUTE
-"""How long a person may take at the provider."""
+"""Time limit of a login at the provider, in microseconds."""
 
 LONGEST_WAY_BACK = 500
-"""Characters of the path to go on to."""
+"""Characters of the path to continue at."""
 
 _ERROR = re.compile(r"[a-z_]{1,40}")
 
 Answer = TypeVar("Answer")
 
 Show = Callable[[str, str, int], web.Response]
-"""The login page: where to go on, what went wrong, the status."""
+"""The login page: path to continue at, error text, status."""
 
 log = structlog.get_logger()
 
 
 class NotLetInError(CannotError):
-    """A login did not come about, and why, in words for the person."""
+    """A failed login, with a text for the person."""
 
     def __init__(self, words: str, status: int = 403) -> None:
-        """`status`: of the answer."""
+        """`status`: of the response."""
         super().__init__(words)
         self.status = status
 
 
 class Oidc:
-    """The handlers."""
+    """Handlers of /login/oidc."""
 
     def __init__(
         self,
@@ -92,11 +91,11 @@ class Oidc:
         return (("GET", OIDC_PATH, self.leave), ("GET", RETURN_PATH, self.come_back))
 
     async def close(self, _app: web.Application) -> None:
-        """For `app.on_cleanup`: close the connections to the provider."""
+        """For `app.on_cleanup`: closes the connections to the provider."""
         await self._provider.close()
 
     async def leave(self, request: web.Request) -> web.Response:
-        """Send the person to the provider."""
+        """Redirects the person to the provider."""
         following = safe_path(request.query.get("next", "/"))[:LONGEST_WAY_BACK]
         attempt = Attempt(token_urlsafe(24), token_urlsafe(24), token_urlsafe(48))
         try:
@@ -109,7 +108,7 @@ class Oidc:
         return response
 
     async def come_back(self, request: web.Request) -> web.Response:
-        """Begin a session for whom the provider sent back."""
+        """Begins a session for a person whom the provider sent back."""
         begun = self._signing.read("oidc", request.cookies.get(self._sessions.login_cookie, "")) or {}
         following = safe_path(str(begun.get("next", "/")))
         try:
@@ -126,7 +125,7 @@ class Oidc:
         return self._signing.sign("oidc", values, WITHIN)
 
     async def _claims(self, request: web.Request, begun: Mapping[str, Any]) -> Mapping[str, Any]:
-        """What the provider says of the person, once the login is known to be this browser's."""
+        """The person's claims, after checking that this browser began the login. Raises NotLetInError."""
         query = request.query
         given = query.get("state", "").encode("utf-8", "surrogatepass")
         if not begun or not compare_digest(str(begun["state"]).encode(), given):
@@ -143,7 +142,7 @@ class Oidc:
         return await self._asked(self._provider.claims(query["code"], attempt, wanted, self._clock()))
 
     async def _asked(self, answer: Awaitable[Answer]) -> Answer:
-        """What the provider answers. Raises NotLetInError."""
+        """Awaits the provider's answer. Raises NotLetInError."""
         try:
             return await answer
         except (ProviderSilentError, TimeoutError) as error:
@@ -188,7 +187,7 @@ class Oidc:
 
 
 def find(claims: Mapping[str, Any], name: str) -> object:
-    """A claim by its name, or by its path (realm_access.roles)."""
+    """A claim by its name, or by its dotted path (realm_access.roles); None: missing."""
     if name in claims:
         return claims[name]
     value: Any = claims

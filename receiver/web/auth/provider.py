@@ -1,9 +1,9 @@
-"""The organisation's identity provider, as OpenID Connect speaks: where people log in, and who came back.
+"""Client of the organisation's identity provider (OpenID Connect).
 
-`receiver.web.auth.oidc` asks here; it needs the extra `oidc`. authlib makes the requests and judges the claims, joserfc
-the signature; aiohttp carries them, as everywhere else (authlib's own client wants httpx, and warns that it will want
-another). Rules: what an answer says counts only when it is signed by a key that the issuer publishes, for us, for this
-login, and now; every failure is told in words without tokens, codes or secrets.
+`receiver.web.auth.oidc` uses it; it needs the extra `oidc`. authlib builds the requests and validates the claims,
+joserfc verifies the signature, aiohttp transports as everywhere else (authlib's own client needs httpx, which it plans
+to replace). Rules: an ID token is accepted only if signed by a key that the issuer publishes, for this client, for this
+login, and unexpired; errors never contain tokens, codes or secrets.
 """
 
 import asyncio
@@ -30,34 +30,34 @@ from receiver.errors import CannotError
 from rules.policy import HOUR, SECOND
 
 PATIENCE = 10.0
-"""Seconds for everything that one step of a login asks the provider."""
+"""Seconds for all requests to the provider in one step of a login."""
 
 MOST = 1 << 20
-"""Bytes of an answer."""
+"""Bytes of a response."""
 
 DESCRIBED_FOR = HOUR
-"""Microseconds that the provider's description of itself is believed."""
+"""Microseconds for which the provider's discovery document is cached."""
 
 LEEWAY = 60
-"""Seconds that the provider's clock may differ from ours."""
+"""Seconds of allowed clock difference to the provider."""
 
 ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA", "Ed25519")
-"""Signatures that only the provider can make; a secret that we know as well proves nothing."""
+"""Asymmetric signatures only: a shared secret would let other holders sign."""
 
 FORM = {"Content-Type": "application/x-www-form-urlencoded", "Accept": "application/json"}
 
 
 class ProviderSilentError(CannotError):
-    """The provider cannot be asked just now."""
+    """The provider cannot be reached."""
 
 
 class ProviderRefusedError(CannotError):
-    """The provider said no, or something that is not believed."""
+    """The provider refused, or its response is not valid."""
 
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """One login that is under way: what only the browser that began it can show."""
+    """Secrets of one login in progress, bound to the browser that began it."""
 
     state: str
     nonce: str
@@ -66,7 +66,7 @@ class Attempt:
 
 @dataclass(frozen=True, slots=True)
 class Registration:
-    """What the provider knows us by."""
+    """Tocsin's registration at the provider."""
 
     issuer: str
     client_id: str
@@ -77,7 +77,7 @@ class Registration:
 
 
 class Provider:
-    """Asks one provider."""
+    """Client of one provider."""
 
     def __init__(self, registration: Registration, egress: Egress | None = None) -> None:
         self._own = registration
@@ -85,7 +85,7 @@ class Provider:
         self._described: tuple[Instant, Mapping[str, Any]] | None = None
 
     async def login_url(self, attempt: Attempt, now: Instant) -> str:
-        """Where the person says who they are. Raises ProviderSilentError, ProviderRefusedError."""
+        """The URL where the person logs in. Raises ProviderSilentError, ProviderRefusedError."""
         async with asyncio.timeout(PATIENCE):
             about = await self._about(now)
         url = prepare_grant_uri(
@@ -102,10 +102,10 @@ class Provider:
         return str(url)
 
     async def claims(self, code: str, attempt: Attempt, wanted: str, now: Instant) -> Mapping[str, Any]:
-        """What the provider says of the person who came back with `code`.
+        """The claims of the person who came back with `code`.
 
-        `wanted`: a claim that is asked for at the user info endpoint where the ID token lacks it.
-        Raises ProviderSilentError, ProviderRefusedError.
+        `wanted`: a claim that is read from the user info endpoint if the ID token lacks it. Raises ProviderSilentError,
+        ProviderRefusedError.
         """
         async with asyncio.timeout(PATIENCE):
             about = await self._about(now)
@@ -121,11 +121,11 @@ class Provider:
         return {**told, **claims}
 
     async def close(self) -> None:
-        """Close the connections."""
+        """Closes the connections."""
         await self._session.close()
 
     async def _about(self, now: Instant) -> Mapping[str, Any]:
-        """The provider's description of itself."""
+        """The provider's discovery document, cached for DESCRIBED_FOR."""
         if self._described is not None and self._described[0] + DESCRIBED_FOR > now:
             return self._described[1]
         about = await self._ask("GET", f"{self._own.issuer}/.well-known/openid-configuration")
@@ -135,7 +135,7 @@ class Provider:
         return about
 
     async def _redeem(self, about: Mapping[str, Any], code: str, attempt: Attempt) -> Mapping[str, Any]:
-        """Give the code, get the tokens."""
+        """Exchanges the code for tokens."""
         body = prepare_token_request(
             "authorization_code", redirect_uri=self._own.redirect_uri, code=code, code_verifier=attempt.verifier
         )
@@ -144,7 +144,7 @@ class Provider:
         return await self._ask("POST", url, headers=headers, data=body)
 
     async def _ask(self, method: str, url: str, **more: Any) -> Mapping[str, Any]:
-        """A JSON object."""
+        """Requests a JSON object. Raises ProviderSilentError, ProviderRefusedError."""
         try:
             async with self._session.request(method, url, **more) as answer:
                 body, status = await _read(answer), answer.status
@@ -167,7 +167,7 @@ class Provider:
     def _believe(
         self, tokens: Mapping[str, Any], keys: Any, issuer: str, attempt: Attempt, now: Instant
     ) -> Mapping[str, Any]:
-        """The ID token's claims, if they are the provider's, for us, about this login, and not over."""
+        """The validated claims of the ID token: issuer, audience, nonce and expiry. Raises ProviderRefusedError."""
         try:
             token = _decode(str(tokens.get("id_token", "")), _usable_keys(keys))
             claims = CodeIDToken(
@@ -188,7 +188,7 @@ class Provider:
 
 
 def _decode(token: str, keys: Sequence[Key]) -> jwt.Token:
-    """By whichever key fits: a provider may publish several of one name. Raises JoseError, and what else keys raise."""
+    """Decodes with the first key that fits: several keys may share a name. Raises the last key's error."""
     *others, last = keys
     for key in others:
         with suppress(JoseError, ValueError, TypeError, KeyError):
@@ -197,8 +197,9 @@ def _decode(token: str, keys: Sequence[Key]) -> jwt.Token:
 
 
 def _usable_keys(published: Mapping[str, Any]) -> Sequence[Key]:
-    """The keys that we understand; the provider may publish others, for other purposes or for software to come. A
-    shared secret proves nothing.
+    """The supported keys. Others (other purposes, newer types) and shared secrets are skipped.
+
+    Raises ProviderRefusedError if none is left.
     """
     keys: list[Key] = []
     listed = published.get("keys")
@@ -237,7 +238,7 @@ def _object(body: bytes) -> Mapping[str, Any] | None:
 
 
 def texts(value: object) -> Sequence[str]:
-    """A claim that is one text or several."""
+    """A claim's texts: one or a list."""
     if isinstance(value, str):
         return [value]
     return [each for each in value if isinstance(each, str)] if isinstance(value, list) else []

@@ -1,16 +1,15 @@
-"""Who is asking, whichever way they came: an API token, or a session begun at `/login`; and forms that are really ours.
+"""Identifies callers by API token or by the session cookie set at `/login`, and protects forms against CSRF.
 
-The API and every page ask here. A page does this:
+The API and every page use it. A page does this:
 
     caller = sessions.caller(request)            # None: answer with sessions.to_login(request)
     ...{"csrf": sessions.csrf(request)}...       # into every form: <input type="hidden" name="csrf" value="{{ csrf }}">
-    sessions.check_csrf(request, form)           # first thing when such a form comes back; raises Problem 403
+    sessions.check_csrf(request, form)           # before using a posted form; raises HttpProblem 403
 
-Rules: a session is a signed cookie that names a person and the credential they came with; the role is looked up
-anew at each request, so whoever is taken out of the settings is out at once. A logout is noted in the audit log with
-the session's id, where every replica finds it (`Sessions.know_ended`): the cookie is good for nothing from then on. Who
-came by cookie must prove with each change that the page was ours: the form's `csrf`, or for scripts the header
-X-CSRF-Token.
+Rules: a session is a signed cookie with a person's name and the credential's kind. The role is looked up at each
+request, so a person removed from the settings loses access at once. A logout is recorded in the audit log with the
+session's id, where every replica finds it (`Sessions.know_ended`); the cookie is invalid from then on. A change by
+cookie needs a CSRF token: the form's `csrf`, or for scripts the header X-CSRF-Token.
 """
 
 from collections.abc import Awaitable, Callable, Mapping
@@ -33,27 +32,28 @@ from receiver.web.http.problem_details import Handler, HttpProblem
 from rules.policy import HOUR, SECOND
 
 LASTS = 12 * HOUR
-"""A session's life: a shift."""
+"""Lifetime of a session: a shift."""
 
 REMEMBERED = 90 * 24 * HOUR
-"""How long a browser is known by where somebody has logged in."""
+"""How long a browser with a login is recognised, for `Failures`."""
 
 COOKIE, SECURE_COOKIE, SECURE_COOKIE_BELOW = "tocsin", "__Host-tocsin", "__Secure-tocsin"
-"""The session's. `__Host-` makes browsers refuse the cookie from any other host, or without TLS; below a path of the
-external URL browsers allow `__Secure-` only: without TLS it is refused."""
+"""Names of the session cookie. Browsers refuse `__Host-` cookies from another host or without TLS; with a path in the
+external URL only `__Secure-` is possible, which is refused without TLS.
+"""
 
 OIDC_PATH = "/login/oidc"
-"""Where the login at the identity provider begins."""
+"""Path where a login at the identity provider begins."""
 
 ENDED = web.RequestKey("ended", bool)
-"""Whether the request's session was ended by a logout; missing: the database does not say just now."""
+"""Whether a logout ended the request's session; missing: the database is unavailable."""
 
 CSRF_FIELD = "csrf"
 CSRF_HEADER = "X-CSRF-Token"
 
 
 class Sessions:
-    """Callers, by token or by cookie."""
+    """Identifies callers by token or by cookie."""
 
     def __init__(self, settings: Settings, signing: Signing, clock: Callable[[], Instant]) -> None:
         self.access = Access(settings)
@@ -66,16 +66,17 @@ class Sessions:
         secure = SECURE_COOKIE_BELOW if settings.path else SECURE_COOKIE
         self._cookie = secure if self._is_secure else COOKIE
         self.login_cookie = f"{self._cookie}-login"
-        """The cookie of a login that is under way at the identity provider."""
+        """The cookie of a login in progress at the identity provider."""
         self._browser_cookie = f"{self._cookie}-browser"
         self.offers_oidc = settings.oidc_issuer is not None
-        """Whether people may log in at an identity provider."""
+        """Whether logins at an identity provider are configured."""
         self._oidc = f"{settings.oidc_issuer}\0{settings.oidc_client_id}\0{settings.oidc_roles}"
 
     def caller(self, request: web.Request) -> Caller | None:
-        """Who is asking: by API token (Bearer, Basic), by session, or "local" where nobody is configured.
+        """The caller by API token (Bearer, Basic), by session, or "local" where no token is configured.
 
-        None: nobody we know. Raises Problem: 401 for a wrong token, 403 for another site's page.
+        None: the request has no valid credential. Raises HttpProblem: 401 for a wrong token, 403 for another site's
+        page.
         """
         caller = self.access.caller(request) or self.by_cookie(request)
         if caller is not None:
@@ -83,7 +84,7 @@ class Sessions:
         return caller
 
     def require(self, request: web.Request, role: Role) -> Caller:
-        """Who is asking, having at least `role`; for the API. Raises Problem: 401 unknown, 403 not allowed."""
+        """The caller, with at least `role`; for the API. Raises HttpProblem: 401 unknown, 403 not allowed."""
         by_token = self.access.caller(request)
         caller = by_token or self.by_cookie(request)
         if caller is None:
@@ -95,31 +96,29 @@ class Sessions:
         return caller
 
     def csrf(self, request: web.Request) -> str:
-        """What a form must carry in the field `csrf`: proves that the page was made for this caller."""
+        """The CSRF token for the form field `csrf`: bound to this caller."""
         return self._signing.seal("csrf", self._marks(request))
 
     def check_csrf(self, request: web.Request, form: Mapping[str, Any]) -> None:
-        """Refuse a form that is not from a page of ours. Raises Problem 403."""
+        """Checks a form's CSRF token. Raises HttpProblem 403."""
         self._check(request, str(form.get(CSRF_FIELD, "")))
 
     def to_login(self, request: web.Request) -> web.Response:
-        """Ask who it is, and come back here."""
+        """Redirects to the login, which returns to this request's path."""
         there = quote(request.path_qs if request.method in SAFE_METHODS else "/", safe="")
         return web.Response(status=303, headers={"Location": f"/login?next={there}"})
 
     def begin(self, response: web.StreamResponse, kind: str, name: str, role: Role) -> str:
-        """Give a person a session; `kind` says how they identified themselves: token, user or oidc. Returns what a form
-        of that session must carry (`csrf`).
-        """
+        """Sets a session cookie. `kind`: token, user or oidc. Returns the session's CSRF token for forms."""
         values = {"kind": kind, "name": name, "role": int(role), "stamp": self._stamp(kind, name), "id": token_hex(8)}
         session = self._signing.sign("session", values, LASTS)
         self.set_cookie(response, self._cookie, session, LASTS // SECOND)
         return self._signing.seal("csrf", session)
 
     def know_ended(self, is_noted: Callable[[str], Awaitable[bool]]) -> Middleware:
-        """The middleware that looks up whether a session has ended. `is_noted`: whether the audit log has a reference.
+        """Middleware that looks up whether the session has ended. `is_noted`: whether the audit log has a reference.
 
-        Only for cookies that we signed, so strangers cause no look-up.
+        It looks up only cookies with a valid signature, so unauthenticated requests cause no database reads.
         """
 
         @web.middleware
@@ -133,34 +132,34 @@ class Sessions:
         return look
 
     def reference(self, request: web.Request) -> str:
-        """What the audit log calls the end of the request's session; empty: it has none."""
+        """The audit log's reference for the end of the request's session; empty: there is no session."""
         values = self._signing.read("session", self._value(request))
         return f"logout {values['id']}" if values else ""
 
     def end(self, response: web.StreamResponse) -> None:
-        """Take the session's cookie back."""
+        """Removes the session's cookie."""
         self.set_cookie(response, self._cookie, "", 0)
 
     def remember_browser(self, response: web.StreamResponse, name: str) -> None:
-        """Somebody has logged in here under that name: strangers' failures are not counted for this browser."""
+        """Marks the browser as one where `name` has logged in: other clients' failures are not counted for it."""
         value = self._signing.sign("browser", {"name": name, "id": token_hex(8)}, REMEMBERED)
         self.set_cookie(response, self._browser_cookie, value, REMEMBERED // SECOND)
 
     def browser(self, request: web.Request, name: str) -> str:
-        """Which browser it is, where somebody has logged in under that name before; empty: none such."""
+        """The browser's id if `name` has logged in there before; else empty."""
         values = self._signing.read("browser", request.cookies.get(self._browser_cookie, "")) or {}
         return str(values["id"]) if values and values.get("name") == name else ""
 
     def set_cookie(self, response: web.StreamResponse, name: str, value: str, seconds: int) -> None:
-        """Set a cookie that scripts and other sites' posts have no part in; 0 seconds take it back."""
+        """Sets a cookie, hidden from scripts and not sent with other sites' posts; 0 seconds remove it."""
         response.set_cookie(
             name, value, max_age=seconds, path=self._path, httponly=True, samesite="Lax", secure=self._is_secure
         )
 
     def by_cookie(self, request: web.Request) -> Caller | None:
-        """Who is asking by session; None: nobody, or their session is over.
+        """The caller by session; None: there is no valid session.
 
-        Raises StoreUnavailable where nobody can tell whether it is.
+        Raises StoreUnavailable if the database cannot tell whether the session has ended.
         """
         values = self._signing.read("session", self._value(request))
         if values is None:
@@ -180,7 +179,7 @@ class Sessions:
         return request.cookies.get(self._cookie, "")
 
     def _role(self, kind: str, name: str, given: Role) -> Role | None:
-        """The role a person has now."""
+        """The person's current role; None: the credential was removed."""
         match kind:
             case "token":
                 return self._tokens[name].role if name in self._tokens else None
@@ -192,18 +191,18 @@ class Sessions:
                 return None
 
     def _stamp(self, kind: str, name: str) -> str:
-        """Changes when the credential does; tells nothing about it."""
+        """A fingerprint that changes with the credential, and does not reveal it."""
         token, user = self._tokens.get(name), self._users.get(name)
         if kind == "token" and token:
             return self._signing.seal("stamp", token.token.get_secret_value())
         if kind == "user" and user:
             return self._signing.seal("stamp", user.password_hash.get_secret_value())
-        if kind == "oidc":  # another provider or other groups: everybody logs in anew
+        if kind == "oidc":  # another provider or other groups: all users must log in again
             return self._signing.seal("stamp", self._oidc)
         return ""
 
     def _marks(self, request: web.Request) -> str:
-        """What tells this caller from others: the session, else the name."""
+        """What CSRF tokens are bound to: the session, else the caller's name."""
         if self.by_cookie(request) is not None:
             return self._value(request)
         caller = self.caller(request)
@@ -215,13 +214,13 @@ class Sessions:
 
 
 def allow(caller: Caller, role: Role) -> None:
-    """Raises Problem 403 where the caller may not do what needs that role."""
+    """Raises HttpProblem 403 if the caller's role is below `role`."""
     if caller.role < role:
         raise HttpProblem(403, f"{caller.name} is a {caller.role.name.lower()}; this needs a {role.name.lower()}")
 
 
 def safe_path(path: str) -> str:
-    """Where to go on after the login: a path of ours, never another site."""
+    """The path to continue at after the login: a local path, never another site."""
     parts = urlsplit(path)
     ours = path.startswith("/") and not path.startswith(("//", "/\\")) and not parts.netloc and path.isprintable()
     return path if ours else "/"

@@ -1,7 +1,7 @@
-"""What we hand out and believe when it comes back: signed, for one purpose, for a time.
+"""Signed tokens for one purpose and a limited time, such as sessions and links.
 
-Sessions and links are made here. Rules: the clock is ours (not the library's), a token for one purpose says
-nothing for another, and whatever is wrong with a token reads the same: None.
+Rules: expiry uses the given clock, not the library's; a token is valid for its purpose only; every invalid token reads
+as None, so the cause is not revealed.
 """
 
 from collections.abc import Callable, Mapping
@@ -22,26 +22,26 @@ class Signing:
         self._clock = clock
 
     def sign(self, purpose: str, values: Mapping[str, Any], lasts: int) -> str:
-        """A token that carries `values` (readable by whoever has it) and is good for `lasts` microseconds."""
+        """A token with `values` (signed, not encrypted) that is valid for `lasts` microseconds."""
         return str(self._serializer(purpose).dumps({**values, "until": self._clock() + lasts}))
 
     def read(self, purpose: str, token: str) -> Mapping[str, Any] | None:
-        """What a token of ours carries; None: it is not ours, for something else, or over."""
+        """The token's values; None: forged, for another purpose, or expired."""
         if not token:
             return None
         try:
             values = self._serializer(purpose).loads(token)
-        except (BadData, ValueError):  # ValueError: bytes that are no text, which the signature is asked about as text
+        except (BadData, ValueError):  # ValueError: bytes that are not text
             return None
         return values if isinstance(values, dict) and values.get("until", 0) > self._clock() else None
 
     def seal(self, purpose: str, text: str) -> str:
-        """A short mark (32 hexadecimal digits) that only we can make for this text."""
+        """A keyed digest of the text (32 hexadecimal digits)."""
         digest = new(self._key.encode(), f"{purpose}\0{text}".encode("utf-8", "surrogatepass"), sha256).hexdigest()
         return digest[:32]
 
     def is_sealed(self, purpose: str, text: str, mark: str) -> bool:
-        """Whether the mark is the text's."""
+        """Whether `mark` is the text's digest."""
         return compare_digest(self.seal(purpose, text).encode(), mark.encode("utf-8", "surrogatepass"))
 
     def _serializer(self, purpose: str) -> URLSafeSerializer:
