@@ -1,7 +1,7 @@
-"""The web application: webhook, API, page, health, metrics, put together.
+"""Assembles the web application: webhook, API, pages, health, metrics.
 
-The service calls `make_app` once and `make_runner` to serve it. Rules: open to everybody are only
-`/metrics`, `/-/healthy` and `/-/ready`, which say nothing of any incident.
+The service calls `make_app` once and `make_runner` to serve it. Rule: without authentication only `/metrics`,
+`/-/healthy` and `/-/ready` answer, and they reveal nothing of an incident.
 """
 
 from collections.abc import Awaitable, Callable, Sequence
@@ -61,20 +61,21 @@ if TYPE_CHECKING:
     from receiver.web.auth.oidc import Oidc
 
 KEEP_ALIVE = 330.0
-"""Seconds an idle connection stays: longer than Go's client keeps one (5 min), so that it is never we who
-close one that Alertmanager is about to use; also the longest that headers may take."""
+"""Seconds an idle connection stays: longer than Go's client keeps one (5 min), so that Tocsin never closes one that
+Alertmanager is about to use; also the limit for receiving headers.
+"""
 
 MOST_HEADERS = 64
 """Of a request; each has at most 8 kB."""
 
 BUFFERED = 1 << 16
-"""Bytes of a body that wait, unread, for each connection (twice that, at most)."""
+"""Bytes of a body buffered unread per connection (up to twice that)."""
 
 LINGER = 5.0
-"""Seconds that the rest of a refused body is read before the connection is closed."""
+"""Seconds to read the rest of a refused body before the connection is closed."""
 
 SHUTDOWN = 10.0
-"""Seconds that requests under way may take when the service stops."""
+"""Seconds for running requests when the service stops."""
 
 log = structlog.get_logger()
 
@@ -98,10 +99,10 @@ def make_app(  # noqa: PLR0913 - the parts that the service puts together, each 
     senders: Senders | None = None,
     traces: Traces | None = None,
 ) -> web.Application:
-    """The application. `reload` returns the new policy's problems; `key`
-    signs sessions and links, the latter for this `installation` only; `senders` are what test messages go out by.
+    """Makes the application.
 
-    Raises SettingsError where the settings would let strangers in.
+    `reload` returns the new policy's problems; `key` signs sessions and links, the latter for this `installation` only;
+    `senders` send test messages. Raises SettingsError if the settings would give access without authentication.
     """
     settings.require_safe()
     signing = Signing(key, clock)
@@ -225,7 +226,7 @@ def _make_oidc(
     clock: Callable[[], Instant],
     login: Login,
 ) -> "Oidc":
-    """Raises SettingsError where the extra is not installed."""
+    """Raises SettingsError if the extra is not installed."""
     try:
         from receiver.web.auth.oidc import Oidc  # noqa: PLC0415 - only with the extra
     except ImportError as error:
@@ -234,13 +235,13 @@ def _make_oidc(
 
 
 def make_runner(app: web.Application) -> web.AppRunner:
-    """What serves the application: long keep-alive for Alertmanager, short timeouts otherwise."""
+    """The application's server: long keep-alive for Alertmanager, short timeouts otherwise."""
     return web.AppRunner(
         app,
         access_log=None,
         logger=server_log(),
         handler_cancellation=False,
-        auto_decompress=False,  # `receiver.web.http.request_body` unpacks, where it knows who sends
+        auto_decompress=False,  # `receiver.web.http.request_body` decompresses, for known callers only
         read_bufsize=BUFFERED,
         max_headers=MOST_HEADERS,
         keepalive_timeout=KEEP_ALIVE,
@@ -251,7 +252,7 @@ def make_runner(app: web.Application) -> web.AppRunner:
 
 @dataclass(frozen=True, slots=True)
 class Application:
-    """What is neither webhook, API nor page: health, reload."""
+    """Handlers of health and reload."""
 
     queue: CommandQueue
     engine: Engine
@@ -270,11 +271,14 @@ class Application:
         )
 
     async def say_healthy(self, _request: web.Request) -> web.Response:
-        """The process answers."""
+        """Answers 200 while the process runs."""
         return web.Response(text="Tocsin is healthy.\n")
 
     async def say_ready(self, request: web.Request) -> web.Response:
-        """It can take alerts and keep its word about them; else 503 with what fails, and why for who may know."""
+        """Answers 200 if Tocsin can take alerts and deliver notifications; else 503 with the failing parts.
+
+        Authenticated callers also get the reasons.
+        """
         failing = self.state.failing()
         if not failing:
             return web.Response(text="Tocsin is ready.\n")
@@ -282,14 +286,14 @@ class Application:
         return web.Response(status=503, text="".join(f"Tocsin is not ready: {each}\n" for each in said))
 
     def _knows(self, request: web.Request) -> bool:
-        """Whether it is somebody we know: a probe is nobody, whatever it carries."""
+        """Whether the request is authenticated; a wrong token counts as none."""
         try:
             return self.sessions.caller(request) is not None
         except HttpProblem:
             return False
 
     async def reload_policy(self, request: web.Request) -> web.Response:
-        """Read the policy again; one with problems is refused and the one in use stays."""
+        """Reads the policy again; a policy with problems is refused and the one in use stays."""
         caller = self.sessions.require(request, Role.ADMIN)
         problems = list(await self.reload())
         if problems:

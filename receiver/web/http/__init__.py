@@ -1,4 +1,4 @@
-"""What every part of the web needs of HTTP itself: bodies within limits, errors as problem documents, connections, TLS.
+"""HTTP basics for the web packages: bodies within limits, errors as problem documents, connections, TLS.
 
-Imports nothing of the web's other rooms. Begin with `request_body`.
+Imports nothing of the other web packages. Begin with `request_body`.
 """

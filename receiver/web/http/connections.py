@@ -1,13 +1,12 @@
-"""The connections: how many there may be, how long their heads are, and their TLS handshakes.
+"""Limits the number of connections, the size of their heads and their TLS handshakes.
 
-aiohttp bounds what one connection sends, not how many there are: each takes an open file and some memory, whether or
-not it ever asks for anything. The service makes one `Listener`; every connection is a `Connection` around aiohttp's own
-protocol. A connection has a stranger's seat until its first authenticated request; from then on it has a seat among the
-senders of webhooks or among the people and programs that use the API and the console (`know`). Where no seat is left,
-the connection that has waited longest gives way: a stranger's also while it sends, another only while it is idle. So a
-storm of Alertmanager's connections competes neither with strangers' nor with people's, and an honest stranger is served
-before it is the oldest. A caller for whom no seat is left there keeps its stranger's seat until it is answered; new
-connections wait in the backlog meanwhile.
+aiohttp limits what one connection sends, but not their number, and each takes an open file and memory. The service
+makes one `Listener`; a `Connection` wraps aiohttp's protocol. Until its first authenticated request a connection holds
+a seat of the unknown callers; then one of the webhook senders, or of the people and programs that use the API and the
+console (`know`). Where no seat is free, the connection that has waited longest is closed: an unknown caller's also
+while it sends, others only while idle. So a storm of Alertmanager's connections takes no seats from people or unknown
+callers. An authenticated connection without a free seat keeps its first seat until its response; new ones wait in the
+backlog.
 """
 
 import asyncio
@@ -24,16 +23,16 @@ from receiver.web.http.request_body import Budget
 from receiver.web.http.tls import Tls
 
 STRANGERS = 512
-"""Connections of callers we do not know (yet)."""
+"""Connections of callers that are not authenticated (yet)."""
 
 SENDERS = 4096
-"""Connections that send webhooks: a storm brings one for each group that Alertmanager sends at a time."""
+"""Connections that send webhooks: a storm has one for each group that Alertmanager sends at a time."""
 
 PEOPLE = 512
 """Connections of authenticated callers of the API and the console."""
 
 OTHER_FILES = 256
-"""Open files that are left to the database, providers and the policy, where the limit is low."""
+"""Open files left to the database, providers and the policy, where the process's limit is low."""
 
 HEAD_LIMIT = 32 << 10
 """Bytes of a request's line and headers."""
@@ -42,23 +41,23 @@ HANDSHAKE_WITHIN = 10.0
 """Seconds for a TLS handshake."""
 
 BACKLOG = 4096
-"""Connections that may wait until they are accepted; Linux takes its own limit, `net.core.somaxconn`, where less."""
+"""Connections that may wait to be accepted; Linux caps it at `net.core.somaxconn`."""
 
 ACCEPTED_AT_ONCE = 32
 """Connections accepted in one turn of the event loop.
 
-In a storm a turn takes milliseconds: of thousands, accepted one a turn, most would wait unread, and an emergency
-among them unseen.
+In a storm a turn takes milliseconds: with one connection per turn, most of thousands would wait unread, possibly with
+an emergency among them.
 """
 
 ACCEPT_AGAIN = 0.1
-"""Seconds until the next try where no connection can be accepted."""
+"""Seconds until the next try after a failed accept."""
 
 PATIENCE = 2.0
-"""Seconds that strangers have to say who they are, where all their seats are taken, before the oldest give way.
+"""Seconds to authenticate, while all seats of unknown callers are taken, before the oldest are closed.
 
-In a storm Alertmanager connects thousands of times before it writes the first request: those that find no seat wait in
-the backlog meanwhile.
+In a storm Alertmanager connects thousands of times before it writes the first request; connections without a seat wait
+in the backlog meanwhile.
 """
 
 BLANK_LINE = b"\r\n\r\n"
@@ -68,10 +67,10 @@ log = structlog.get_logger()
 
 
 class Connections:
-    """The seats, and who has which."""
+    """The seats, and the connections by aiohttp's protocol."""
 
     def __init__(self, strangers: int = STRANGERS, senders: int = SENDERS, people: int = PEOPLE) -> None:
-        """At most so many connections of each; fewer, where the process may not open as many files."""
+        """At most so many connections of each kind; fewer, if the process may not open as many files."""
         files = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
         every = strangers + senders + people
         room = every if files == resource.RLIM_INFINITY else max(files - OTHER_FILES, files // 2)
@@ -81,15 +80,15 @@ class Connections:
         self._by_handler: dict[asyncio.BaseProtocol, Connection] = {}
 
     def add(self, handler: asyncio.BaseProtocol, connection: "Connection") -> None:
-        """Aiohttp's protocol serves that connection."""
+        """Registers the connection that aiohttp's protocol `handler` serves."""
         self._by_handler[handler] = connection
 
     def remove(self, handler: asyncio.BaseProtocol) -> None:
-        """It is closed."""
+        """Removes a closed connection."""
         self._by_handler.pop(handler, None)
 
     def of(self, request: web.Request) -> "Connection | None":
-        """The connection that a request came by."""
+        """The connection of a request; None: unknown."""
         return self._by_handler.get(request.protocol)
 
 
@@ -98,7 +97,7 @@ CONNECTIONS = web.AppKey("connections", Connections)
 
 @web.middleware
 async def keep_seats(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Note on the request's connection that it is being served."""
+    """Middleware that marks the request's connection as busy."""
     connection = request.app[CONNECTIONS].of(request)
     if connection is None:
         return await handler(request)
@@ -110,48 +109,48 @@ async def keep_seats(request: web.Request, handler: Handler) -> web.StreamRespon
 
 
 def know(request: web.Request, *, sends: bool = False) -> None:
-    """The request is authenticated: its connection leaves the strangers' seats. `sends`: it is a webhook."""
+    """Moves the connection of an authenticated request to its seats. `sends`: the request is a webhook."""
     connections = request.app[CONNECTIONS]
     if (connection := connections.of(request)) is not None:
         connection.know(connections.senders if sends else connections.people)
 
 
 class Connection(asyncio.Protocol):
-    """One connection, from its acceptance to its end, around aiohttp's protocol."""
+    """One connection, from accept to close, around aiohttp's protocol."""
 
     def __init__(self, connections: Connections, make: Callable[[], asyncio.Protocol]) -> None:
-        """`make` gives aiohttp's protocol."""
+        """`make` returns aiohttp's protocol."""
         self._connections, self._make = connections, make
         self._handler: asyncio.Protocol | None = None
         self._transport: asyncio.Transport | None = None
         self._head = 0
-        """Bytes of the head that is being read."""
+        """Bytes read of the current head."""
         self._ahead = 0
-        """Bytes that came behind the head."""
+        """Bytes received after the head."""
         self._serving = False
         self._known: Budget | None = None
-        """Whose seats it has had one of since it was authenticated."""
+        """The budget of its seat since authentication; None: not authenticated."""
         self._seat = connections.strangers.begin(self._hang_up)
         self.connecting: asyncio.Task[None] | None = None
-        """Its handshake."""
+        """The task of its handshake."""
 
     def sit(self) -> bool:
-        """Take a seat. False: there is none."""
+        """Takes a seat. False: none is free."""
         return self._seat.take(1)
 
     def leave(self) -> None:
-        """Leave the seat."""
+        """Gives the seat back."""
         self._seat.budget.release(self._seat)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """As asyncio asks."""
+        """Called by asyncio."""
         self._transport = cast("asyncio.Transport", transport)
         self._handler = handler = self._make()
         self._connections.add(handler, self)
         handler.connection_made(transport)
 
     def data_received(self, data: bytes) -> None:
-        """Pass on what arrives, but no head without an end."""
+        """Passes data on, and refuses a head of more than HEAD_LIMIT bytes."""
         assert self._handler is not None, "it was made"
         if self._serving:
             self._ahead += len(data)
@@ -163,7 +162,7 @@ class Connection(asyncio.Protocol):
         self._handler.data_received(data)
 
     def _take_head(self, data: bytes) -> bool:
-        """Whether the head is not too long yet."""
+        """Counts the head's bytes. Returns whether it is within HEAD_LIMIT."""
         seen = data if self._head else data.lstrip(b"\r\n")
         end = seen.find(BLANK_LINE)
         if end >= 0:
@@ -172,13 +171,13 @@ class Connection(asyncio.Protocol):
         return self._head <= HEAD_LIMIT
 
     def begin(self) -> None:
-        """A request is being served."""
+        """A request begins: the connection is not closed for others."""
         self._serving = True
         if self._known is not None:
             self._known.arrived(self._seat)
 
     def end(self, request: web.Request) -> None:
-        """It is served; the answer leaves now. Strangers may not send ahead: what waits unread would have no limit."""
+        """The response is sent. Pipelined data of an unknown caller closes the connection: it would have no limit."""
         if self._known is not None:
             self._take_seat(self._known)
         else:
@@ -188,13 +187,13 @@ class Connection(asyncio.Protocol):
         self._serving, self._head, self._ahead = False, 0, 0
 
     def know(self, budget: Budget) -> None:
-        """As `know`, while a request is being served: until its end the connection gives way to no other."""
+        """As the function `know`, during a request: until its end the connection is not closed for others."""
         if self._known is None and self._take_seat(budget):
             self._known = budget
         self._seat.budget.arrived(self._seat)
 
     def _take_seat(self, budget: Budget) -> bool:
-        """Take the newest seat there, and leave the one it has."""
+        """Moves to a new seat of `budget`. False: none is free."""
         before, seat = self._seat, budget.begin(self._hang_up)
         if before.budget is budget:
             before.budget.release(before)
@@ -212,21 +211,21 @@ class Connection(asyncio.Protocol):
             self.connecting.cancel()
 
     def pause_writing(self) -> None:
-        """As asyncio asks."""
+        """Called by asyncio."""
         if self._handler is not None:
             self._handler.pause_writing()
 
     def resume_writing(self) -> None:
-        """As asyncio asks."""
+        """Called by asyncio."""
         if self._handler is not None:
             self._handler.resume_writing()
 
     def eof_received(self) -> bool | None:
-        """As asyncio asks."""
+        """Called by asyncio."""
         return self._handler.eof_received() if self._handler is not None else None
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """As asyncio asks."""
+        """Called by asyncio."""
         self.leave()
         if self._handler is not None:
             self._connections.remove(self._handler)
@@ -234,31 +233,31 @@ class Connection(asyncio.Protocol):
 
 
 class Listener:
-    """Accepts connections on one socket; several in one turn of the event loop.
+    """Accepts connections on one socket, several in one turn of the event loop.
 
-    asyncio's own server accepts before anybody may count, and tells nobody from which address a handshake was refused.
+    asyncio's own server accepts without a limit, and does not report the address of a refused handshake.
     """
 
     def __init__(
         self, bound: socket.socket, connections: Connections, make: Callable[[], asyncio.Protocol], tls: Tls
     ) -> None:
-        """`bound`: not yet listening. `make` gives aiohttp's protocol."""
+        """`bound`: not yet listening. `make` returns aiohttp's protocol."""
         self._socket, self._connections, self._make, self._tls = bound, connections, make, tls
         self._loop = asyncio.get_running_loop()
         self._connecting: set[asyncio.Task[None]] = set()
         self._again: asyncio.TimerHandle | None = None
         self._full_since: float | None = None
         self._may_end = 0
-        """Strangers that may have to give way: they had time to say who they are."""
+        """Connections of unknown callers that may be closed: they had PATIENCE to authenticate."""
 
     def start(self) -> None:
-        """Listen."""
+        """Starts to listen."""
         self._socket.setblocking(False)
         self._socket.listen(BACKLOG)
         self._watch()
 
     def close(self) -> None:
-        """Listen no more; what is connected stays so."""
+        """Stops listening; accepted connections stay open."""
         if self._again is not None:
             self._again.cancel()
         self._loop.remove_reader(self._socket.fileno())
@@ -278,7 +277,7 @@ class Listener:
                 accepted, address = self._socket.accept()
             except (BlockingIOError, InterruptedError, ConnectionAbortedError):
                 return
-            except OSError as error:  # no file or no memory is left: some will be
+            except OSError as error:  # no file or no memory is left; temporary
                 log.error("no connection can be accepted; trying again", reason=error.strerror)
                 self._pause()
                 return
@@ -289,7 +288,7 @@ class Listener:
         self._again = self._loop.call_later(ACCEPT_AGAIN, self._watch)
 
     def _has_room(self) -> bool:
-        """Whether a stranger has a seat: one that is free, or one of those who sat there for PATIENCE."""
+        """Whether there is a seat for an unknown caller: a free one, or one held for PATIENCE."""
         if not self._connections.strangers.is_full:
             self._full_since = None
             return True

@@ -1,4 +1,4 @@
-"""Sending a file of somebody else's to be kept, never to be shown: no browser may run or render what is in it."""
+"""Sends a file with untrusted content as an attachment: no browser may run or render it."""
 
 from base64 import b64encode
 from collections.abc import AsyncIterator
@@ -12,17 +12,17 @@ POLICY = "default-src 'none'; sandbox; frame-ancestors 'none'; base-uri 'none'; 
 
 @dataclass(frozen=True, slots=True)
 class Download:
-    """An answer that is a file."""
+    """A response that is a file."""
 
     name: str
     size: int
     """Bytes."""
     sha256: str
     pieces: AsyncIterator[bytes]
-    """Its content. Where it is not all there, the connection breaks off, so that no part is taken for the whole."""
+    """The content. If it ends early, the connection is aborted, so that the client sees an incomplete file."""
 
     async def send(self, request: web.Request) -> web.StreamResponse:
-        """The answer, sent."""
+        """Sends the file; returns the finished response."""
         response = web.StreamResponse(
             headers={
                 "Content-Type": "application/octet-stream",

@@ -1,4 +1,4 @@
-"""The socket that the service listens on, and in words why there is none, with the option's name and the cure."""
+"""Opens the socket that the service listens on; an error names the option and the cure."""
 
 import errno
 import socket
@@ -7,7 +7,7 @@ from receiver.errors import SettingsError
 
 
 def open_socket(host: str, port: int) -> socket.socket:
-    """Bound, not yet listening. Raises SettingsError."""
+    """A bound socket, not yet listening. Raises SettingsError."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
         return socket.create_server((host, port), family=family)

@@ -1,10 +1,9 @@
-"""A path in TOCSIN_EXTERNAL_URL (https://example.com/tocsin): everything is served, and linked to, below it.
+"""Serves Tocsin below a path of TOCSIN_EXTERNAL_URL (https://example.com/tocsin).
 
-`make_app` adds the middleware where the URL has a path. Rules: handlers and templates know nothing of it and write
-paths from the root; what comes in below the path is served as if it were not there, so a proxy may take it away or
-leave it, and what asks this machine directly (probes, Alertmanager, Prometheus) needs no path; what goes out to
-browsers has it, in one place: Location headers and the attributes of pages. Escaped text has no quotes, so only
-attributes match.
+`make_app` adds the middleware where the URL has a path. Rules: handlers and templates write paths from the root. A
+request below the path is served as if it were at the root, so a proxy may strip the path or keep it, and direct
+requests (probes, Alertmanager, Prometheus) need no path. The path is added in one place to Location headers and to
+attributes of pages; escaped text has no quotes, so only attributes match.
 """
 
 import re
@@ -20,7 +19,7 @@ _LINK = re.compile(rb'(\s(?:href|action|src|data-page)=")(?=/(?!/))')
 
 
 def below(path: str) -> Middleware:
-    """The innermost middleware: it finds the handler anew where the path was left in. `path` begins with a slash."""
+    """The innermost middleware: routes a request below `path` again without it. `path` begins with a slash."""
     mark = path.encode()
 
     @web.middleware
@@ -30,7 +29,7 @@ def below(path: str) -> Middleware:
             try:
                 response = await inner.match_info.handler(inner)
             finally:
-                request.update(inner)  # what was kept with it is looked for by the middlewares around
+                request.update(inner)  # outer middlewares read what was stored on it
         else:
             response = await handler(request)
         location = response.headers.get("Location", "")
@@ -45,7 +44,7 @@ def below(path: str) -> Middleware:
 
 
 def require_apart(path: str, app: web.Application) -> None:
-    """Raises SettingsError where one of our own paths lies below `path`: who asks directly would not find it."""
+    """Raises SettingsError if one of Tocsin's own paths lies below `path`: direct requests to it would fail."""
     own = next((each for each in _paths(app) if f"{each}/".startswith(f"{path}/")), "")
     if own:
         raise SettingsError(
@@ -58,7 +57,7 @@ def _paths(app: web.Application) -> list[str]:
 
 
 async def _without(path: str, request: web.Request) -> web.Request:
-    """The same request, for the place below the path."""
+    """A copy of the request with the path removed, routed again."""
     target = request.rel_url.raw_path.removeprefix(path) or "/"
     query = request.rel_url.raw_query_string
     inner = request.clone(rel_url=URL(f"{target}?{query}" if query else target, encoded=True))

@@ -1,8 +1,8 @@
-"""Errors as answers: every refusal is `application/problem+json` (RFC 9457), with words for a person.
+"""Errors as responses: every refusal is `application/problem+json` (RFC 9457) with a text for people.
 
-Handlers raise `HttpProblem`; the middleware turns it, aiohttp's own errors and everything unexpected into
-answers; `add_headers` adds what every answer carries. Rules: never a redirect (Alertmanager follows one, loses the
-body, and takes the 200 for delivered); never a traceback or a payload in an answer or in the log.
+Handlers raise `HttpProblem`; the middleware turns it, aiohttp's own errors and unexpected exceptions into responses;
+`add_headers` adds the common headers. Rules: never a redirect (Alertmanager follows one, loses the body, and takes the
+200 for delivered); never a traceback or a payload in a response, never a payload in the log.
 """
 
 import traceback
@@ -30,31 +30,31 @@ HEADERS: Mapping[str, str] = CIMultiDict(
     {
         "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'",
         "X-Content-Type-Options": "nosniff",
-        "Referrer-Policy": "same-origin",  # with no-referrer, browsers post our own forms with "Origin: null"
+        "Referrer-Policy": "same-origin",  # with no-referrer, browsers post our forms with "Origin: null"
         "Cross-Origin-Opener-Policy": "same-origin",
         "Cross-Origin-Resource-Policy": "same-origin",
         "Cache-Control": "no-store",
         MARK: "v1",
-        "Server": "Tocsin",  # a proxy puts its own name there; without ours aiohttp says its version, and Python's
+        "Server": "Tocsin",  # a proxy replaces it; by default aiohttp names its version and Python's
     }
 )
-"""On every answer that does not set them itself."""
+"""Headers of every response that does not set them itself."""
 
 PAGE_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
     "manifest-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
 )
-"""The Content-Security-Policy of pages: nothing inline, nothing from elsewhere."""
+"""The Content-Security-Policy of pages: nothing inline, nothing from other hosts."""
 
 NAME_LIMIT = 100
-"""Characters of a name that are told."""
+"""Characters of a field's name that are reported."""
 
 MOST_FAULTS = 20
-"""Faults of one body that are told."""
+"""Faults of one body that are reported."""
 
 
 class HttpProblem(Exception):  # noqa: N818 - RFC 9457 calls it that
-    """A request that cannot be served, and why; `members` are further members of the answer."""
+    """A refused request; `members` are further members of the problem document."""
 
     def __init__(
         self,
@@ -69,7 +69,7 @@ class HttpProblem(Exception):  # noqa: N818 - RFC 9457 calls it that
         self.members = members or {}
         self.headers = headers or {}
         self.hangs_up = False
-        """Whether the connection is closed after the answer: what follows on it cannot be understood."""
+        """Whether the connection is closed after the response, because the rest of its data cannot be parsed."""
 
     def answer(self) -> web.Response:
         """The problem as a response."""
@@ -86,16 +86,16 @@ class HttpProblem(Exception):  # noqa: N818 - RFC 9457 calls it that
 UNAVAILABLE = HttpProblem(
     503, "the database is unavailable just now, so this may not have been done; look, and try again"
 )
-"""Says no more: the reason names files and hosts, and is for the log."""
+"""Without a reason: it names files and hosts, and belongs in the log."""
 
 OVERLOADED = HttpProblem(503, "this machine lacks memory or files just now, so this may not have been done; try again")
 
 STOPPING = HttpProblem(503, "Tocsin is stopping; nothing was stored, please try again")
-STOPPING.hangs_up = True  # the next try finds another replica, or waits for the next start
+STOPPING.hangs_up = True  # a retry reaches another replica, or waits for the next start
 
 
 def invalid(error: ValidationError, what: str) -> HttpProblem:
-    """A body or a query that breaks its model: what is wrong where, without what was sent."""
+    """The problem of an invalid body or query: what is wrong where, without the input."""
     faults = [
         {
             "where": ".".join(str(part)[:NAME_LIMIT] for part in fault["loc"]),
@@ -109,7 +109,7 @@ def invalid(error: ValidationError, what: str) -> HttpProblem:
 
 @web.middleware
 async def answer_problems(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Turn whatever a handler raises into an answer."""
+    """Turns exceptions of handlers into responses."""
     try:
         response = await handler(request)
     except HttpProblem as problem:
@@ -121,7 +121,7 @@ async def answer_problems(request: web.Request, handler: Handler) -> web.StreamR
         response = UNAVAILABLE.answer()
     except Exception as error:  # noqa: BLE001 - said once, here; the caller learns nothing of the inside
         if isinstance(error, ConnectionError) and request.transport is None:
-            return web.Response(status=400)  # nobody is there to read it; raised, aiohttp would log it as an error
+            return web.Response(status=400)  # no client is left to read it; raised, aiohttp would log an error
         if isinstance(error, OSError | MemoryError):
             log.warning("request not served", path=request.path[:200], reason=type(error).__name__)
             return OVERLOADED.answer()
@@ -130,13 +130,13 @@ async def answer_problems(request: web.Request, handler: Handler) -> web.StreamR
 
 
 async def add_headers(_request: web.Request, response: web.StreamResponse) -> None:
-    """Give every answer its headers, before its first byte."""
+    """Adds the common headers to a response, before its first byte."""
     for name, value in HEADERS.items():
         response.headers.setdefault(name, value)
 
 
 def _of_aiohttp(request: web.Request, error: web.HTTPException) -> HttpProblem:
-    """What aiohttp raises: 404, 405, 413 …; never a redirect."""
+    """The problem for an error of aiohttp: 404, 405, 413 …; never a redirect."""
     match error:
         case web.HTTPNotFound():
             if request.method == "POST":
@@ -152,7 +152,7 @@ def _of_aiohttp(request: web.Request, error: web.HTTPException) -> HttpProblem:
 
 
 def _unexpected(request: web.Request, error: Exception) -> HttpProblem:
-    """The traceback goes to the log without the exception's text, which may quote a payload."""
+    """Logs the traceback without the exception's text, which may quote a payload."""
     where = "".join(traceback.format_tb(error.__traceback__))
     log.error("request failed unexpectedly", path=request.path[:200], error=type(error).__name__, where=where)
     return HttpProblem(500, "something went wrong inside; the log says what")

@@ -1,8 +1,8 @@
-"""Reading a request's body: whole, within a limit, a time, and a total for the process.
+"""Reads a request's body whole, within limits of size, time and the process's total.
 
-Handlers call `read_body` when they know who asks, and `read_strangers_body` when they do not yet. What strangers send
-is never unpacked, so they cannot take more memory than they send. The application holds one `Bodies`, made of its
-settings, and `count_bodies` among its middlewares.
+Handlers call `read_body` for authenticated callers, and `read_strangers_body` for others. Bodies of unknown callers are
+never decompressed, so they take no more memory than was sent. The application holds one `Bodies`, made of its settings,
+and has `count_bodies` among its middlewares.
 """
 
 import asyncio
@@ -20,44 +20,44 @@ READ_WITHIN = 30.0
 """Seconds for a body to arrive."""
 
 STRANGERS_LIMIT = 64 << 10
-"""Bytes of a body from somebody we do not know yet: a login, a callback whose signature is yet to be checked."""
+"""Bytes of a body from an unknown caller: a login, a callback before its signature is checked."""
 
 STRANGERS_TOTAL = 4 << 20
 """Bytes of all such bodies at a time."""
 
 LARGEST_AT_A_TIME = 4
-"""Bodies of the largest size that callers we know may send at a time; or as many smaller ones as have room there."""
+"""Bodies of the largest size that known callers may send at a time; the same total is shared by smaller ones."""
 
 PACKED = frozenset({"gzip", "x-gzip", "deflate"})
-"""Content-Encodings that are unpacked for callers we know."""
+"""Content-Encodings that are decompressed for known callers."""
 
 MOST_FIELDS = 200
 """Fields of a posted form."""
 
 FORM_LIMIT = 1 << 20
-"""Bytes of a form from somebody who has logged in."""
+"""Bytes of a form from a person who is logged in."""
 
 GZIP_OR_ZLIB = 32 + zlib.MAX_WBITS
 
 
 @dataclass(eq=False, slots=True)
 class Share:
-    """What one request, or one connection, takes of a budget."""
+    """The part of a budget that one request or connection holds."""
 
     budget: "Budget"
     size: int = 0
     end: Callable[[], None] = lambda: None
-    """Ends what takes it."""
+    """Ends the holder."""
 
     def take(self, count: int) -> bool:
-        """Take `count` bytes more (fewer, where negative). False: there is no room; nothing was taken."""
+        """Takes `count` more units (negative: gives back). False: there is no room, and nothing was taken."""
         return self.budget.grow(self, count)
 
 
 class Budget:
-    """What there may be at a time: bytes of bodies, from their first byte to the end of the request; connections.
+    """A limit on what is held at a time: bytes of bodies until the end of their requests, or connections.
 
-    Where there is no room, what has been arriving longest gives way: whatever is honest arrives in a moment.
+    Where there is no room, the share that has been arriving longest is ended: regular bodies arrive in a moment.
     """
 
     def __init__(self, most: int) -> None:
@@ -65,35 +65,35 @@ class Budget:
         self._arriving: dict[Share, None] = {}
         """The oldest first."""
         self.held = 0
-        """What is held now."""
+        """Units held now."""
 
     @property
     def is_full(self) -> bool:
-        """Whether something has to give way to what comes next."""
+        """Whether the next share needs another one to end."""
         return self.held >= self._most
 
     @property
     def may_end(self) -> bool:
-        """Whether anything would give way."""
+        """Whether any share may be ended."""
         return bool(self._arriving)
 
     def begin(self, end: Callable[[], None]) -> Share:
-        """Something is on its way; `end` is called where it has to give way."""
+        """A new share; `end` is called if it must give way."""
         share = Share(self, 0, end)
         self._arriving[share] = None
         return share
 
     def arrived(self, share: Share) -> None:
-        """It is here, and gives way to no other."""
+        """Marks the share as arrived: it is not ended for others."""
         self._arriving.pop(share, None)
 
     def gives_way(self, share: Share) -> None:
-        """It may have to give way again, the newest last; where it could already, its turn stays."""
+        """Lets the share be ended again, after all others; one that already may be keeps its turn."""
         if share.size:
             self._arriving.setdefault(share, None)
 
     def grow(self, share: Share, count: int) -> bool:
-        """`Share.take`."""
+        """See `Share.take`."""
         while self.held + count > self._most:
             oldest = next(iter(self._arriving), share)
             if oldest is share:
@@ -104,7 +104,7 @@ class Budget:
         return True
 
     def release(self, share: Share) -> None:
-        """The request is over."""
+        """Gives back all of a share; its request is over."""
         self._arriving.pop(share, None)
         self.held -= share.size
         share.size = 0
@@ -115,10 +115,10 @@ class Budget:
 
 
 class Bodies:
-    """What the process may hold of bodies: of strangers, and of callers it knows."""
+    """The process's budgets for bodies: of unknown and of known callers."""
 
     def __init__(self, limit: int) -> None:
-        """`limit`: bytes of one body from a caller we know, unpacked."""
+        """`limit`: bytes of one decompressed body from a known caller."""
         self.limit = limit
         self.strangers = Budget(STRANGERS_TOTAL)
         self.known = Budget(LARGEST_AT_A_TIME * limit)
@@ -126,12 +126,12 @@ class Bodies:
 
 BODIES = web.AppKey("bodies", Bodies)
 SHARE = web.RequestKey("share", Share)
-"""Where a request keeps its share."""
+"""A request's share of a budget."""
 
 
 @web.middleware
 async def count_bodies(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Give back what a request took for its body, when it is over."""
+    """Releases a request's share when the request is over."""
     try:
         return await handler(request)
     finally:
@@ -141,10 +141,10 @@ async def count_bodies(request: web.Request, handler: Handler) -> web.StreamResp
 
 
 async def read_body(request: web.Request, limit: int | None = None) -> bytes:
-    """The whole body of a request from a caller we know, unpacked. `limit`: bytes, where less than the settings allow.
+    """Reads and decompresses the body of a known caller. `limit`: bytes, if less than the settings allow.
 
-    Raises Problem: 400 broken, 413 too large, 415 packed in a way of its own, 503 too slow or no room (which
-    Alertmanager tries again; 408 and 429 it would not).
+    Raises HttpProblem: 400 broken, 413 too large, 415 unknown encoding, 503 too slow or no room (Alertmanager retries
+    503, but not 408 and 429).
     """
     bodies = request.app[BODIES]
     most = min(bodies.limit, limit or bodies.limit)
@@ -160,7 +160,7 @@ async def read_body(request: web.Request, limit: int | None = None) -> bytes:
 
 
 async def read_strangers_body(request: web.Request, limit: int = STRANGERS_LIMIT) -> bytes:
-    """The whole body of a request from somebody we do not know yet. Raises Problem: 400, 413, 415, 503."""
+    """Reads the body of an unknown caller. Raises HttpProblem: 400, 413, 415, 503."""
     if _encoding(request):
         raise HttpProblem(415, "compressed bodies are not taken here")
     return await _read(request, request.app[BODIES].strangers, limit)
@@ -172,7 +172,7 @@ def _encoding(request: web.Request) -> str:
 
 
 async def _read(request: web.Request, budget: Budget, limit: int) -> bytes:
-    """The body as it was sent. Raises Problem."""
+    """The body as it was sent. Raises HttpProblem."""
     chunks: list[bytes] = []
     is_small = (request.content_length or 0) <= limit
     refusal = await _fill(chunks, request, budget, limit) if is_small else _too_large(limit)
@@ -181,14 +181,14 @@ async def _read(request: web.Request, budget: Budget, limit: int) -> bytes:
     try:
         raise refusal
     finally:
-        del refusal  # else the problem, its traceback and this frame hold each other until garbage is looked for
+        del refusal  # otherwise the problem, its traceback and this frame form a reference cycle
         chunks.clear()
 
 
 async def _fill(chunks: list[bytes], request: web.Request, budget: Budget, limit: int) -> HttpProblem | None:
-    """Read into `chunks`; returns why that had to end early.
+    """Reads into `chunks`; returns why it ended early, or None.
 
-    The errors end here: the request's stream keeps its error, which would keep the frames, and they the body.
+    Errors are caught here: the request's stream keeps its error, which would keep the frames, and with them the body.
     """
     content, left = request.content, limit
     try:
@@ -208,7 +208,7 @@ async def _fill(chunks: list[bytes], request: web.Request, budget: Budget, limit
         return HttpProblem(503, f"the body did not arrive within {READ_WITHIN:.0f} s, or had to give way to others")
     except web.RequestPayloadError as error:
         error.__traceback__ = None
-        content.feed_eof()  # else aiohttp reads on, meets the same error, and may drop our answer
+        content.feed_eof()  # otherwise aiohttp reads on, meets the same error, and may drop the response
         return _broken()
     except ConnectionError as error:
         error.__traceback__ = None
@@ -221,7 +221,7 @@ def _end_now(deadline: asyncio.Timeout) -> None:
 
 
 def _unpack(body: bytes, limit: int) -> bytes:
-    """Unpacked. Raises Problem: 400, 413."""
+    """Decompresses. Raises HttpProblem: 400, 413."""
     unpacking = zlib.decompressobj(GZIP_OR_ZLIB)
     try:
         unpacked = unpacking.decompress(body, limit + 1)
@@ -251,8 +251,9 @@ def _broken() -> HttpProblem:
 
 
 def parse_pairs(body: bytes) -> list[tuple[str, str]]:
-    """The fields of a posted form (application/x-www-form-urlencoded) in order, empty ones too. Raises HttpProblem 400
-    for what is no form.
+    """The fields of a posted form (application/x-www-form-urlencoded) in order, empty ones included.
+
+    Raises HttpProblem 400 for an invalid form.
     """
     try:
         return parse_qsl(body.decode(), keep_blank_values=True, max_num_fields=MOST_FIELDS, errors="strict")
@@ -261,5 +262,5 @@ def parse_pairs(body: bytes) -> list[tuple[str, str]]:
 
 
 def parse_form(body: bytes) -> dict[str, str]:
-    """The form by name; of several values the last. Raises HttpProblem 400."""
+    """A form's fields by name; of several values the last. Raises HttpProblem 400."""
     return dict(parse_pairs(body))

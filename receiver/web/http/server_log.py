@@ -1,4 +1,4 @@
-"""What aiohttp's server logs: of requests that are no HTTP, or broke off, one line without what was sent."""
+"""Reduces aiohttp's log of invalid or broken requests to one line without their content."""
 
 import logging
 
@@ -6,7 +6,7 @@ from aiohttp.http import HttpProcessingError
 
 
 class _Strangers(logging.Filter):
-    """aiohttp logs a stranger's nonsense as an error of ours, with a traceback that quotes it."""
+    """aiohttp logs an invalid request as an error, with a traceback that quotes it; this makes it a warning."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         error = record.exc_info[1] if record.exc_info else None

@@ -1,11 +1,10 @@
-"""TLS of our own: what `serve` listens with where TOCSIN_TLS_CERT_FILE is set, and who must show a certificate.
+"""TLS of `serve`, where TOCSIN_TLS_CERT_FILE is set, with optional client certificates.
 
-Each new connection goes by `Tls.context`; the files are read again every hour and with each reload, so that
-a certificate or a client CA that was renewed is used without a restart. Each reading makes a whole new context; one in
-use is never changed. Rules: TLS 1.2 or newer; a file that cannot be used is said with its
-setting and without its content, and what is in use stays; so does a valid certificate where the files hold one that is
-not. At the start there is nothing better: Tocsin starts all the same, since open incidents need their pages, and says
-it as an error. Refused handshakes are logged, at most one line in `APART` seconds.
+New connections use `Tls.context`. The files are read every hour and with each reload, so that a renewed certificate or
+client CA is used without a restart; each reading makes a new context, and one in use is never changed. Rules: TLS 1.2
+or newer; an error about a file names its setting, never its content, and the files in use stay. A valid certificate is
+not replaced by an invalid one. At the start an invalid certificate is used and logged as an error, since open incidents
+need their pages. Refused handshakes are logged, at most one line in `APART` microseconds.
 """
 
 import ssl
@@ -26,51 +25,52 @@ from rules.policy import SECOND
 from rules.whole_files import read_whole
 
 EVERY = 3600.0
-"""Seconds between looks at the files."""
+"""Seconds between readings of the files."""
 
 APART = 10 * SECOND
 """Microseconds between two log lines about refused handshakes."""
 
 LARGEST = 4 << 20
-"""Bytes of a file: a bundle of all authorities has 250 kB. OpenSSL would wait for a pipe, and read on and on."""
+"""Bytes of a file: a bundle of all authorities has 250 kB. OpenSSL itself would block on a pipe or read without limit.
+"""
 
 log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
 class _Loaded:
-    """What one reading of the files gave."""
+    """Result of one reading of the files."""
 
     context: ssl.SSLContext
     certificates: dict[str, Sequence[Certificate]] = field(default_factory=dict)
-    """By file: `server` (our own first, then its chain), `client_ca`."""
+    """By file: `server` (the own certificate first, then its chain), `client_ca`."""
     invalid: str = ""
-    """Which setting names something that clients refuse just now, or that refuses every client; empty: none."""
+    """The fault of a certificate that clients refuse now, or of a CA that refuses every client; empty: none."""
 
 
 class Tls:
     """The certificates of one listener."""
 
     def __init__(self, settings: Settings, metrics: Metrics | None = None) -> None:
-        """Raises SettingsError for files that cannot be used."""
+        """Raises SettingsError for unusable files."""
         self._settings = settings
         self._metrics = metrics
         self.context: ssl.SSLContext | None = None
-        """What new connections go by; None: plain HTTP."""
+        """The context of new connections; None: plain HTTP."""
         self._certificates: dict[str, Sequence[Certificate]] = {}
         """In use, as in `_Loaded`."""
         self._logged_at, self._unlogged = -APART, 0
-        """When a line about refused handshakes was last written (steady microseconds), and how many got none since."""
+        """Time of the last log line about refused handshakes (steady microseconds), and refusals since then."""
         if settings.tls_cert_file is None:
             return
         self._take(_load(settings))
 
     async def look(self) -> None:
-        """Use what was renewed."""
+        """Reads the files for renewed certificates."""
         self.reload()
 
     def reload(self) -> list[str]:
-        """Read the files again; new connections use them. Returns the problem: then what is in use stays."""
+        """Reads the files again; new connections use them. Returns the problems; the files in use may stay."""
         if self.context is None:
             return []
         try:
@@ -97,7 +97,7 @@ class Tls:
             self._metrics.certificates(ends)
 
     def say_refused(self, error: Exception, address: str) -> None:
-        """Log a refused handshake; `address`: the client's."""
+        """Logs a refused handshake; `address`: the client's."""
         now = steady_clock()
         if now - self._logged_at < APART:
             self._unlogged += 1
@@ -118,12 +118,15 @@ def _reason(error: Exception) -> str:
 
 
 def problem_of(settings: Settings) -> str:
-    """Why clients would refuse our certificate, or we all of theirs; empty: neither. Raises SettingsError."""
+    """Why clients would refuse the certificate, or why every client would be refused; empty: neither.
+
+    Raises SettingsError.
+    """
     return _load(settings).invalid
 
 
 def _load(settings: Settings) -> _Loaded:
-    """Raises SettingsError for files that cannot be used at all."""
+    """Raises SettingsError for unusable files."""
     certificate, key, authority = settings.tls_cert_file, settings.tls_key_file, settings.tls_client_ca_file
     assert certificate is not None, "asked only where there is one"
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -150,7 +153,7 @@ def _load(settings: Settings) -> _Loaded:
 
 
 def _judge(setting: str, file: Path, chain: Sequence[Certificate]) -> str:
-    """Why clients refuse that certificate or its chain; empty: they need not."""
+    """Why clients refuse that certificate or its chain; empty: no fault found."""
     for place, each in enumerate(chain):
         what = f"the certificate of {_name(each)}"
         if _end(each) <= _now():
@@ -163,7 +166,7 @@ def _judge(setting: str, file: Path, chain: Sequence[Certificate]) -> str:
 
 
 def _doubt_chain(certificates: dict[str, Sequence[Certificate]]) -> None:
-    """Say where the chain ends before an authority that clients are likely to know."""
+    """Warns if the chain ends below an authority that clients are unlikely to know."""
     last = certificates["server"][-1]
     roots = {str(part[0][1]) for each in ssl.create_default_context().get_ca_certs() for part in each["subject"]}
     known = {each.subject for each in (last, *certificates.get("client_ca", ()))}

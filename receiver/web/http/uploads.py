@@ -1,9 +1,8 @@
-"""Receiving a form with a file: the file goes to the store piece by piece, and is hashed on its way.
+"""Receives a form with a file: the file is stored in pieces and hashed while it arrives.
 
-Whoever uses it knows by then who sends and what they may do; of strangers nothing is read here. Memory holds two pieces
-of each file, whatever its size, and they count among the bodies that the process holds. A file belongs to nobody until
-the handler's action keeps it; what is not kept is removed at the end of the request, and after an hour if the process
-ended before that.
+Callers are authenticated and authorised before this. Memory holds two pieces of each file, whatever its size; they
+count as bodies of known callers. A file has no incident until the handler's action keeps it; otherwise it is removed at
+the end of the request, or after an hour if the process ended before that.
 """
 
 import asyncio
@@ -25,13 +24,13 @@ from receiver.web.http.request_body import BODIES, FORM_LIMIT, MOST_FIELDS, READ
 FORM = "multipart/form-data"
 
 PIECE = 256 << 10
-"""Bytes that are written at a time: an alert waits for one such write at most."""
+"""Bytes written at a time; an alert waits for one such write at most."""
 
 AT_A_TIME = 8
-"""Files that are received at a time; each more is asked to wait."""
+"""Files received at a time; further ones are refused with 503."""
 
 ARRIVES_WITHIN = 900.0
-"""Seconds that a file may take in all; a pause in it no longer than any body's (READ_WITHIN)."""
+"""Seconds for a whole file; a pause in it may last READ_WITHIN, as in any body."""
 
 BROKEN = (
     ValueError,
@@ -42,38 +41,38 @@ BROKEN = (
     HttpProcessingError,
     web.RequestPayloadError,
 )
-"""What aiohttp raises for a form that is none, or that breaks off."""
+"""What aiohttp raises for an invalid or incomplete form."""
 
 PLAIN = frozenset({"", "binary", "7bit", "8bit"})
-"""Content-Transfer-Encodings that leave a file as it is."""
+"""Content-Transfer-Encodings that leave a file unchanged."""
 
 log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
 class Upload:
-    """A file that has arrived whole."""
+    """A completely received file."""
 
     id: str
-    """What the store calls its content."""
+    """The store's id of its content."""
     name: str
-    """As the sender calls it: not to be trusted."""
+    """The sender's file name: untrusted."""
     sha256: str
     size: int
 
 
 @dataclass(slots=True)
 class Uploads:
-    """How files are received: the application holds one."""
+    """How files are received; the application holds one."""
 
     limit: int
     """Bytes of one file."""
     keep: Callable[[str, int, bytes], Awaitable[None]]
-    """Stores a piece: the upload's id, the piece's place from 0, its bytes. Raises StoreUnavailable."""
+    """Stores a piece: the upload's id, the piece's position from 0, its bytes. Raises StoreUnavailable."""
     drop: Callable[[str], Awaitable[None]]
-    """Removes an upload that no incident has; one that an incident has stays."""
+    """Removes an upload that no incident uses."""
     has_room: Callable[[int], Awaitable[bool]]
-    """Whether there is room for so many bytes."""
+    """Whether the store has room for so many bytes."""
     under_way: int = 0
 
 
@@ -82,13 +81,13 @@ UPLOADS = web.AppKey("uploads", Uploads)
 
 @dataclass(slots=True)
 class _Arriving:
-    """A form of which not all has been read."""
+    """A partly received form."""
 
     id: str = field(default_factory=lambda: token_hex(16))
     form: dict[str, str] = field(default_factory=dict)
     upload: Upload | None = None
     stored: int = 0
-    """Pieces that the store has."""
+    """Stored pieces."""
 
 
 def is_upload(request: web.Request) -> bool:
@@ -100,10 +99,10 @@ def is_upload(request: web.Request) -> bool:
 async def receive(
     request: web.Request, check: Callable[[Mapping[str, str]], None]
 ) -> AsyncIterator[tuple[Mapping[str, str], Upload | None]]:
-    """A form's fields and its file (None: it has none), as long as they are worked with.
+    """Yields a form's fields and its file (None: it has none).
 
-    `check` is called with the fields that stand before the file before that is read, and with all of them at the end;
-    what it raises ends it. Raises HttpProblem: 400, 413 too large, 415, 503 too slow or too many, 507 no room.
+    `check` is called with the fields before the file, before the file is read, and with all fields at the end; its
+    exception ends the request. Raises HttpProblem: 400, 413 too large, 415, 503 too slow or too many, 507 no room.
     """
     uploads, arriving = request.app[UPLOADS], _Arriving()
     await _require_acceptable(request, uploads)
@@ -119,7 +118,7 @@ async def receive(
 
 
 async def _require_acceptable(request: web.Request, uploads: Uploads) -> None:
-    """What can be said before a byte of it is read."""
+    """Checks that need no byte of the body. Raises HttpProblem."""
     if not is_upload(request):
         raise HttpProblem(415, f"a file is sent as {FORM}, as a browser's form or `curl --form file=@NAME` does")
     if request.headers.get("Content-Encoding", "identity").strip().lower() != "identity":
@@ -137,7 +136,7 @@ async def _require_acceptable(request: web.Request, uploads: Uploads) -> None:
 async def _read(
     request: web.Request, uploads: Uploads, arriving: _Arriving, check: Callable[[Mapping[str, str]], None]
 ) -> None:
-    """All parts. Raises HttpProblem."""
+    """Reads all parts. Raises HttpProblem."""
     try:
         async with asyncio.timeout(ARRIVES_WITHIN) as deadline:
             budget = request.app[BODIES].known
@@ -228,7 +227,7 @@ async def _store(uploads: Uploads, arriving: _Arriving, piece: bytes) -> None:
 
 
 async def _drop(uploads: Uploads, upload: str) -> None:
-    """What cannot be removed now goes later, with what was broken off."""
+    """Removes an upload; on failure it is removed later, like interrupted ones."""
     try:
         await uploads.drop(upload)
     except StoreUnavailable as error:
@@ -236,7 +235,7 @@ async def _drop(uploads: Uploads, upload: str) -> None:
 
 
 def _refused(status: int, why: str) -> HttpProblem:
-    """The rest of the body is not read: the connection ends with the answer."""
+    """The rest of the body is not read: the connection is closed after the response."""
     problem = HttpProblem(status, f"{why}. Nothing of the file is kept")
     problem.hangs_up = True
     return problem
