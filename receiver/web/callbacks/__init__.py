@@ -1,9 +1,8 @@
-"""What providers call back: buttons, keys, answers and the fate of messages. One module per provider.
+"""The providers' callbacks: buttons, keys, answers and delivery reports. One module per provider.
 
-Rules: nothing is believed before its signature is; what was carried out is not carried out again when the same
-request comes twice; a press that comes too late is answered with what is true now. What it means is decided in
-the core, as for everyone else. Where a provider's secret is not set, its callbacks do not exist. Imports `auth` and
-`http`. Begin with `actions`, which all of them use.
+Rules: a request is used only after its signature is verified; one delivered twice is applied once; a late press is
+answered with the current state. The core decides, as for every other action. Callbacks of a provider exist only if its
+secret is set. Imports `auth` and `http`. Begin with `actions`, which all of them use.
 """
 
 import asyncio
@@ -34,7 +33,7 @@ def add_callbacks(
     rosters: RosterReader,
     clock: Callable[[], Instant],
 ) -> None:
-    """Register the callbacks of the providers that are configured."""
+    """Registers the callbacks of the configured providers."""
     found: list[SlackCallbacks | TwilioCallbacks | VonageCallbacks | PagerDutyCallbacks] = []
     secret, app_token = settings.slack_signing_secret, settings.of_channels.get("slack_app_token")
     if secret or app_token:

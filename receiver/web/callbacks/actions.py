@@ -1,4 +1,4 @@
-"""What all callbacks have in common: finding an incident, acting on it in time, and saying how it stands."""
+"""Shared parts of the callbacks: finding an incident, acting on it in time, and describing its state."""
 
 import asyncio
 import re
@@ -20,32 +20,32 @@ from receiver.web.api.several import Taken, act_on_several
 from rules.policy import Policy
 
 ANSWER_WITHIN = 2.0
-"""Seconds for an action: Slack wants its answer within three."""
+"""Seconds for an action: Slack requires an answer within three."""
 
 ANSWER_SEVERAL_WITHIN = 10.0
-"""The same for many incidents; Twilio waits 15, whoever follows a link a little longer."""
+"""The same for many incidents; Twilio waits 15 s, a browser somewhat longer."""
 
 LATER = "Tocsin's database does not answer. Look again in a moment, and act in Tocsin if nothing happened."
 
 _NAME = re.compile(r"[0-9a-f]{32}-\d{1,9}(-\d{1,18})?", re.ASCII)
 
 Answer = Taken | None
-"""What became of an answer to several; None: the database did not answer in time."""
+"""Result of an action on several incidents; None: the database did not answer in time."""
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of an action, in words for the person."""
+    """Result of an action, with a text for the person."""
 
     words: str
     done: bool
     incident: Incident | None = None
     again: bool = False
-    """It may work when it is asked again."""
+    """A retry may succeed."""
 
 
 class CallbackActions:
-    """Finds and acts."""
+    """Finds incidents and messages, and runs actions on them."""
 
     def __init__(self, queue: CommandQueue, engine: Engine, reads: Reads, clock: Callable[[], Instant]) -> None:
         self._queue = queue
@@ -54,31 +54,31 @@ class CallbackActions:
         self._reads = reads
 
     async def by_number(self, number: int) -> Incident | None:
-        """The incident of that number."""
+        """The incident with that number; None: there is none."""
         return await self._queue.read(self._reads.by_number, number)
 
     async def live(self, limit: int) -> list[Incident]:
-        """Incidents that somebody has to act on, the newest first."""
+        """Open and acknowledged incidents, the newest first."""
         states = {State.OPEN, State.ACKNOWLEDGED}
         found, _ = await self._queue.read(lambda: self._reads.incidents(state=states, limit=limit))
         return found
 
     async def message(self, name: str) -> list[Notification]:
-        """What the message of that name (`receiver.engine.commands.Delivery.name`) was about; empty: there is none."""
+        """The notifications of a message, by its name (`receiver.engine.commands.Delivery.name`); empty: unknown."""
         return await self._queue.read(self._reads.message, name) if _NAME.fullmatch(name) else []
 
     async def sent_to(self, recipient: str) -> list[Notification]:
-        """The last page that each open incident has sent to a recipient so far."""
+        """The last page of each open incident to a recipient."""
         return await self._queue.read(self._reads.answerable, recipient, self._clock())
 
     async def act(self, incident_id: str, action: Action, origin: Origin) -> Outcome:
-        """Do it, and say how the incident stands then."""
+        """Runs an action; the outcome describes the incident's state afterwards."""
         return await self._ask(Asked(ForIncident(incident_id, action), origin))
 
     async def answer(
         self, pages: Sequence[Notification], origin: Origin, make: Callable[[Notification], Action]
     ) -> Answer:
-        """Act on what each of these pages is about; `make` gives what to do."""
+        """Acts on the incident of each page; `make` returns the action."""
         wanted = [(page.incident_id, make(page)) for page in pages]
         try:
             async with asyncio.timeout(ANSWER_SEVERAL_WITHIN):
@@ -87,9 +87,9 @@ class CallbackActions:
             return None
 
     async def arrive(self, message: str, reference: str, receipt: str = "") -> bool:
-        """A provider says that it has a message, or (`receipt`: how that is known) that it arrived.
+        """Records that a provider has a message, or (`receipt`: the evidence) that it arrived.
 
-        Returns whether our sender has not reported it yet: ask again. Raises StoreUnavailable.
+        Returns True if the sender has not reported the message yet: call again. Raises StoreUnavailable.
         """
         is_waiting = await self._queue.run(
             self._engine.arrive, message, reference, self._clock(), receipt, urgency=STEPS
@@ -98,9 +98,9 @@ class CallbackActions:
         return is_waiting
 
     async def bounce(self, message: str, reason: str) -> bool:
-        """A provider says that a message did not arrive; whether our sender has not reported it yet: ask again.
+        """Records that a message did not arrive.
 
-        Raises StoreUnavailable.
+        Returns True if the sender has not reported the message yet: call again. Raises StoreUnavailable.
         """
         is_waiting = await self._queue.run(self._engine.bounce, message, reason, self._clock(), urgency=STEPS)
         if not is_waiting:
@@ -113,11 +113,11 @@ class CallbackActions:
         return self._engine.current.policy
 
     def name(self, address: str, types: Collection[str]) -> str:
-        """Who acts from an address of channels of these types: the policy's person, else the address itself."""
+        """The policy's person with that address on channels of these types, else the address itself."""
         return owner_of(self.policy, address, types) or address
 
     async def declare(self, declare: Declare, origin: Origin) -> Outcome:
-        """Open an incident by hand."""
+        """Opens an incident without an alert."""
         return await self._ask(Asked(declare, origin))
 
     async def _ask(self, asked: Asked) -> Outcome:
@@ -130,7 +130,7 @@ class CallbackActions:
 
 
 def outcome_of(result: Result) -> Outcome:
-    """What became of a request, in words for whoever made it."""
+    """The outcome of a request, with a text for the person who made it."""
     if result.error:
         return Outcome("This could not be stored; Tocsin's log says why.", done=False, again=True)
     if result.incident is None:
@@ -144,7 +144,7 @@ def outcome_of(result: Result) -> Outcome:
 
 
 def stands(incident: Incident, number: Callable[[int], str] = "#{}".format) -> str:
-    """How an incident stands, and by whom: ``#12 is acknowledged by ron.``"""
+    """The incident's state and the person behind it: ``#12 is acknowledged by ron.``"""
     who = {State.ACKNOWLEDGED: incident.acknowledged_by, State.RESOLVED: incident.resolved_by}.get(incident.state, "")
     is_handed = incident.state is State.ACKNOWLEDGED and incident.holder not in {"", who}
     handed = f" and handed over to {name(incident.holder)}" if is_handed else ""

@@ -1,8 +1,7 @@
-"""PagerDuty calls back (v3 webhooks): who acknowledges or resolves there has acknowledged here.
+"""PagerDuty's callbacks (v3 webhooks): an acknowledgement in PagerDuty acknowledges the incident in Tocsin.
 
-A resolve there is an acknowledgement here too: whether the danger is over, the signal says or a person in Tocsin.
-Rules: only what a person did counts, because PagerDuty also tells us of what we did ourselves; the dedup key says
-which page was answered.
+A resolve in PagerDuty also only acknowledges: in Tocsin the signal or a person resolves. Rules: only actions of persons
+count, because PagerDuty also reports Tocsin's own; the dedup key identifies the page.
 """
 
 import hmac
@@ -33,10 +32,10 @@ log = structlog.get_logger()
 
 
 class PagerDutyCallbacks:
-    """The handler."""
+    """Handler of the callback."""
 
     def __init__(self, queue: CallbackActions, secrets: Sequence[str]) -> None:
-        """`secrets`: of the webhook subscription; several, while one is replaced."""
+        """`secrets`: of the webhook subscription; several during a rotation."""
         self._queue = queue
         self._secrets = tuple(secret.encode() for secret in secrets)
 
@@ -45,7 +44,7 @@ class PagerDutyCallbacks:
         return (("POST", PATH, self.receive),)
 
     async def receive(self, request: web.Request) -> web.Response:
-        """Something happened in PagerDuty."""
+        """Takes an event of PagerDuty."""
         body = await read_strangers_body(request)
         if not self._is_signed(body, request.headers.get("X-PagerDuty-Signature", "")):
             log.warning("callback refused: not signed by PagerDuty", path=request.path)

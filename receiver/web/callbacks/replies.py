@@ -1,7 +1,7 @@
-"""What people answer in words: by SMS, and after `/tocsin` in Slack.
+"""Parses text commands: SMS replies, and the text after `/tocsin` in Slack.
 
-Rules: a verb in full or in its one short form, then the number, and nothing else; in any case. Whatever else is
-written is no command, because "Responding 1" and "Rescheduled 3" must not resolve anything.
+Rule: a verb in full or in its short form, then the number, and nothing else; in any case. Other text is no command:
+"Responding 1" and "Rescheduled 3" must not resolve an incident.
 """
 
 import re
@@ -22,26 +22,26 @@ VERBS: dict[str, Verb] = {
 }
 
 MOST = 100
-"""Numbers that one answer may name; more is `ACK ALL`."""
+"""Numbers that one command may name; for more there is `ACK ALL`."""
 
 LONGEST = 20 * MOST
-"""Characters of an answer that names so many."""
+"""Characters of a command with so many numbers."""
 
 _REPLY = re.compile(r"\s*([a-z]+)\s+(all|t?#?\d{1,9}(?:[\s,]+t?#?\d{1,9})*)\s*", re.IGNORECASE | re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What somebody wants."""
+    """A parsed command."""
 
     verb: Verb
     numbers: tuple[int, ...]
-    """Incidents, each once; only an acknowledgement names several. Empty: ALL."""
+    """Incident numbers, each once; only an acknowledgement may name several. Empty: ALL."""
 
 
 def read_reply(text: str) -> Reply | None:
-    """The command that the text is, whole; None: it is none."""
-    found = _REPLY.fullmatch(text) if len(text) <= LONGEST else None  # cut, its last number might be another
+    """Parses a text that is exactly one command; None: it is none."""
+    found = _REPLY.fullmatch(text) if len(text) <= LONGEST else None  # truncated, its last number could be wrong
     verb = VERBS.get(found[1].lower()) if found else None
     if found is None or verb is None:
         return None

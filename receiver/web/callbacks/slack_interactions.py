@@ -1,8 +1,8 @@
-"""Slack calls back: the buttons on a message, and the command `/tocsin`.
+"""Slack's callbacks: the buttons on a message, and the command `/tocsin`.
 
-Whoever can see the message (or type the command) may act: the channel's members are the responders. Rules: the
-signature is checked over the raw bytes; the answer goes out within three seconds; the message itself is brought up
-to date by the outbox, so here only the person who pressed is told how things stand.
+Each person who can see the message or type the command may act: the channel's members are the responders. Rules: the
+signature is checked over the raw bytes; the response is sent within three seconds; the outbox updates the message
+itself, so here only the acting person is told the state.
 """
 
 import asyncio
@@ -38,7 +38,7 @@ from rules.policy import SECOND
 MOST_LISTED = 20
 TEXT = 3000
 LONGEST_NUMBER = 10
-"""Digits of an incident's number, and one more."""
+"""Digits of an incident's number, plus one."""
 MOST_NOTE = 1000
 HOOKS = "https://hooks.slack.com/"
 HELP = (
@@ -53,7 +53,7 @@ log = structlog.get_logger()
 
 
 class SlackCallbacks:
-    """The handlers."""
+    """Handlers of the callbacks."""
 
     def __init__(
         self,
@@ -63,8 +63,9 @@ class SlackCallbacks:
         settings: Settings,
         clock: Callable[[], Instant],
     ) -> None:
-        """`secret` signs what Slack posts (empty: nothing is believed); answers go to Slack's own host, or that of its
-        API's URL in `settings`.
+        """`secret`: verifies Slack's signature; empty: posted requests are not accepted.
+
+        Answers go to Slack's host, or that of the API's URL in `settings`.
         """
         self._queue = queue
         self._rosters = rosters
@@ -77,7 +78,7 @@ class SlackCallbacks:
         self._telling: set[asyncio.Task[None]] = set()
 
     def routes(self) -> tuple[tuple[str, str, Handler], ...]:
-        """Method, path, handler; none where nobody could tell who posts."""
+        """Method, path, handler; empty without a signing secret."""
         if self._verifier is None:
             return ()
         return (
@@ -86,19 +87,19 @@ class SlackCallbacks:
         )
 
     async def close(self, _app: web.Application) -> None:
-        """Let the last answers out."""
+        """Waits for the last answers, and closes the connections."""
         if self._telling:
             await asyncio.wait(self._telling, timeout=2)
         await self._poster.close()
 
     async def press(self, request: web.Request) -> web.Response:
-        """Somebody pressed a button."""
+        """Takes a press of a button."""
         form, reference = await self._believe(request)
         await self.pressed(_payload(form.get("payload", "")), reference)
         return web.Response()
 
     async def pressed(self, payload: Mapping[str, Any], reference: str) -> None:
-        """What Slack tells of a button, which is certainly Slack's; `reference`: what it is known by."""
+        """Runs the action of a verified press; `reference`: the request's id."""
         origin = self._origin(payload.get("user"), reference)
         answer_to = str(payload.get("response_url", ""))
         bundle = _pressed_bundle(payload)
@@ -111,7 +112,7 @@ class SlackCallbacks:
             self._tell(answer_to, refused or (await self._queue.act(incident_id, action, origin)).words)
 
     async def _acknowledge_all(self, bundle: str, origin: Origin) -> str:
-        """Take what a message of several incidents named."""
+        """Acknowledges the incidents of a message about several."""
         pages = await self._queue.message(bundle)
         answer = await self._queue.answer(
             pages, origin, lambda page: Acknowledge(origin.who, expects=State.OPEN, answers=page.page)
@@ -119,12 +120,12 @@ class SlackCallbacks:
         return " ".join(answer.words("Acknowledged")) if answer else LATER
 
     async def command(self, request: web.Request) -> web.Response:
-        """Somebody typed /tocsin."""
+        """Takes a /tocsin command."""
         form, reference = await self._believe(request)
         return web.Response(body=orjson.dumps(await self.commanded(form, reference)), content_type=JSON)
 
     async def commanded(self, form: Mapping[str, str], reference: str) -> dict[str, str]:
-        """What to answer to a command, which is certainly Slack's; `reference`: what it is known by."""
+        """Runs a verified command and returns the answer; `reference`: the request's id."""
         user = {"id": form.get("user_id", ""), "username": form.get("user_name", "")}
         text = form.get("text", "").strip()
         verb, _, rest = text.partition(" ")
@@ -146,7 +147,7 @@ class SlackCallbacks:
                 return _answer(HELP)
 
     async def _believe(self, request: web.Request) -> tuple[dict[str, str], str]:
-        """The form, and what this request is known by. Raises Problem 401 for what is not Slack's."""
+        """The verified form and the request's id. Raises HttpProblem 401 for an invalid signature."""
         body = await read_strangers_body(request)
         signature = request.headers.get("X-Slack-Signature", "")
         try:
@@ -171,7 +172,7 @@ class SlackCallbacks:
         return "\n".join(f"• {who_is_on_call(each, now)}" for each in rosters) or "The policy has no schedule."
 
     async def _do(self, verb: Verb, number: int, origin: Origin) -> str:
-        """One number of a command; how its incident stands then."""
+        """Runs the verb for one number; returns the incident's state in words."""
         incident = await self._queue.by_number(number)
         if incident is None:
             return WHICH.format(number)
@@ -181,7 +182,7 @@ class SlackCallbacks:
         return (await self._queue.act(incident.id, _action(verb, origin.who), once)).words
 
     async def _conclude(self, how: str, rest: str, origin: Origin) -> str:
-        """Sign an incident off, or close it with a reason: `12 what there is to say`."""
+        """Signs an incident off, or closes it with a reason: `12 what there is to say`."""
         named, _, note = rest.partition(" ")
         number = named.removeprefix("#")
         if not (number.isascii() and number.isdigit() and len(number) < LONGEST_NUMBER):
@@ -194,8 +195,10 @@ class SlackCallbacks:
         return self._refuse_signature(origin) or (await self._queue.act(incident.id, action, origin)).words
 
     def _refuse_signature(self, origin: Origin) -> str:
-        """Why somebody may not sign off or close, in words; empty: they may. Both are done by an approver, under a name
-        that nobody else in Slack can call themselves by: that of the policy's person with this Slack id.
+        """Why the person may not sign off or close, in words; empty: they may.
+
+        Both need an approver, identified by the Slack id of a person in the policy: names in Slack can be chosen
+        freely.
         """
         person = self._queue.policy.person(origin.who)
         if person is None or person.contact("slack") != origin.address:
@@ -220,8 +223,9 @@ class SlackCallbacks:
         return await self._queue.declare(declare, origin)
 
     def _origin(self, user: object, reference: str) -> Origin:
-        """Who it is: the policy's person whose contact the id is, else the name people know them by in Slack; there
-        anybody may call themselves as they like, so one of the policy's names is not believed without its id.
+        """The acting person: the policy's person with that Slack id, else their name in Slack.
+
+        A Slack name can be chosen freely: one that equals a name in the policy gets its Slack id added.
         """
         known = user if isinstance(user, dict) else {}
         slack_id = line(str(known.get("id", "")), 40)
@@ -232,7 +236,7 @@ class SlackCallbacks:
         return Origin(person or (f"{said} (Slack {slack_id})" if is_taken else said), "slack", slack_id, reference)
 
     def _tell(self, url: str, words: str) -> None:
-        """Tell the person who pressed, after the answer: Slack waits for nothing."""
+        """Sends the answer in the background, since Slack does not wait for it."""
         if not url.startswith(self._answers):
             return
         task = asyncio.create_task(self._post(url, words))
@@ -245,7 +249,7 @@ class SlackCallbacks:
 
 
 class _Seconds(Clock):
-    """Our clock, as the verifier wants it."""
+    """The service's clock, as Slack's verifier needs it."""
 
     def __init__(self, clock: Callable[[], Instant]) -> None:
         self._clock = clock
@@ -265,7 +269,7 @@ def _payload(text: str) -> Mapping[str, Any]:
 
 
 def _pressed(payload: Mapping[str, Any], by: str) -> tuple[str, Action] | None:
-    """The incident and what to do, as the person saw it; None: no button of ours (a link, another app's)."""
+    """Incident id and action, with the state that the person saw; None: not a button of Tocsin's."""
     match payload:
         case {"actions": [{"action_id": str(name), "value": str(incident_id), **rest}, *_]}:
             seen = str(rest.get("block_id", "")).removeprefix("state:").partition(":")[0]
@@ -279,7 +283,7 @@ def _pressed(payload: Mapping[str, Any], by: str) -> tuple[str, Action] | None:
 
 
 def _pressed_bundle(payload: Mapping[str, Any]) -> str:
-    """The message of several incidents that all were acknowledged of; empty: it was no such button."""
+    """The message's name of an acknowledge-all button; empty: another button."""
     match payload:
         case {"actions": [{"action_id": str(name), "value": str(bundle)}, *_]} if name == ACKNOWLEDGE_ALL:
             return bundle

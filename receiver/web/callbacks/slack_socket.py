@@ -1,10 +1,10 @@
-"""Slack's Socket Mode: buttons and `/tocsin` over a connection that we open, so that nobody has to reach us.
+"""Slack's Socket Mode: buttons and `/tocsin` over an outgoing connection, so that Slack need not reach Tocsin.
 
-Whoever has the app's token (xapp-…) may open it, and TLS says that Slack is at its other end: nothing is signed. Each
-envelope is answered with its id once it is carried out, in the three seconds that Slack waits; the same envelope twice
-is carried out once. Slack says some seconds before it closes a connection, and a new one is opened then; of several
-replicas each has its own, and Slack gives an envelope to one of them. The SDK's own client is not used: it logs the
-address of the connection, which lets in whoever reads it, and does not say when it is not connected.
+Requests have no signature: the app's token (xapp-…) opens the connection, and TLS authenticates Slack. Each envelope is
+acknowledged by its id after its action, within Slack's three seconds; a repeated envelope is applied once. Slack
+announces the end of a connection some seconds before, and a new one is opened. Each replica has its own connection;
+Slack sends an envelope to one of them. The SDK's own client is not used: it logs the connection's URL, which grants
+access, and does not report a lost connection.
 """
 
 import asyncio
@@ -24,18 +24,18 @@ from receiver.web.callbacks.slack_interactions import SlackCallbacks
 from receiver.web.http.problem_details import HttpProblem
 
 HEARTBEAT = 20.0
-"""Seconds between our pings; a connection that answers none within half of that is opened anew."""
+"""Seconds between pings; a connection without a reply within half of that is reopened."""
 APART = (1.0, 2.0, 5.0, 15.0, 30.0)
-"""Seconds until the next try to connect, after the first, the second … failed one; the last is repeated."""
+"""Seconds until the next try to connect, after the first, second … failure; the last one repeats."""
 HELLO_WITHIN = 10.0
-"""Seconds in which Slack greets us."""
+"""Seconds for Slack's hello message."""
 REFUSED = frozenset({"invalid_auth", "not_authed", "not_allowed_token_type", "token_revoked", "account_inactive"})
 
 log = structlog.get_logger()
 
 
 class SlackSocket:
-    """Keeps a connection, and hands over what comes in on it."""
+    """Keeps a connection open, and passes its requests to the callbacks."""
 
     def __init__(self, callbacks: SlackCallbacks, token: str, api_url: str, egress: Egress) -> None:
         """`token`: of the app, with the scope connections:write."""
@@ -46,7 +46,7 @@ class SlackSocket:
         self._answering: set[asyncio.Task[None]] = set()
 
     async def keep(self) -> None:
-        """Connect, listen, and do so again; until it is cancelled."""
+        """Connects and listens, again and again, until cancelled."""
         failed = 0
         try:
             while True:
@@ -60,7 +60,7 @@ class SlackSocket:
                 task.cancel()
 
     async def _try_once(self) -> str:
-        """One connection, until Slack ends it; why there was none, in words; empty: there was one."""
+        """Runs one connection until Slack ends it. Returns why there was none; empty: there was one."""
         try:
             async with asyncio.timeout(TIMEOUT):
                 answer = await self._client.apps_connections_open(app_token=self._token)
@@ -102,7 +102,7 @@ class SlackSocket:
         task.add_done_callback(self._answering.discard)
 
     async def _finish(self) -> None:
-        """Before a connection is closed what came by it is answered on it."""
+        """Waits for the answers to received envelopes before the connection is closed."""
         if self._answering:
             await asyncio.wait(self._answering, timeout=HELLO_WITHIN)
 
@@ -114,10 +114,10 @@ class SlackSocket:
             log.warning("a message of Slack's makes no sense", reason=problem.detail)
         except Exception:
             log.exception("a message of Slack's could not be carried out")
-            return  # not answered: Slack tells the person that it did not work
+            return  # without an acknowledgement Slack tells the person that it failed
         else:
             reply |= {"payload": said} if said and envelope.get("accepts_response_payload") else {}
-        with suppress(ConnectionError, aiohttp.ClientError):  # it was carried out; who pressed is told otherwise
+        with suppress(ConnectionError, aiohttp.ClientError):  # the action is done; the person is told by other means
             await socket.send_str(orjson.dumps(reply).decode())
 
     async def _carry_out(self, envelope: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -131,5 +131,5 @@ class SlackSocket:
             case "slash_commands":
                 form = {name: value for name, value in payload.items() if isinstance(value, str)}
                 return await self._callbacks.commanded(form, reference)
-            case _:  # an event that nobody asked for
+            case _:  # an event without a subscription
                 return {}

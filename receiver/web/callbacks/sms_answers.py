@@ -1,7 +1,7 @@
-"""What people answer to an SMS, whichever provider brings it: commands, and the fate of the messages they answer.
+"""Handles SMS replies of every provider: commands, and delivery reports of the messages they answer.
 
-Rules: whoever answers must have a number that the policy names; strangers get no answer at all, which would cost money;
-words that opt out of a sender's SMS are the providers' business.
+Rules: only numbers that the policy names may reply; unknown senders get no answer, which would cost money; the provider
+handles opt-out keywords.
 """
 
 import asyncio
@@ -22,7 +22,7 @@ from receiver.web.callbacks.replies import Verb, read_reply
 from rules.channel_types import ends_of, types_where
 
 UNREPORTED_WAIT, UNREPORTED_TRIES = 0.5, 20
-"""Seconds and times that we wait for our own sender's report, which the provider may outrun."""
+"""Seconds between tries, and tries, until the sender has reported a message: the provider may report earlier."""
 
 HOW = (
     "Answer ACK 12, ESC 12 (asks for help), WITHDRAW 12, BACK 12 or RESOLVE 12 with the incident's number, or "
@@ -30,28 +30,29 @@ HOW = (
 )
 
 KEYWORDS = frozenset({"STOP", "STOPALL", "UNSUBSCRIBE", "CANCEL", "END", "QUIT", "START", "YES", "UNSTOP"})
-"""Words that opt a number out of a sender's SMS, or in again; Twilio obeys them and hands them on all the same."""
+"""Keywords that opt a number out of a sender's SMS, or in again; Twilio applies and forwards them."""
 
 MESSAGE = 300
-"""Characters of an SMS that we answer with; a long list takes several."""
+"""Characters of an SMS that Tocsin answers with; a long list takes several."""
 
 TYPES = types_where(lambda facts: "twilio_from" in facts.settings)
-"""The channel types whose recipients are telephone numbers that may answer."""
+"""Channel types whose recipients are telephone numbers that may reply."""
 
 log = structlog.get_logger()
 
 
 class SmsAnswers:
-    """Carries out what was answered."""
+    """Runs the commands of SMS replies."""
 
     def __init__(self, queue: CallbackActions) -> None:
-        """`queue`: where actions go."""
+        """`queue`: runs the actions."""
         self._queue = queue
 
     async def answer(self, sender: str, text: str, reference: str, keyword: str) -> list[str]:
-        """Do what somebody wrote; what they are told, in as few messages as hold it all, none of which ends within a
-        number. Empty: nothing. `reference`: the provider's, by which the same answer twice is one. `keyword`: what the
-        provider takes the text for.
+        """Runs a reply's command. Returns the answer in as few SMS as possible; empty: no answer.
+
+        No number is split between SMS. `reference`: the provider's id, by which a repeated reply is applied once.
+        `keyword`: the provider's classification of the text.
         """
         if not self._is_responder(sender):
             log.warning("SMS from a number that no channel of the policy names; not answered")
@@ -75,7 +76,7 @@ class SmsAnswers:
         return [await self._do(reply.verb, number, origin) for number in reply.numbers]
 
     async def _do(self, verb: Verb, number: int, origin: Origin) -> str:
-        """One number of an answer; how its incident stands then."""
+        """Runs the verb for one number; returns the incident's state in words."""
         incident = await self._queue.by_number(number)
         if incident is None:
             return f"There is no incident {number}. {HOW}"
@@ -90,7 +91,7 @@ class SmsAnswers:
 
 
 async def until_reported(tell: Callable[[], Awaitable[bool]], news: str) -> None:
-    """Tell the engine again until our own sender has reported the message."""
+    """Repeats `tell` until the sender has reported the message."""
     for _ in range(UNREPORTED_TRIES):
         if not await tell():
             return
@@ -99,7 +100,7 @@ async def until_reported(tell: Callable[[], Awaitable[bool]], news: str) -> None
 
 
 def acknowledge(who: str, how: str, page: Notification) -> Acknowledge:
-    """What takes the alarm that the page told of, and no later one."""
+    """Acknowledges the alarm of that page, and no later one."""
     return Acknowledge(who, how, expects=State.OPEN, answers=page.page)
 
 

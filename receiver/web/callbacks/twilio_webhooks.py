@@ -1,8 +1,7 @@
-"""Twilio calls back: what became of a message, the key pressed during a call, and answers to SMS.
+"""Twilio's callbacks: delivery reports, keys pressed during a call, and SMS replies.
 
-Rules: every request is signed over the public URL exactly as it was given out, so without an external URL there
-are no callbacks; whoever answers an SMS must have a number that the policy names; answers are TwiML. Strangers get
-no answer at all: an answer costs money.
+Rules: every request is signed over the exact public URL, so callbacks need an external URL; only numbers that the
+policy names may reply by SMS, and unknown senders get no answer, since it costs money; answers are TwiML.
 """
 
 from collections.abc import Mapping
@@ -31,25 +30,25 @@ from receiver.web.http.problem_details import Handler, HttpProblem
 from receiver.web.http.request_body import parse_pairs, read_strangers_body
 
 SMS_PATH = "/callbacks/twilio/sms"
-"""Where the number's *A message comes in* must point to."""
+"""Path for the number's *A message comes in*."""
 
 ARRIVED = frozenset({"delivered", "read"})
-"""States of a message that its recipient's device has."""
+"""States of a message that reached its recipient's device."""
 
 MACHINES = ("machine", "fax")
-"""How `AnsweredBy` begins where it was no person."""
+"""Prefixes of `AnsweredBy` where no person answered."""
 
 KEYS = {"1": "Acknowledged", "2": "Escalated"}
-"""What the keys of a telephone do."""
+"""Digit → what its press does."""
 
 log = structlog.get_logger()
 
 
 class TwilioCallbacks:
-    """The handlers."""
+    """Handlers of the callbacks."""
 
     def __init__(self, queue: CallbackActions, auth_token: str, external_url: str, shared_key: str = "") -> None:
-        """`shared_key`: the secret of the SharedKey that a Webhooks Rule signs with; empty: there is none."""
+        """`shared_key`: secret of the SharedKey with which a Webhooks Rule signs; empty: there is none."""
         self._queue = queue
         self._answers = SmsAnswers(queue)
         self._token = auth_token
@@ -61,8 +60,9 @@ class TwilioCallbacks:
         return (("POST", STATUS_PATH, self.status), ("POST", DIGITS_PATH, self.digits), ("POST", SMS_PATH, self.sms))
 
     async def status(self, request: web.Request) -> web.Response:
-        """What became of a message: bad news tells the fallback; a receipt says that it arrived; news of one whose
-        answer was lost ends the tries.
+        """Takes a delivery report: a failure starts the fallback, a receipt marks the message as delivered.
+
+        Any other report with an id ends the tries of a message whose response was lost.
         """
         form = await self._believe(request)
         message, sid = request.query.get("notification", ""), form.get("MessageSid") or form.get("CallSid") or ""
@@ -75,7 +75,7 @@ class TwilioCallbacks:
         return web.Response(status=204)
 
     async def digits(self, request: web.Request) -> web.Response:
-        """Somebody pressed a key: 1 acknowledges, 2 escalates."""
+        """Takes a key of a call: 1 acknowledges, 2 escalates."""
         form = await self._believe(request)
         message = request.query.get("notification", "")
         pages = await self._queue.message(message)
@@ -90,14 +90,14 @@ class TwilioCallbacks:
         return _speak(f"{_spoken(answer, KEYS[pressed])} Goodbye.")
 
     async def sms(self, request: web.Request) -> web.Response:
-        """Somebody answered an SMS. Twilio itself obeys STOP, and refuses our answers then (error 21610)."""
+        """Takes an SMS reply. Twilio applies STOP itself and then refuses Tocsin's SMS (error 21610)."""
         form = await self._believe(request)
         reference = f"twilio {form.get('MessageSid', '')}"
         parts = await self._answers.answer(form.get("From", ""), form.get("Body", ""), reference, _word(form))
         return _twiml("".join(f"<Message>{escape(part)}</Message>" for part in parts))
 
     async def _believe(self, request: web.Request) -> dict[str, str]:
-        """The form. Raises Problem 401 for what is not Twilio's."""
+        """The verified form. Raises HttpProblem 401 for an invalid signature."""
         pairs = parse_pairs(await read_strangers_body(request))
         url, settings = f"{self._external_url}{request.raw_path}", request.headers.get(SETTINGS_HEADER, "")
         secret = self._shared_key if settings else self._token
@@ -114,7 +114,7 @@ def _word(form: Mapping[str, str]) -> str:
 
 
 def _why_lost(form: Mapping[str, str]) -> str:
-    """Why a message or a call reached nobody, in words; empty: that is not said."""
+    """Why a message or call did not reach a person, in words; empty: not reported as failed."""
     status, answered_by = form.get("MessageStatus") or form.get("CallStatus") or "", form.get("AnsweredBy", "")
     if answered_by.startswith(MACHINES):
         return f"Twilio says later: no person answered ({line(answered_by, 40)})"
@@ -127,7 +127,7 @@ def _why_lost(form: Mapping[str, str]) -> str:
 
 
 def _receipt(form: Mapping[str, str]) -> str:
-    """What says that a message arrived, in words. That a call was answered does not say that a person did."""
+    """The evidence that a message arrived, in words; empty: none. An answered call alone is none."""
     if form.get("AnsweredBy") == "human":
         return "a person answered the call"
     status = form.get("MessageStatus", "")
@@ -139,7 +139,7 @@ def _pressed(who: str, key: str, page: Notification) -> Action:
 
 
 def _spoken(answer: Answer, deed: str) -> str:
-    """What became of a key, to be heard."""
+    """The result of a key, to be spoken."""
     if answer is None:
         return LATER
     if len(answer.done) + len(answer.refused) != 1:

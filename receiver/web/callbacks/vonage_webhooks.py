@@ -1,7 +1,7 @@
-"""Vonage calls back: what became of an SMS, and answers to it.
+"""Vonage's callbacks: delivery reports of SMS, and replies.
 
-Rules: every request carries a signature over its parameters, which come as a query, a form or JSON, as the account is
-set up; an answer goes out as an SMS of its own, because Vonage takes none in the response.
+Rules: every request has a signature over its parameters, which come as a query, a form or JSON, by the account's
+settings; an answer is sent as a separate SMS, because Vonage takes none in the response.
 """
 
 import asyncio
@@ -22,16 +22,16 @@ from receiver.web.http.problem_details import Handler, HttpProblem
 from receiver.web.http.request_body import parse_form, read_strangers_body
 
 SMS_PATH = "/callbacks/vonage/sms"
-"""Where the account's, or the number's, *Inbound SMS webhook* must point to."""
+"""Path for the account's or number's *Inbound SMS webhook*."""
 
 LOST = frozenset({"expired", "failed", "rejected"})
-"""States of a message that reached nobody."""
+"""States of a message that did not arrive."""
 
 log = structlog.get_logger()
 
 
 class VonageCallbacks:
-    """The handlers."""
+    """Handlers of the callbacks."""
 
     def __init__(self, queue: CallbackActions, account: VonageAccount, egress: Egress) -> None:
         """`account`: has a signature secret."""
@@ -46,7 +46,7 @@ class VonageCallbacks:
         return tuple((method, path, handler) for path, handler in handlers for method in ("GET", "POST"))
 
     async def status(self, request: web.Request) -> web.Response:
-        """What became of a message: bad news tells the fallback, a receipt says that it arrived."""
+        """Takes a delivery report: a failure starts the fallback, a receipt marks the message as delivered."""
         given = await self._believe(request)
         message, reference = given.get("client-ref", ""), line(given.get("messageId", ""))
         state = line(given.get("status", ""), 40)
@@ -61,7 +61,7 @@ class VonageCallbacks:
         return web.Response(status=204)
 
     async def sms(self, request: web.Request) -> web.Response:
-        """Somebody answered an SMS."""
+        """Takes a reply to an SMS."""
         given = await self._believe(request)
         sender, text = f"+{given.get('msisdn', '')}", given.get("text", "")
         keyword = line(text, 20).strip().upper()
@@ -73,11 +73,11 @@ class VonageCallbacks:
         return web.Response(status=204)
 
     async def close(self, _app: web.Application) -> None:
-        """Let go of the connections."""
+        """Closes the connections."""
         await self._vonage.close()
 
     async def _believe(self, request: web.Request) -> Mapping[str, str]:
-        """The parameters. Raises HttpProblem 401 for what is not Vonage's."""
+        """The verified parameters. Raises HttpProblem 401 for an invalid signature."""
         given = await _parameters(request)
         if not valid_signature(self._secret, given):
             log.warning(
@@ -90,7 +90,7 @@ class VonageCallbacks:
 
 
 async def _parameters(request: web.Request) -> dict[str, str]:
-    """From the query, the form or the JSON. Raises HttpProblem 400."""
+    """Parameters from the query, the form or JSON. Raises HttpProblem 400."""
     if request.method == "GET":
         return dict(request.query)
     body = await read_strangers_body(request)

@@ -1,6 +1,6 @@
-"""The console: the pages that a responder works with. `page_routes` lists them, `receiver.web.app` adds them.
+"""The console: a responder's pages. `page_routes` lists them, `receiver.web.app` adds them.
 
-Rules: every page is whole without JavaScript; what a person does is posted and answered with a redirect; whatever
-a page shows was read on the readers' thread; nothing is decided here, the core is asked through the API's handlers.
-Imports `api`, `auth` and `http`. Begin with `incident_page`.
+Rules: every page works without JavaScript; an action is a POST answered with a redirect; a page's data is read on the
+readers' thread; the core decides, through the API's handlers. Imports `api`, `auth` and `http`. Begin with
+`incident_page`.
 """

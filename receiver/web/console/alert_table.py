@@ -1,4 +1,4 @@
-"""An incident's alerts as a table: one line each, told by the labels in which they differ."""
+"""An incident's alerts as a table: one row each, identified by the labels that differ."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from receiver.messages.plain import line, web_address
 from rules.reserved import LABELS
 
 NAMES = 3
-"""Labels that tell alerts apart; more of them nobody reads in a line."""
+"""Labels that identify an alert in its row; more would not be read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,22 +19,22 @@ class AlertLine:
 
     alert: Alert
     names: tuple[str, ...]
-    """The values of the labels in which they differ, beside that of its group."""
+    """Values of the differing labels, without that of its group."""
     value: str
     summary: str
-    """Empty: all say the same."""
+    """Empty: the same for all."""
     source: str
-    """Where the expression can be looked at; empty: nowhere a browser may go, or the same for all."""
+    """URL of the expression; empty: not a web address, or the same for all."""
 
 
 @dataclass(frozen=True, slots=True)
 class AlertTable:
-    """Those that are shown, in groups that have a label's value in common."""
+    """The shown alerts, grouped by a label's value."""
 
     labels: tuple[str, ...]
     has_values: bool
     groups: tuple[tuple[str, tuple[AlertLine, ...]], ...]
-    """(what they have in common, its alerts); one group without a name where nothing groups them."""
+    """(common label and value, its alerts); one unnamed group if no label groups them."""
 
 
 def table_of(alerts: Sequence[Alert]) -> AlertTable:
@@ -64,7 +64,7 @@ def table_of(alerts: Sequence[Alert]) -> AlertTable:
 
 
 def _differing(labels: Sequence[Mapping[str, str]]) -> list[str]:
-    """Names of the labels whose values are not all the same, those that name a unit first."""
+    """Names of the labels whose values differ, unit labels first."""
     names = dict.fromkeys((*UNIT_LABELS, *sorted({name for each in labels for name in each})))
     return [name for name in names if name not in LABELS and len({each.get(name, "") for each in labels}) > 1]
 

@@ -1,6 +1,6 @@
-"""`/channels`: whether messages get out. Per channel: configured, last success, queue, last failures, a test button.
+"""`/channels`: state of each channel: configuration, last success, queue, last failures, a test button.
 
-What a test brought is the answer to the button and kept nowhere but in the audit log.
+A test's result is shown in the response and stored only in the audit log.
 """
 
 from collections.abc import Callable, Sequence
@@ -38,23 +38,23 @@ NO_TRAFFIC = Traffic(None, 0, None, ())
 
 @dataclass(frozen=True, slots=True)
 class ChannelRow:
-    """One channel."""
+    """One channel on the page."""
 
     channel: Channel
     recipients: tuple[str, ...]
-    """As they may be shown."""
+    """Masked where they hold secrets."""
     problem: str
-    """Why nothing can be sent; empty: it can."""
+    """Why nothing can be sent; empty: sending is possible."""
     traffic: Traffic
     canary: Canary | None
-    """How its canaries fared; None: it has none, or none was sent yet."""
+    """State of its canary messages; None: it has none, or none was sent yet."""
     numbers: dict[str, int]
-    """Id of an incident that a failure was about → its number."""
+    """Id of an incident with a failed message → its number."""
 
 
 @dataclass(frozen=True, slots=True)
 class ChannelsPage:
-    """The page."""
+    """The page and its buttons."""
 
     frame: Frame
     queue: CommandQueue
@@ -66,11 +66,11 @@ class ChannelsPage:
     clock: Callable[[], Instant]
 
     async def show(self, visit: Visit) -> web.Response:
-        """The page."""
+        """Shows the page."""
         return await self._page(visit)
 
     async def test(self, visit: Visit) -> web.Response:
-        """The button was pressed: send a marked message now, and say what the provider answered."""
+        """Sends a test message and shows the provider's answer."""
         channel = self.engine.current.policy.channel(visit.form.get("channel", ""))
         if channel is None:
             raise HttpProblem(404, "the policy has no such channel")
@@ -81,18 +81,18 @@ class ChannelsPage:
         return await self._page(visit, channel.name, [replace(each, recipient=name) for name, each in shown])
 
     def can_send(self, channel: Channel) -> bool:
-        """Whether a test message could go out."""
+        """Whether a test message can be sent."""
         return channel.type in self.senders and not self._problem(channel)
 
     async def send(self, visit: Visit, channel: Channel, person: str = "") -> Sequence[Tried]:
-        """Send a marked message to the channel's recipients (`person`: who alone is meant), and note it."""
+        """Sends a test message to the channel's recipients and records it. `person`: the only intended recipient."""
         sender, policy = self.senders[channel.type], self.engine.current.policy
         tried = await try_channel(sender, policy, channel, self.renderer, self.clock)
         await self._note(visit, channel, tried, person)
         return tried
 
     async def retire(self, visit: Visit) -> web.Response:
-        """The button was pressed: a heartbeat is not expected any more. Raises Problem."""
+        """Retires a heartbeat. Raises HttpProblem."""
         reason = visit.form.get("reason", "").strip()
         if not reason:
             raise HttpProblem(400, "say why the heartbeat is gone for good")
@@ -147,7 +147,7 @@ class ChannelsPage:
         return ChannelRow(channel, recipients, problem, traffic, canary, numbers)
 
     def _recipients(self, channel: Channel) -> tuple[str, ...]:
-        """As they may be shown: a webhook's address may hold a secret."""
+        """Recipients, masked: a webhook's URL may hold a secret."""
         shown = views.show_policy(self.engine.current).channels
         return next((tuple(each.recipients) for each in shown if each.name == channel.name), ())
 

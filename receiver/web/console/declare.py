@@ -1,6 +1,6 @@
-"""`/declare`: a person opens an incident by hand.
+"""`/declare`: opens an incident without an alert.
 
-The form carries a key of its own, so that a second press opens nothing twice.
+The form carries an idempotency key, so that a second press opens no second incident.
 """
 
 from collections.abc import Sequence
@@ -29,11 +29,11 @@ class Declaration:
     api: Api
 
     async def show(self, visit: Visit) -> web.Response:
-        """The form."""
+        """Shows the form."""
         return self._page(visit)
 
     async def declare(self, visit: Visit) -> web.Response:
-        """The button was pressed."""
+        """Opens the incident."""
         said: dict[str, Any] = {
             name: value for name, value in visit.form.items() if value and name not in {"csrf", "key", "system"}
         }
@@ -41,7 +41,7 @@ class Declaration:
             said["labels"] = {"system": visit.form["system"]}
         try:
             try:
-                body = requests.DeclareBody.model_validate(said, strict=False)  # forms say everything in words
+                body = requests.DeclareBody.model_validate(said, strict=False)  # form values are strings
             except ValidationError as error:
                 raise invalid(error, "form") from None
             opened = await self.api.declare(Call(visit.caller, body, "", visit.form.get("key", "")[:IDEMPOTENCY_LIMIT]))
@@ -66,7 +66,7 @@ class Declaration:
 
 
 def kinds(policy_version: PolicyVersion) -> Sequence[tuple[str, int, str]]:
-    """(name, level, description) of what can be declared: types and rules, each name once, by name."""
+    """(name, level, description) of the types and rules that can be declared, each name once, sorted."""
     policy = policy_version.policy
     rules = {each.name: (each.name, each.level, each.description) for each in policy.rules}
     types = {each.name: (each.name, each.level, each.description) for each in policy.incident_types}

@@ -1,5 +1,6 @@
-"""`/people/NAME/devices`: where a person turns notifications on in this browser (Web Push), sees their devices, and
-removes one. Only the person may add one, or an admin: whoever has a device of theirs gets their pages.
+"""`/people/NAME/devices`: enables Web Push in this browser, lists and removes the person's devices.
+
+Only the person or an admin may use it, because a device receives the person's pages.
 """
 
 from collections.abc import Callable, Mapping
@@ -30,17 +31,17 @@ MOST = 20
 
 @dataclass(frozen=True, slots=True)
 class DevicesPage:
-    """The page."""
+    """Handlers of the page."""
 
     frame: Frame
     queue: CommandQueue
     store: SqlStore
     policy: Callable[[], Policy]
     key: str
-    """Of it the key is made by which push services know us."""
+    """The key from which the VAPID key for push services is derived."""
 
     def attach(self, senders: Senders) -> None:
-        """Give the sender the devices that this service keeps."""
+        """Connects the Web Push sender to the stored devices."""
         several = senders.get("webpush")
         sender = several.common if isinstance(several, SeveralWays) else several
         if isinstance(sender, WebPushSender):
@@ -53,7 +54,7 @@ class DevicesPage:
         await self.queue.run(self.store.devices.lose, device, self.queue.clock())
 
     async def show(self, visit: Visit) -> web.Response:
-        """The page. Raises HttpProblem."""
+        """Shows the page. Raises HttpProblem."""
         person = self._person(visit)
         return self.frame.page(
             visit,
@@ -65,7 +66,7 @@ class DevicesPage:
         )
 
     async def add(self, visit: Visit) -> web.Response:
-        """A browser subscribed. Raises HttpProblem."""
+        """Stores a browser's subscription. Raises HttpProblem."""
         person, form = self._person(visit), visit.form
         device = make_device(person.name, form, visit.now)
         if len(await self._of(person.name)) >= MOST:
@@ -74,13 +75,13 @@ class DevicesPage:
         return go_to(_path(person))
 
     async def remove(self, visit: Visit) -> web.Response:
-        """A device is not wanted any more. Raises HttpProblem."""
+        """Removes a device. Raises HttpProblem."""
         person = self._person(visit)
         await self.queue.run(self.store.devices.forget, person.name, visit.form.get("device", ""))
         return go_to(_path(person))
 
     def _person(self, visit: Visit) -> Person:
-        """Whose devices these are. Raises HttpProblem where they are not the visitor's."""
+        """The person of the page. Raises HttpProblem 404, or 403 if the visitor is neither that person nor an admin."""
         policy = self.policy()
         person = policy.person(visit.request.match_info["person"])
         if person is None:
@@ -91,7 +92,7 @@ class DevicesPage:
 
 
 def make_device(person: str, form: Mapping[str, str], now: Instant) -> Device:
-    """Of what a browser sent. Raises HttpProblem for what is no subscription."""
+    """A device from a browser's form. Raises HttpProblem 400 for an invalid subscription."""
     endpoint, p256dh, auth = (form.get(name, "").strip() for name in ("endpoint", "p256dh", "auth"))
     if not web_address(endpoint) or not urlsplit(endpoint).path.strip("/"):
         raise HttpProblem(400, "this is no address of a push service")

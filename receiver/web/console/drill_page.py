@@ -1,7 +1,7 @@
-"""`/policy/drill`: pick a kind of incident, and see what would happen: who is told when, on a virtual clock.
+"""`/policy/drill`: simulates an incident: who is notified when, on a virtual clock.
 
-The real engine plays it in memory, with the channels that are configured; nobody is told anything. One drill at a time,
-because it takes a processor.
+The real engine runs in memory with the configured channels, and sends nothing. One drill at a time, because it occupies
+a processor.
 """
 
 import asyncio
@@ -24,13 +24,13 @@ from rules.durations import parse
 from rules.policy import Policy
 
 CHOICES = ("2m", "5m", "10m", "30m", "1h", "4h")
-"""When somebody may take it, and when it may recover, as the form offers it."""
+"""Times of acknowledgement and recovery that the form offers."""
 
 MOST_LINES = 150
 
 
 class DrillQuery(BaseModel):
-    """What is to be played."""
+    """The drill's parameters."""
 
     model_config = ConfigDict(extra="ignore", frozen=True, hide_input_in_errors=True)
 
@@ -38,7 +38,7 @@ class DrillQuery(BaseModel):
     acknowledge: Duration | None = None
     resolve: Duration | None = None
     without: Name = ""
-    """A channel that fails every message."""
+    """A channel on which every message fails."""
 
 
 class DrillPage:
@@ -50,7 +50,7 @@ class DrillPage:
         self._turn = asyncio.Lock()
 
     async def show(self, visit: Visit) -> web.Response:
-        """The form, and the drill that it asks for."""
+        """Shows the form, and the requested drill."""
         query = _query(visit.request.query)
         current = self._engine.current
         configured = self._engine.context(current).configured

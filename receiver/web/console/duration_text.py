@@ -1,4 +1,4 @@
-"""How long, and when, as pages say it. `static/console.js` ticks with the same words."""
+"""Durations and times as pages show them. `static/console.js` uses the same wording."""
 
 from receiver.core.model import Instant
 from receiver.messages.times import DAY, moment
@@ -8,7 +8,7 @@ _UNITS = ((DAY, "day"), (HOUR, "hour"), (MINUTE, "minute"), (SECOND, "second"))
 
 
 def span(micros: int) -> str:
-    """In its two largest units: ``12 minutes 30 seconds``, ``1 hour``, ``3 days 4 hours``."""
+    """A duration in its two largest units: ``12 minutes 30 seconds``, ``1 hour``, ``3 days 4 hours``."""
     left = max(0, micros)
     said: list[str] = []
     start = next((place for place, (unit, _) in enumerate(_UNITS) if left >= unit), len(_UNITS) - 1)
@@ -20,11 +20,11 @@ def span(micros: int) -> str:
 
 
 def off(at: Instant, now: Instant) -> str:
-    """How far off an instant is: ``in 12 minutes 30 seconds``, ``3 hours ago``."""
+    """The distance of an instant from `now`: ``in 12 minutes 30 seconds``, ``3 hours ago``."""
     return f"in {span(at - now)}" if at > now else f"{span(now - at)} ago"
 
 
 def stamp(at: Instant) -> str:
-    """Date and time for people, in UTC and saying so: ``23 Nov 2026, 03:14:05 UTC``."""
+    """Date and time in UTC: ``23 Nov 2026, 03:14:05 UTC``."""
     when = moment(at)
     return f"{when.day} {when:%b %Y, %H:%M:%S} UTC"

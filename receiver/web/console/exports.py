@@ -1,4 +1,4 @@
-"""`/incidents/{number}/{list}.csv`: an incident's lists, to be taken away whole."""
+"""`/incidents/{number}/{list}.csv`: exports an incident's lists."""
 
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -21,7 +21,7 @@ from receiver.web.http.problem_details import HttpProblem
 Paged = TypeVar("Paged", bound=requests.PageQuery)
 
 AT_A_TIME = 1000
-"""Rows that are read at a time."""
+"""Rows read at a time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +32,7 @@ class Exports:
     responding: Responding
 
     async def answer(self, visit: Visit) -> web.StreamResponse:
-        """The list that the path names. Raises Problem 404."""
+        """Sends the list that the path names. Raises HttpProblem 404."""
         number, wanted = visit.request.match_info["incident"], visit.request.match_info["list"]
         file, asked = f"incident-{int(number)}-{wanted}", Call(visit.caller, requests.Nothing(), number, "")
         paged = Call(visit.caller, requests.PageQuery(limit=AT_A_TIME), number, "")
@@ -72,7 +72,7 @@ async def _pages(
     asked: Call[Paged],
     rows: Callable[[Any], Iterable[Sequence[tables.Cell]]],
 ) -> tables.Pages:
-    """All pages of a list of the API."""
+    """Yields all pages of a list of the API."""
     cursor: str | None = ""
     while cursor is not None:
         said = asked.said.model_copy(update={"cursor": cursor or None})

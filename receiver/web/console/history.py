@@ -1,4 +1,4 @@
-"""`/history`: what has been. Found by time, level, type, system, person, state and words; and deadlines kept."""
+"""`/history`: past incidents by time, level, type, system, person, state and text; and weekly figures."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -25,13 +25,13 @@ from receiver.web.http.problem_details import HttpProblem, invalid
 from rules.policy import SECOND
 
 EXPORTED = 10_000
-"""Incidents that an export has at most."""
+"""Incidents in an export, at most."""
 
 CHUNK = 200
 
 
 class HistoryQuery(ListQuery):
-    """What to look for."""
+    """The page's filters."""
 
     since: date | None = None
     """The first day, UTC."""
@@ -47,7 +47,7 @@ class HistoryQuery(ListQuery):
 
     @property
     def filters(self) -> Mapping[str, Any]:
-        """As `Reads.incidents` takes them."""
+        """The filters as arguments of `Reads.incidents`."""
         return {
             "state": self.states,
             "level": self.level,
@@ -63,7 +63,7 @@ class HistoryQuery(ListQuery):
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """The page and its export."""
+    """Handlers of the page and its exports."""
 
     frame: Frame
     queue: CommandQueue
@@ -72,7 +72,7 @@ class History:
     weeks: Weeks
 
     async def show(self, visit: Visit) -> web.Response:
-        """The page."""
+        """Shows the page."""
         query = _query(visit)
         found, cursor = await self._find(query, query.limit, query.cursor)
         titles = await self.queue.browse(lambda: self._titles(found))
@@ -104,19 +104,19 @@ class History:
         )
 
     def _titles(self, found: Sequence[Incident]) -> dict[str, str]:
-        """Incident id → what it is about now: what it was opened for may have recovered."""
+        """Incident id → current title: the alert that opened it may have recovered."""
         firing = self.reads.first_firing([each.id for each in found], NAMED)
         return {each.id: NowFiring(each, firing.get(each.id, ())).title for each in found}
 
     async def export_figures(self, visit: Visit) -> web.Response:
-        """The figures of the weeks, by level, as CSV."""
+        """The weekly figures by level, as CSV. Raises HttpProblem 503 until they are counted."""
         weeks, is_whole = await self.weeks.latest(visit.now)
         if not is_whole:
             raise HttpProblem(503, "the weeks are still being counted", headers={"Retry-After": "2"})
         return tables.answer("weeks", FIGURE_COLUMNS, figure_rows(weeks))
 
     async def export(self, visit: Visit) -> web.StreamResponse:
-        """The same list as CSV, up to EXPORTED incidents."""
+        """The filtered list as CSV, up to EXPORTED incidents."""
         query = _query(visit)
         return await tables.send(visit.request, "incidents", tables.INCIDENT_COLUMNS, self._pages(query))
 

@@ -1,7 +1,7 @@
-"""`/incidents/{number}`: one incident, what to do about it, and the buttons that do it.
+"""`/incidents/{number}`: one incident, with what to do and the buttons to do it.
 
-A button carries the state that the person saw. What the core refuses is answered with the page as it is now, the
-reason above it and the words typed still in their field.
+A button carries the state that the person saw. A refused action shows the current page with the reason, and the typed
+text still in its field.
 """
 
 from collections.abc import Mapping
@@ -26,7 +26,7 @@ from receiver.web.http.uploads import UPLOADS, size_words
 
 @dataclass(frozen=True, slots=True)
 class FactForm:
-    """A form for what only people can know: facts, by the names that templates and reports have for them."""
+    """A form for facts that only people know; `facts` are their keys in templates and reports."""
 
     name: str
     title: str
@@ -74,7 +74,7 @@ DONE = {
     "release-hold": "Released, and written down with your reason.",
     "approve-report": "Approved: this version of the report is kept as it is.",
 }
-"""Said after a press, by the name that the redirect carries."""
+"""Messages after an action, by the name in the redirect."""
 
 PLACES = {
     "edit-notice": "notices",
@@ -88,13 +88,13 @@ PLACES = {
     "hold": "evidence",
     "release-hold": "evidence",
 }
-"""Where the page is looked at again after an action; elsewhere at what is said."""
+"""Anchors on the page after an action; default: the message."""
 
 BACK_ON_NOW = {"undo": "undone"}
-"""What Now tells of an action that was pressed there; of all others, that somebody has it."""
+"""Names on Now for actions pressed there; default: acknowledged."""
 
 OURS = frozenset({"csrf", "back", "part", "form"})
-"""Fields of our forms that are not the action's."""
+"""Form fields that are not part of the action's body."""
 
 OPERATIONS = {
     "acknowledge": "acknowledge",
@@ -125,7 +125,7 @@ OPERATIONS = {
     "hold": "place_hold",
     "release-hold": "release_hold",
 }
-"""Action, as the form's address has it → the operation of the API that does it: its role, its body, its handler."""
+"""Action in the form's URL → the API's operation, with its role, body and handler."""
 
 
 class IncidentPage:
@@ -140,11 +140,11 @@ class IncidentPage:
         self._actions = {action: operations[name] for action, name in OPERATIONS.items()}
 
     async def show(self, visit: Visit) -> web.Response:
-        """The page."""
+        """Shows the page."""
         return await self._page(visit, said=DONE.get(visit.request.query.get("done", ""), ""))
 
     async def act(self, visit: Visit) -> web.Response:
-        """A button was pressed."""
+        """Runs a button's action."""
         name, action = visit.request.match_info["incident"], visit.request.match_info["action"]
         if action not in self._actions:
             raise HttpProblem(404, "there is no such action")
@@ -166,13 +166,13 @@ class IncidentPage:
         return go_to(f"/incidents/{int(name)}{done}#{place}")
 
     async def _keep_filed(self, visit: Visit, name: str) -> None:
-        """What was filed with an authority is kept as evidence."""
+        """Keeps the filed document as evidence."""
         attach, form = self._actions["evidence"], visit.form
         said = {"note": f"filed: {form.get('stage', '')} of {form.get('part', '')}, {form.get('reference', '')}"}
         await attach.run(Call(visit.caller, read_form(said, attach.takes), name, "", "", visit.upload))
 
     async def fetch(self, visit: Visit) -> web.StreamResponse:
-        """An evidence file, to be saved."""
+        """Downloads an evidence file."""
         name, file = visit.request.match_info["incident"], visit.request.match_info["file"]
         return await (await self._custody.evidence_file(Call(visit.caller, Nothing(), name, "", file))).send(
             visit.request
@@ -214,13 +214,13 @@ class IncidentPage:
 
 
 def _filed(visit: Visit, action: str) -> dict[str, str]:
-    """Of the file that came with a filing, what the filing says of it: the hash is Tocsin's own."""
+    """Name and hash of the uploaded file, for the filing's body; Tocsin computes the hash."""
     file = visit.upload
     return {"file": safe_name(file.name), "sha256": file.sha256} if file and action == "file-report" else {}
 
 
 def _shown(visit: Visit) -> Shown:
-    """Which part of the long lists the address asks for."""
+    """The part of the long lists that the query selects. Raises HttpProblem 400."""
     asked = {name: visit.request.query.get(name, "") for name in ("lines_before", "messages_before")}
     odd = next((name for name, text in asked.items() if text and not _is_number(text)), "")
     if odd:
@@ -235,11 +235,10 @@ def _is_number(text: str) -> bool:
 
 
 def _body(form: Form) -> dict[str, Any]:
-    """A form as the API's body: what was left empty is left out; `facts.name` are facts, empty ones too, `to.1` …
-    recipients.
+    """Converts a form to the API's body. Empty fields are left out, and `to.1` … are recipients.
 
-    `scale.name` is a fact that is only said, never taken back; a day (`due`) ends at its midnight, UTC; a moment of the
-    day (`filed_at`, `counted_from`) is UTC.
+    `facts.name` are facts, also if empty; `scale.name` are facts, only if not empty. A day (`due`) ends at its midnight
+    UTC; times (`filed_at`, `counted_from`) are UTC.
     """
     body: dict[str, Any] = {
         name: value for name, value in form.items() if value and name not in OURS and "." not in name
@@ -255,7 +254,7 @@ def _body(form: Form) -> dict[str, Any]:
 
 
 def _chosen(form: Form) -> dict[str, list[str]]:
-    """Whom a notice goes to. Raises HttpProblem where all boxes are empty: that must not mean everybody."""
+    """The recipients of a notice. Raises HttpProblem 400 if no box is ticked: that must not mean all."""
     boxes = [value for name, value in form.items() if name.startswith("to.")]
     chosen = [value for value in boxes if value]
     if boxes and not chosen:

@@ -1,4 +1,4 @@
-"""All that an incident's page shows, read in one go on the readers' thread."""
+"""All data of an incident's page, read in one call on the readers' thread."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
@@ -34,91 +34,91 @@ from receiver.web.http.problem_details import HttpProblem
 ALERTS = 50
 ENTRIES = 80
 MESSAGES = 60
-"""How much of each the page shows at a time; the exports have everything."""
+"""Rows of each list on the page; the exports have all."""
 DELIVERIES = {
     Fact.ACCEPTED: "accepted",
     Fact.DELIVERED: "delivered",
     Fact.SEND_FAILED: "failed",
     Fact.SUPERSEDED: "withdrawn",
 }
-"""What tells of one message each, and in a word what became of it."""
+"""Facts about single messages → their short word."""
 DECISIONS = tuple(fact for fact in Fact if fact not in DELIVERIES)
-"""What a timeline tells where nobody asks for each message: people, decisions, and what was given up."""
+"""Facts that the timeline shows by default: people, decisions, and messages that were given up."""
 
 
 @dataclass(frozen=True, slots=True)
 class TimelineRow:
-    """One line of the timeline."""
+    """One row of the timeline."""
 
     entry: Entry
     text: str
     is_person: bool
     deliveries: tuple["TimelineRow", ...] = ()
-    """Of a row that stands for several messages in turn: each of them, the newest first."""
+    """The messages that a grouped row stands for, the newest first."""
 
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """Which part of the long lists is shown: what comes before these numbers, the newest of it."""
+    """The shown part of the long lists: the newest entries before these numbers."""
 
     lines_before: int = LAST
     messages_before: int = LAST
     alerts_after: str = ""
-    """Fingerprint of the alert that comes before them; empty: from the first."""
+    """Fingerprint of the alert before the shown ones; empty: from the first."""
     deliveries: bool = False
-    """Whether the timeline tells of each message too."""
+    """Whether the timeline also shows each message."""
 
     @property
     def is_older(self) -> bool:
-        """Whether it is not the newest part of both."""
+        """Whether a list shows older entries than the newest."""
         return self.lines_before < LAST or self.messages_before < LAST
 
 
 @dataclass(frozen=True, slots=True)
 class IncidentPageData:
-    """All that the page shows of an incident."""
+    """All data that the page shows of an incident."""
 
     case: IncidentText
     alerts: AlertTable
     alerts_shown: int
     further_alerts: str
-    """Fingerprint after which there are more; empty: these are all that come."""
+    """Fingerprint of the last shown alert, if more follow; else empty."""
     people: tuple[str, ...]
-    """Whom it can be handed over to: whom Tocsin knows by name, and who had to do with it."""
+    """Valid recipients of a handover: the known names and the persons involved."""
     lines: tuple[TimelineRow, ...]
     """The newest first."""
     messages: tuple[Any, ...]
     """The newest first."""
     older_lines: int | None
     older_messages: int | None
-    """Where the older ones end that are not shown; None: all are."""
+    """Numbers before which older entries exist; None: there are none."""
     shown: Shown
     similar: SimilarIncidentsView
-    """Earlier incidents like it, but for those that are related."""
+    """Earlier similar incidents, without the related ones."""
     related: RelatedIncidents
     helped: Mapping[int, Mapping[str, str]]
-    """Number of a closed related one → what people wrote down about it that may help again, by fact."""
+    """Number of a closed related incident → its facts that may help again, by name."""
     drawings: tuple[Drawing, ...]
-    """The signals around it, as Prometheus had them."""
+    """Graphs of its signals, from Prometheus."""
     checklists: ChecklistsView
     notices: tuple[NoticeView, ...]
     """The newest first."""
     unread_notices: str
-    """Why their words cannot be shown; empty: they can."""
+    """Why the notices' texts cannot be rendered; empty: they can."""
     obligations: tuple[ObligationView, ...]
-    """The policy's; those that concern it first."""
+    """The policy's obligations; those that apply come first."""
 
     evidence: EvidenceView
 
     @property
     def held(self) -> int:
-        """Notices that wait for an approver."""
+        """Number of notices that wait for approval."""
         return sum(each.standing == "held" for each in self.notices)
 
 
 @dataclass(frozen=True, slots=True)
 class Reader:
-    """Reads an incident for its page."""
+    """Reads the data of an incident's page."""
 
     engine: Engine
     reads: Reads
@@ -127,7 +127,7 @@ class Reader:
     obligations: Obligations
 
     def read(self, incident: Incident, now: Instant, shown: Shown) -> IncidentPageData:
-        """Everything of one incident. Raises StoreUnavailable."""
+        """Reads all data of one incident. Raises StoreUnavailable."""
         policy_version = self.api.policy_version(incident)
         context = self.engine.context(policy_version)
         alerts, further = self._alerts(incident, shown.alerts_after)
@@ -163,13 +163,13 @@ class Reader:
         )
 
     def _alerts(self, incident: Incident, after: str) -> tuple[list[Alert], str]:
-        """So many alerts, and the fingerprint of the last where more come."""
+        """A page of alerts, and the fingerprint of its last if more follow."""
         last = self.reads.alert(incident.id, after) if after else None
         found = self.reads.alerts(incident.id, ALERTS + 1, last)
         return found[:ALERTS], found[ALERTS - 1].fingerprint if len(found) > ALERTS else ""
 
     def _notices(self, incident: Incident) -> tuple[tuple[NoticeView, ...], str]:
-        """A template that cannot be filled must not take the page away."""
+        """The notices, or why they cannot be rendered: a broken template must not break the page."""
         try:
             return tuple(reversed(self.responding.show_notices(incident).notices)), ""
         except HttpProblem as problem:
@@ -182,21 +182,21 @@ def _people(incident: Incident, context: DecisionContext) -> tuple[str, ...]:
 
 
 def _message(notification: Notification, context: DecisionContext) -> Mapping[str, Any]:
-    """With its instants as they are: the page writes them itself."""
+    """The view with instants unformatted, since the page formats them."""
     view = views.show_notification(notification, context.facts(notification.channel))
     at = notification.done_at or notification.created_at
     return view.model_dump() | {"at": at, "due_at": notification.due_at, "fate": fate(notification)}
 
 
 def _line(entry: Entry) -> TimelineRow:
-    """What a person wrote stands whole; everything else is one line."""
+    """Text that a person wrote is kept whole; other rows are one line."""
     written = plain(entry.data.get("text", "")) if entry.fact in {Fact.NOTED, Fact.UPDATED} else ""
     text = written or sentence(entry)
     return TimelineRow(entry, text, bool(entry.by))
 
 
 def _grouped(rows: Iterable[TimelineRow]) -> Iterator[TimelineRow]:
-    """What was sent one after another is one row, with how many messages became what."""
+    """Groups consecutive messages into one row with their counts."""
     for is_sent, group in groupby(rows, lambda row: row.entry.fact in DELIVERIES):
         together = tuple(group)
         if not is_sent or len(together) == 1:

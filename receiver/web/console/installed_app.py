@@ -1,8 +1,8 @@
-"""What a browser needs to keep Tocsin as an app: the manifest, the icons, the worker, and the offline page.
+"""Parts of the installable web app: manifest, icons, service worker, offline page.
 
-None of it says anything of an incident, so all of it is for whoever asks. There is one worker for the whole console: it
-shows what is pushed, and where Tocsin does not answer, the page `/offline` with Now as it was seen last. An icon has
-the number of the worst open level on it, so that it is not told by its colour alone.
+They contain no incident data and need no login. One worker serves the whole console: it shows push notifications, and
+without a connection the page `/offline` with the last view of Now. The icon shows the worst open level as a number, not
+by colour alone.
 """
 
 from collections.abc import Callable
@@ -15,14 +15,15 @@ from receiver.web.console.pages import draw, static_file, static_name
 from receiver.web.http.problem_details import Handler
 
 WORKER = "/push/worker.js"
-"""The worker's script. Its scope is the whole console; browsers that turned notifications on under an earlier release
-have a registration for ``/push/`` alone, which goes on showing what is pushed."""
+"""Path of the worker's script. Its scope is the whole console; browsers that enabled notifications with an earlier
+release also have a registration for ``/push/``, which keeps showing them.
+"""
 
 WORKER_POLICY = "default-src 'none'; connect-src 'self'"
-"""What the worker may do: ask us. It acknowledges, and keeps the offline page."""
+"""The worker may only send requests to Tocsin: it acknowledges, and stores the offline page."""
 
 COLOURS = ("#c2410c", "#45617f", "#8a5a00", "#b8400a", "#a3132b")
-"""Of the icon, by the worst open level; 0: none is open."""
+"""Colours of the icon, by the worst open level; 0: none is open."""
 
 ICON_LASTS = "public, max-age=86400"
 
@@ -45,7 +46,7 @@ def app_routes(clock: Callable[[], Instant]) -> tuple[tuple[str, str, Handler], 
 
 
 async def serve_manifest(_request: web.Request) -> web.Response:
-    """What the app is called and looks like. Its addresses are relative, so it is right below any path."""
+    """The web app manifest. Its URLs are relative, so it works below any path."""
     icons = [
         {"src": f"static/{static_name(name)}", "sizes": f"{size}x{size}", "type": "image/png", "purpose": purpose}
         for name, size, purpose in _PNGS
@@ -71,7 +72,7 @@ async def serve_manifest(_request: web.Request) -> web.Response:
 
 
 async def serve_icon(request: web.Request) -> web.Response:
-    """The bell; with a level, in its colour and with its number. Browsers ask for ``/favicon.ico`` by themselves."""
+    """The bell; for a level, in its colour and with its number. Browsers request ``/favicon.ico`` by themselves."""
     level = int(request.match_info.get("level", "0"))
     bell = static_file("mark.svg").replace(COLOURS[0].encode(), COLOURS[level].encode())
     number = (
@@ -83,7 +84,7 @@ async def serve_icon(request: web.Request) -> web.Response:
 
 
 async def serve_worker(_request: web.Request) -> web.Response:
-    """The worker's script, which may stand for all that lies beside its folder."""
+    """The worker's script, with permission for a scope above its folder."""
     headers = {
         "Cache-Control": "no-cache",
         "Service-Worker-Allowed": "../",

@@ -1,6 +1,6 @@
-"""The figures of History: what the last weeks came to, for all levels and for each, to be read and drawn.
+"""The weekly figures of History, for all levels and for each, as numbers and drawings.
 
-Every drawing has a bar per week, in units of its own; the page gives it its size.
+Each drawing has one bar per week, in its own units; the page scales it.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -19,7 +19,7 @@ STEP = 50
 
 @dataclass(frozen=True, slots=True)
 class Bar:
-    """One week of a drawing; `parts` are heights, from the ground up."""
+    """One week of a drawing; `parts` are heights from the bottom, 0 to HEIGHT."""
 
     label: str
     words: str
@@ -29,7 +29,7 @@ class Bar:
 
 @dataclass(frozen=True, slots=True)
 class LevelFigures:
-    """A level's, or all's."""
+    """Figures of one level, or of all; mean times in microseconds."""
 
     level: int
     """0: all."""
@@ -39,21 +39,21 @@ class LevelFigures:
     kept: int
     breached: int
     deadlines: tuple[Bar, ...]
-    """Response times kept, and above them breached."""
+    """Response times: kept, and above them breached."""
     acknowledging: tuple[Bar, ...]
     resolving: tuple[Bar, ...]
     """Mean times."""
 
     @property
     def share(self) -> int | None:
-        """Response times kept, of a hundred; None: none has ended."""
+        """Percentage of response times kept; None: none has ended."""
         ended = self.kept + self.breached
         return 100 * self.kept // ended if ended else None
 
 
 @dataclass(frozen=True, slots=True)
 class _Sum:
-    """What some tallies come to together."""
+    """Sums and means over several tallies."""
 
     tallies: Sequence[Tally]
 
@@ -129,7 +129,7 @@ FIGURE_COLUMNS = (
 
 
 def figure_rows(weeks: Iterable[Week]) -> Iterable[Sequence[Cell]]:
-    """FIGURE_COLUMNS, week by week, level by level."""
+    """Yields FIGURE_COLUMNS, week by week, level by level."""
     for week in weeks:
         for level in (4, 3, 2, 1):
             total = _sum(week, level)

@@ -1,10 +1,10 @@
-"""`/act/…`: acknowledging by a link in a mail or an SMS, without logging in.
+"""`/act/…`: acknowledges by a link in a mail or an SMS, without a login.
 
-A link is good for one thing (to acknowledge), for one message, for a day; whoever has it may, as whoever reads the mail
-may. A message of several incidents has one link, for exactly those. Rules: a GET only shows a page (mail scanners
-follow links), a POST acts; a link that answers what is over, or what somebody has already, changes nothing and says how
-it stands. The seal is made with the key that signs sessions, so no link can be guessed or turned into another; it is
-over what the link says, and checked before anything is read, so that guessing costs the database nothing.
+A link only acknowledges, for one message, for a day; its possession authorises, as it does for readers of the mail. A
+message about several incidents has one link for exactly those. Rules: a GET only shows a page (mail scanners follow
+links), a POST acts; a link for an incident that is over or acknowledged changes nothing and shows the state. The seal
+is made with the key that signs sessions, so a link cannot be guessed or altered; it covers the link's content and is
+verified before any read, so that guesses cost no database time.
 """
 
 import re
@@ -30,32 +30,33 @@ LASTS = 24 * HOUR
 
 PURPOSE = "acknowledge"
 SEAL, MARK = 13, 4
-"""Characters of a link, of five bits each: the seal, and what says which message it is, beside its number. A link must
-be short for an SMS; 65 bits over the network cannot be guessed in the day that it lasts."""
+"""Characters of a link's parts, of five bits each: the seal, and the mark that identifies the message beside its
+number. A link must be short for an SMS; 65 bits cannot be guessed over the network within its day.
+"""
 OLD_SEAL, OLD_MARK = 24, 8
-"""Hexadecimal digits of both in the links of versions before."""
+"""Hexadecimal digits of both in links of earlier versions."""
 
 _TOKEN = re.compile(
     rf"((\d{{1,9}})-(\d{{1,9}}(?:-\d{{1,18}})?))-"
     rf"(?:([a-z2-7]{{{SEAL}}})[a-z2-7]{{{MARK}}}|([0-9a-f]{{{OLD_SEAL}}})[0-9a-f]{{{OLD_MARK}}})",
     re.ASCII,
 )
-"""What it is about: the number of the (first) incident and the rest of the message's name; and the seal."""
+"""Groups: number of the (first) incident, rest of the message's name, and the seal."""
 
 
 class Links:
-    """Makes the links."""
+    """Makes and reads links."""
 
     def __init__(self, signing: Signing, installation: str, external_url: str | None) -> None:
-        """`installation`: several may be given the same key, and have a #12 each."""
+        """`installation`: distinguishes installations with the same key, each of which has a #12."""
         self._signing = signing
         self._installation = installation
         self._external_url = external_url
 
     def url(self, incident: Incident, name: str) -> str:
-        """Where the reader of the message of that name may acknowledge; empty where nobody can reach us.
+        """The link of the message with that name; empty without an external URL.
 
-        `incident`: what the message is about, the first where it is a bundle.
+        `incident`: the message's incident, for a bundle the first.
         """
         if not self._external_url:
             return ""
@@ -64,7 +65,7 @@ class Links:
         return f"{self._external_url}/act/{what}-{self._seal(what, SEAL)}{self._mark(name, MARK)}"
 
     def read(self, token: str) -> tuple[int, str] | None:
-        """The incident's number and the rest of the message's name that a link of ours is about; None: it is none."""
+        """Incident number and rest of the message's name of a valid link; None: invalid."""
         parts = _TOKEN.fullmatch(token)
         if parts is None:
             return None
@@ -74,7 +75,7 @@ class Links:
         return int(parts[2]), parts[3]
 
     def is_about(self, token: str, name: str) -> bool:
-        """Whether a link that was read is about this very message: a restored database counts its numbers anew."""
+        """Whether a valid link belongs to this message: a restored database reuses numbers."""
         length = OLD_MARK if len(token.rpartition("-")[2]) == OLD_SEAL + OLD_MARK else MARK
         return compare_digest(self._mark(name, length), token[-length:])
 
@@ -86,14 +87,14 @@ class Links:
 
 
 def _written(seal: str, length: int) -> str:
-    """The beginning of a seal: in five bits a character, or as it is where a link of versions before has it so."""
+    """The first `length` characters of a seal: base32, or hexadecimal for links of earlier versions."""
     if length in {OLD_SEAL, OLD_MARK}:
         return seal[:length]
     return b32encode(bytes.fromhex(seal)).decode().lower()[:length]
 
 
 class LinkPages:
-    """What the links lead to."""
+    """Handlers of the links."""
 
     def __init__(self, queue: CallbackActions, links: Links, sessions: Sessions, clock: Callable[[], Instant]) -> None:
         self._queue = queue
@@ -106,7 +107,7 @@ class LinkPages:
         return (("GET", "/act/{token}", self.show), ("POST", "/act/{token}", self.act))
 
     async def show(self, request: web.Request) -> web.Response:
-        """Ask; never act."""
+        """Shows a confirmation page; never acts."""
         found = await self._read(request.match_info["token"])
         if found is None:
             return self._page(None, status=404)
@@ -117,7 +118,7 @@ class LinkPages:
         return self._page(incident, "" if is_wanted else stands(incident), asks=is_wanted)
 
     async def act(self, request: web.Request) -> web.Response:
-        """Acknowledge, in the name of whom the message was for."""
+        """Acknowledges in the name of the message's recipient."""
         refuse_other_sites(request, self._access.external)
         found = await self._read(request.match_info["token"])
         if found is None:
@@ -133,7 +134,7 @@ class LinkPages:
         return self._page(outcome.incident or incident, outcome.words, status=200 if outcome.done else 409)
 
     def _whom(self, page: Notification) -> str:
-        """In whose name whoever has the link acts."""
+        """The name under which the link acts."""
         policy, who = self._queue.policy, self._queue.name(page.recipient, CHANNEL_TYPES)
         channel = policy.channel(page.channel)
         is_group = channel is not None and channel.facts.has_names and policy.person(who) is None
@@ -142,12 +143,12 @@ class LinkPages:
     def _page(
         self, incident: Incident | None, said: str = "", status: int = 200, *, pages: int = 1, asks: bool = False
     ) -> web.Response:
-        """How the incident stands (`pages`: the first of so many); None: the link is over."""
+        """Shows the incident's state (`pages`: it is the first of so many); None: the link is not valid."""
         now = self._clock()
         return draw("link.html", now, status, incident=incident, said=said, pages=pages, asks=asks)
 
     async def _read(self, token: str) -> tuple[Incident, list[Notification]] | None:
-        """What a link is about, the first incident and all pages; None: it is none of ours, or over."""
+        """The first incident and all notifications of a link; None: invalid or expired."""
         named = self._links.read(token)
         incident = await self._queue.by_number(named[0]) if named else None
         if named is None or incident is None:

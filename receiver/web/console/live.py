@@ -1,8 +1,8 @@
-"""`/events?watch=now` or `?watch=12`: says when something changed, as server-sent events.
+"""`/events?watch=now` or `?watch=12`: reports changes as server-sent events.
 
-One loop per process looks once a second at what anybody watches, and only while somebody does. Of a page's own matter
-only that there was a change is said; the page then asks for itself again, with its own rights. Every page is told what
-is open anywhere (`receiver.web.console.open_standing`): its icon shows the worst level, and the new ones may ring.
+One loop per process checks once a second what open pages watch; without watchers it sleeps. An event only reports that
+there was a change; the page then requests itself again, with its own rights. Every page also gets the open incidents'
+state (`receiver.web.console.open_standing`): its icon shows the worst level, and new ones may ring.
 """
 
 import asyncio
@@ -24,24 +24,25 @@ from receiver.web.console.open_standing import OpenStanding
 from receiver.web.http.problem_details import HttpProblem
 
 LOOK_EVERY = 1.0
-"""Seconds between looks."""
+"""Seconds between checks."""
 
 ALIVE_EVERY = 15.0
-"""Seconds after which a silent stream says that it lives: proxies keep it, and a page that hears nothing knows that it
-is old. Nothing is said while changes cannot be read."""
+"""Seconds of silence after which a ping is sent: proxies keep the stream open, and a page without pings knows that it
+is outdated. No ping is sent while changes cannot be read.
+"""
 
 MOST = 500
 """Streams of one process."""
 
 MOST_EACH = 20
-"""Streams of one caller: one for each page that somebody has open."""
+"""Streams of one caller: one for each open page."""
 
 log = structlog.get_logger()
 
 
 @dataclass(slots=True)
 class _Watch:
-    """What a stream is about, and how that was when it was last told."""
+    """What a stream watches, and the state that it was last sent."""
 
     what: str
     whose: str
@@ -59,15 +60,15 @@ class Live:
         self._sessions = sessions
         self._open_standing = open_standing
         self._stood_at = ""
-        """The mark of Now for which what is open was read the last time."""
+        """The mark of Now at which the open incidents' state was last read."""
         self._standing = ""
         self._watchers: dict[asyncio.Queue[str], _Watch] = {}
         self._wake = asyncio.Event()
         self._can_see = True
-        """Whether changes could be read the last time."""
+        """Whether the last read of changes succeeded."""
 
     async def context(self, _app: web.Application) -> AsyncIterator[None]:
-        """For `app.cleanup_ctx`: the loop lives as long as the application."""
+        """For `app.cleanup_ctx`: runs the loop while the application runs."""
         task = asyncio.create_task(self._keep_looking())
         yield
         task.cancel()
@@ -75,16 +76,16 @@ class Live:
             await task
 
     async def end(self, _app: web.Application) -> None:
-        """For `app.on_shutdown`: end the streams, which would hold the server up."""
+        """For `app.on_shutdown`: ends the streams, which would delay the shutdown."""
         for queue in self._watchers:
             queue.put_nowait("")
 
     async def stream(self, request: web.Request) -> web.StreamResponse:
-        """One stream."""
+        """Serves one stream to an authenticated viewer."""
         return await self.serve(request, self._sessions.require(request, Role.VIEWER))
 
     async def serve(self, request: web.Request, caller: Caller) -> web.StreamResponse:
-        """One stream for somebody who may view."""
+        """Serves one stream to a caller who may view."""
         watched = request.query.get("watch", "now")
         if watched != "now" and not (watched.isascii() and watched.isdigit() and len(watched) < 10):
             raise HttpProblem(400, "watch: now, or an incident's number")
@@ -96,19 +97,19 @@ class Live:
         queue: asyncio.Queue[str] = asyncio.Queue()
         self._watchers[queue] = _Watch(
             watched, caller.name, request
-        )  # before anything is waited for: it counts from now on
+        )  # registered before the first await, so that it counts from now on
         self._wake.set()
         try:
             await response.prepare(request)
             await self._send(response, queue)
         except ConnectionError:
-            pass  # the person left
+            pass  # the client left
         finally:
             del self._watchers[queue]
         return response
 
     def _count(self, whose: str) -> int:
-        """Streams of a caller, but for those whose browser has left, which the next write to them would find."""
+        """Streams of a caller, without those whose client left and whose next write would fail."""
         theirs = [watch for watch in self._watchers.values() if watch.whose == whose]
         return sum(watch.request.transport is not None for watch in theirs)
 
@@ -153,7 +154,7 @@ class Live:
             return
         for queue, watch in self._watchers.items():
             if watch.what == watched and watch.mark != mark:
-                watch.mark = mark  # to a new one in any case: the page may be older than the stream
+                watch.mark = mark  # always sent to a new stream: the page may be older than it
                 queue.put_nowait(f"event: change\ndata: {mark[:16]}\n\n")
 
     def _tell_standing(self) -> None:

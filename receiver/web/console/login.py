@@ -1,7 +1,7 @@
-"""`/login` and `/logout`: a form where a person says who they are, by name and password or by an API token.
+"""`/login` and `/logout`: a form for name and password, or an API token.
 
-Rules: what was wrong is not said; the browser's Origin header (and the cookie's SameSite) keep
-another site from logging somebody in or out.
+Rules: an error does not tell what was wrong; the browser's Origin header and the cookie's SameSite keep other sites
+from logging a person in or out.
 """
 
 from collections.abc import Callable
@@ -28,7 +28,7 @@ log = structlog.get_logger()
 
 
 class Login:
-    """The way in and out."""
+    """Handlers of login and logout."""
 
     def __init__(
         self,
@@ -51,11 +51,11 @@ class Login:
         return (("GET", "/login", self.show), ("POST", "/login", self.enter), ("POST", "/logout", self.leave))
 
     async def show(self, request: web.Request) -> web.Response:
-        """The form."""
+        """Shows the form."""
         return self.page(request.query.get("next", "/"))
 
     async def enter(self, request: web.Request) -> web.Response:
-        """Begin a session: name and password of a user, or an API token as the password."""
+        """Begins a session: a user's name and password, or an API token as the password."""
         refuse_other_sites(request, self._sessions.access.external)
         form = parse_form(await read_strangers_body(request))
         unsent = carried_by(form)
@@ -82,7 +82,7 @@ class Login:
         return response
 
     async def leave(self, request: web.Request) -> web.Response:
-        """End the session, for this browser and on the server. Raises StoreUnavailable: then it has not ended."""
+        """Ends the session, in this browser and on the server. Raises StoreUnavailable: then it has not ended."""
         refuse_other_sites(request, self._sessions.access.external)
         caller = self._sessions.by_cookie(request)
         if caller is not None:
@@ -93,7 +93,7 @@ class Login:
         return response
 
     async def _identify(self, name: str, password: str) -> tuple[str, str, Role] | None:
-        """(kind, name, role) of whom the form names."""
+        """(kind, name, role) of the form's credential; None: invalid."""
         holder = self._sessions.access.by_token(password)
         if holder is not None and name in {"", holder.name}:
             return "token", holder.name, holder.role
@@ -101,5 +101,5 @@ class Login:
         return ("user", user.name, user.role) if user else None
 
     def page(self, following: str, problem: str = "", status: int = 200) -> web.Response:
-        """The form, with what went wrong the last time."""
+        """The form, with the last error."""
         return draw_login(self._sessions, self._clock(), following, problem, status)

@@ -1,4 +1,4 @@
-"""`/`: what somebody must act on now, the most urgent first."""
+"""`/`: the incidents that need action now, the most urgent first."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -27,19 +27,19 @@ from receiver.web.console.pages import Frame, Visit, go_to
 from receiver.web.http.problem_details import HttpProblem
 
 SHOWN = 50
-"""Incidents on the page; nobody takes more of them in."""
+"""Incidents on a page of the list; more cannot be taken in."""
 
 READ = 500
-"""Incidents that a filter chooses from, and that the page's parts go through: the most urgent ones."""
+"""Incidents, the most urgent ones, that filters and paging work on."""
 
 NAMED = 10
-"""Alerts of each that are read, of those that fire: the first is the title, with its value."""
+"""Firing alerts read per incident: the first gives the title and its value."""
 
 MOST_AT_ONCE = 100
-"""Incidents that one press is about."""
+"""Incidents per bulk action."""
 
 KEEPS = "tocsin-now"
-"""The cookie with the filter that was chosen last."""
+"""Cookie with the last filter."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,13 +51,13 @@ class Card:
 
     @property
     def is_breached(self) -> bool:
-        """Whether its response time ended and it still wants an answer."""
+        """Whether its response time has ended and it is still open."""
         incident = self.case.incident
         return incident.breached_at is not None and incident.state is State.OPEN
 
     @property
     def step(self) -> str:
-        """Which of the steps of paging it has come to; empty: somebody has it."""
+        """The escalation step that it has reached, in words; empty: it wants no answer."""
         incident = self.case.incident
         if not incident.wants_answer:
             return ""
@@ -68,7 +68,7 @@ class Card:
 
 
 class Chosen(BaseModel):
-    """Which incidents are looked at: a filter of the page."""
+    """The page's filter."""
 
     level: int = Field(default=0, ge=0, le=4)
     """This level and worse; 0: all."""
@@ -77,7 +77,7 @@ class Chosen(BaseModel):
     mine: bool = False
 
     def takes(self, incident: Incident, who: str) -> bool:
-        """Whether the incident is one of them. `who`: who looks."""
+        """Whether the incident passes the filter. `who`: the visitor's name."""
         return (
             incident.level >= self.level
             and self.system in {"", incident.system}
@@ -87,38 +87,38 @@ class Chosen(BaseModel):
 
     @property
     def query(self) -> str:
-        """As an address has it; empty: nothing is left out."""
+        """The filter as a query; empty: no filter."""
         return urlencode(self.model_dump(exclude_defaults=True))
 
     def chip(self, **other: Any) -> str:
-        """Where the same filter with something changed is."""
+        """The address of the same filter with changes."""
         return f"/?{self.model_copy(update=other).query or 'all'}"
 
 
 @dataclass(frozen=True, slots=True)
 class ShownPart:
-    """Which of the incidents that are chosen the page shows."""
+    """The part of the filtered incidents that the page shows."""
 
     begin: int
-    """So many are more urgent, and come before."""
+    """Number of more urgent incidents before it."""
     shown: int
     total: int
 
     @property
     def before(self) -> int | None:
-        """Where the part before it begins; None: it is the first."""
+        """Start of the previous part; None: this is the first."""
         return max(0, self.begin - SHOWN) if self.begin else None
 
     @property
     def after(self) -> int | None:
-        """Where the next part begins; None: there is none, or History has the rest."""
+        """Start of the next part; None: this is the last, or History has the rest."""
         end = self.begin + SHOWN
         return end if end < min(self.total, READ) else None
 
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """What a press did to an incident."""
+    """The effect of the last action on an incident."""
 
     kind: str
     """One of TOLD."""
@@ -127,12 +127,12 @@ class Told:
 
 
 TOLD = ("took", "gave", "undone", "left")
-"""Acknowledged, handed over, taken back, not changed: what an address tells of the last press."""
+"""Acknowledged, handed over, undone, not changed: query names for the effects of the last action."""
 
 
 @dataclass(frozen=True, slots=True)
 class Now:
-    """The page."""
+    """Handlers of the page."""
 
     frame: Frame
     queue: CommandQueue
@@ -142,7 +142,7 @@ class Now:
     state: ServiceState
 
     async def show(self, visit: Visit) -> web.Response:
-        """The page."""
+        """Shows the page."""
         chosen, who = _chosen(visit), visit.caller.name
 
         def read() -> dict[str, Any]:
@@ -181,7 +181,7 @@ class Now:
         return answer
 
     async def act(self, visit: Visit) -> web.Response:
-        """Several were ticked, and a button was pressed: acknowledge them, or hand them over."""
+        """Acknowledges the ticked incidents, or hands them over. Raises HttpProblem 400."""
         numbers = [int(each) for name, each in visit.form.items() if name.startswith("n.") and is_number(each)]
         if not numbers or len(numbers) > MOST_AT_ONCE:
             raise HttpProblem(400, f"tick the incidents that it is about, {MOST_AT_ONCE} at most")
@@ -198,7 +198,7 @@ class Now:
         return go_to(f"/?{said}#said")
 
     def _told(self, visit: Visit) -> list[Told]:
-        """What the last press came to, as it stands now."""
+        """The effects of the last action, with the incidents' current state."""
         return [
             Told(kind, self.card(incident, (), visit), can_undo(incident, visit.caller.name, visit.now))
             for kind in TOLD
@@ -206,7 +206,7 @@ class Now:
         ]
 
     def worries(self) -> list[str]:
-        """What keeps Tocsin from doing its work."""
+        """Problems that keep Tocsin from working."""
         return [
             *map(str, self.state.failing()),
             *self._refused_policy(),
@@ -215,7 +215,7 @@ class Now:
         ]
 
     def card(self, incident: Incident, firing: Sequence[Alert], visit: Visit) -> Card:
-        """An incident as the list shows it. `firing`: its first alerts that fire."""
+        """An incident for the list. `firing`: its first firing alerts."""
         context = self.engine.context(self.api.policy_version(incident))
         case = IncidentText(incident, context, visit.now, "", manner=Manner.LIVE, alerts=firing)
         return Card(case, deadlines(incident, context.policy_version, visit.now))
@@ -241,27 +241,27 @@ class Now:
 
 
 def urgency(card: Card) -> tuple[int, bool, bool, int]:
-    """The worst level first, in it what is breached, then what nobody has taken, then what is due first."""
+    """Sort key: worst level, then breached, then unanswered, then the earliest deadline."""
     incident = card.case.incident
     due_at = min((each.at for each in card.deadlines if not each.passed), default=incident.opened_at)
     return -incident.level, not card.is_breached, not incident.wants_answer, due_at
 
 
 def _begin(visit: Visit) -> int:
-    """How many come before what is shown, as a link of the page says it."""
+    """Number of incidents before the part, from the query."""
     text = visit.request.query.get("from", "")
     return min(int(text), READ - SHOWN) if is_number(text) else 0
 
 
 def _part(taken: Sequence[Incident], begin: int, total: int) -> tuple[ShownPart, Sequence[Incident]]:
-    """The part that begins there; where fewer are left by now, the last."""
+    """The part that begins there; if fewer are left by now, the last part."""
     begin = min(begin, max(0, len(taken) - 1) // SHOWN * SHOWN)
     urgent = taken[begin : begin + SHOWN]
     return ShownPart(begin, len(urgent), total), urgent
 
 
 def _by_state(live: Mapping[tuple[int, State, bool], int]) -> dict[str, int]:
-    """How many are open and acknowledged; exercises are counted apart."""
+    """Numbers of open and acknowledged incidents; exercises are counted apart."""
     found = {"open": 0, "acknowledged": 0, "exercises": 0}
     for (_, state, is_exercise), count in live.items():
         found["exercises" if is_exercise else state.value] += count
@@ -269,17 +269,17 @@ def _by_state(live: Mapping[tuple[int, State, bool], int]) -> dict[str, int]:
 
 
 def numbers_of(text: str) -> list[int]:
-    """Numbers of incidents, as an address has them: ``12,13``; what is none is left out."""
+    """Incident numbers in a query: ``12,13``; invalid ones are left out."""
     return [int(each) for each in text.split(",")[:MOST_AT_ONCE] if is_number(each)]
 
 
 def is_number(text: str) -> bool:
-    """Whether it may be an incident's number."""
+    """Whether the text can be an incident's number."""
     return text.isascii() and text.isdigit() and len(text) < 10
 
 
 def _chosen(visit: Visit) -> Chosen:
-    """What the address chooses, else what was chosen last."""
+    """The filter of the query, else the last one."""
     query = {name: value for name, value in visit.request.query.items() if name in Chosen.model_fields and value}
     if not query and "all" not in visit.request.query:
         query = dict(parse_qsl(visit.request.cookies.get(KEEPS, "")))

@@ -1,4 +1,4 @@
-"""A roster drawn: a line for each seven days, in the schedule's wall time, with a block for each shift and each gap."""
+"""Draws a roster: a row per seven days, in the schedule's local time, with a block per shift and gap."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,17 +8,17 @@ from receiver.on_call.shift import Gap, Roster, Shift, clipped
 from receiver.on_call.wall_time import instant, local
 
 WIDTH, HEAD, LANE = 700, 26, 40
-"""Units of the drawing: seven days, the line of dates, and a shift's height."""
+"""Drawing units: width of seven days, height of the date row, height of a shift."""
 
 _LETTER = 12.5
-"""Width of a letter on a phone, where it is largest."""
+"""Width of a letter in drawing units on a phone, where it is largest."""
 
 COLOURS = 6
 
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """Somebody's shift, or a part of it; person empty: nobody."""
+    """A shift or gap, or a part of it; an empty person means a gap."""
 
     x: float
     width: float
@@ -29,7 +29,7 @@ class Block:
 
     @property
     def label(self) -> str:
-        """As much of the name as there is room for."""
+        """The person's name, shortened to the block's width."""
         room = max(0, int((self.width - 8) / _LETTER))
         if not self.person:
             return "nobody" if room >= len("nobody") else "✕"[:room]
@@ -43,21 +43,21 @@ class DrawnWeek:
     """Seven days."""
 
     days: tuple[tuple[float, str], ...]
-    """(x, such as ``Mon 23``; of the first ``22 Nov``)."""
+    """(x, day, such as ``Mon 23``; the first as ``22 Nov``)."""
     blocks: tuple[Block, ...]
     height: int
     now: float | None
-    """Where now is; None: in another week."""
+    """x of the current time; None: in another week."""
 
 
 def drawn_weeks(roster: Roster, people: Sequence[str], now: int, weeks: int) -> tuple[DrawnWeek, ...]:
-    """So many weeks from today on. `people`: the policy's, whose place gives the colour."""
+    """`weeks` rows from today on. `people`: the policy's, whose position gives the colour."""
     today = local(now, roster.time_zone).date()
     return tuple(_week(roster, people, now, today + timedelta(days=7 * number)) for number in range(weeks))
 
 
 def midnight(day: date, zone: str) -> int:
-    """When a day begins in a zone; microseconds since 1970."""
+    """Start of a day in a zone, in microseconds since 1970."""
     return instant(datetime.combine(day, time()), zone)
 
 

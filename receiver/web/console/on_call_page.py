@@ -1,4 +1,4 @@
-"""`/on-call`: who is on call, until when, who is next; and who takes a schedule for a while."""
+"""`/on-call`: current and next shifts, and overrides."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -28,27 +28,27 @@ FORTNIGHT, QUARTER = 2, 13
 """Weeks."""
 
 HANDOFFS = 10
-"""Handoffs of a schedule that were, at most."""
+"""Past handoffs of a schedule, at most."""
 
 LISTED = 200
-"""Shifts and gaps in words, at most."""
+"""Shifts and gaps listed as text, at most."""
 
 
 @dataclass(frozen=True, slots=True)
 class CalendarState:
-    """How the calendar of a schedule is."""
+    """State of a schedule's calendar."""
 
     place: str
-    """As everybody may see it."""
+    """Its place, masked where it holds a secret."""
     good_at: int | None
-    """When its copy was last fetched, or found to be unchanged; None: never, or it is a file."""
+    """When the copy was last fetched or confirmed as unchanged; None: never, or the calendar is a file."""
     problems: tuple[str, ...]
-    """What is wrong with it, and what to do."""
+    """Faults, each with its remedy."""
 
 
 @dataclass(frozen=True, slots=True)
 class LoggedHandoff:
-    """A line of the shift log, with what became of its messages."""
+    """A shift log entry with the messages about it."""
 
     entry: ShiftEntry
     told: tuple[HandoffMessage, ...]
@@ -62,22 +62,22 @@ class ScheduleCard:
     standing: ScheduleStanding
     weeks: tuple[DrawnWeek, ...]
     lines: Sequence[Shift | Gap]
-    """Its shifts and gaps from now on, in order of their beginning."""
+    """Its shifts and gaps from now on, ordered by start."""
     uncovered: int
-    """Microseconds without anybody from now on."""
+    """Microseconds from now on without a person on call."""
     ends: int | None
-    """From when on nobody of those on call now is; None: nobody is, or their time goes beyond what was looked at."""
+    """When the last person on call now ends; None: no person is on call, or the end is beyond the expanded window."""
     typed_end: str
-    """That, as a form's field has it."""
+    """`ends` as a form field's value."""
     calendar: CalendarState | None
-    """None: it goes by layers."""
+    """None: the schedule has layers instead."""
     handoffs: tuple[LoggedHandoff, ...]
-    """Those that were, the newest first."""
+    """Past handoffs, the newest first."""
 
 
 @dataclass(frozen=True, slots=True)
 class OverrideRow:
-    """An override that is in effect, or will be."""
+    """An override that is in effect or planned."""
 
     kept: KeptOverride
     zone: str
@@ -93,11 +93,11 @@ class OnCallPage:
     api: OnCallApi
 
     async def show(self, visit: Visit) -> web.Response:
-        """The page."""
+        """Shows the page."""
         return await self._page(visit)
 
     async def take(self, visit: Visit) -> web.Response:
-        """The form was sent: somebody takes a schedule for a while."""
+        """Makes an override from the form."""
         try:
             await self.api.make(Call(visit.caller, _body(visit), "", ""))
         except HttpProblem as problem:
@@ -107,7 +107,7 @@ class OnCallPage:
         return go_to("/on-call?done=take#said")
 
     async def cancel(self, visit: Visit) -> web.Response:
-        """The button was pressed: an override ends."""
+        """Ends an override."""
         call = Call(visit.caller, requests.CancelOverrideBody(), "", "", visit.form.get("override", ""))
         try:
             await self.api.cancel(call)
@@ -183,7 +183,7 @@ def _calendar(roster: Roster, policy: Policy, fetches: Mapping[str, CalendarFetc
 
 
 def _handoffs(entries: Sequence[ShiftEntry], told: Sequence[HandoffMessage]) -> tuple[LoggedHandoff, ...]:
-    """What came after the first line: that is where the log, or what is looked at, begins."""
+    """Handoffs after the first entry, which only marks the start of the log or of the read window."""
     newest = list(reversed(entries[1:]))[:HANDOFFS]
     messages = {each: tuple(m for m in told if (m.schedule, m.at) == (each.schedule, each.at)) for each in newest}
     return tuple(LoggedHandoff(*each) for each in messages.items())

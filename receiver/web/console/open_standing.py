@@ -1,6 +1,6 @@
-"""What is open anywhere, for pages that are about something else: how many, the worst level, and what may ring.
+"""The state of all open incidents, for every page: their number, the worst level, and those that may ring.
 
-Exercises do not count: nobody is in danger.
+Exercises do not count.
 """
 
 from collections.abc import Mapping
@@ -20,24 +20,25 @@ MOST = 50
 """Incidents that may ring, the most urgent first."""
 
 NAMED = 10
-"""Alerts of each that are read, for its title."""
+"""Alerts read per incident, for its title."""
 
 
 def worst_open(live: Mapping[tuple[int, State, bool], int]) -> int:
-    """The worst level of what nobody has taken, exercises apart; 0: nothing is open. `live`: `Overview.live`."""
+    """The worst level of open incidents without exercises; 0: none is open. `live`: `Overview.live`."""
     return max((level for level, state, is_exercise in live if state is State.OPEN and not is_exercise), default=0)
 
 
 @dataclass(frozen=True, slots=True)
 class OpenStanding:
-    """Reads it, for `receiver.web.console.live`."""
+    """Reads the state, for `receiver.web.console.live`."""
 
     engine: Engine
     reads: Reads
 
     def read(self) -> str:
-        """As JSON: ``open`` (how many), ``worst`` (level, 0: none), its ``name``, and ``loud``: those of level 3 and 4
-        that want an answer, with number, level, the level's name and title.
+        """The state as JSON: ``open`` (count), ``worst`` (level, 0: none), its ``name``, and ``loud``.
+
+        ``loud`` lists unanswered incidents of levels 3 and 4 with number, level, the level's name, and title.
         """
         live = self.reads.overview.live()
         worst = worst_open(live)

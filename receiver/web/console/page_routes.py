@@ -69,7 +69,7 @@ def add_console(  # noqa: PLR0913 - its parts, each by name
     key: str,
     wall_links: WallLinks,
 ) -> None:
-    """Add the pages to the application. `operations`: the API's, by name; a page's button needs the role of its own."""
+    """Adds the pages to the application. `operations`: the API's, by name; a button needs its operation's role."""
     frame = Frame(sessions, clock)
     now = Now(frame, queue, engine, reads, api, state)
     incident = IncidentPage(frame, Reader(engine, reads, api, Responding(api), Obligations(api)), operations, custody)

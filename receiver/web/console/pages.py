@@ -1,7 +1,7 @@
-"""What every page stands in: the templates, the style and the script, who is looking, and errors as pages.
+"""The frame of every page: templates, style, script, the caller, and errors as pages.
 
-The pages' modules give a template's name and its values. Rules: everything is escaped by Jinja; nothing inline
-(PAGE_POLICY); style and script are named by their content, so browsers keep them for good.
+Page modules provide a template's name and its values. Rules: Jinja escapes everything; nothing inline (PAGE_POLICY);
+style and script have their hash in the name, so browsers cache them for good.
 """
 
 import re
@@ -43,15 +43,15 @@ Form = Mapping[str, str]
 
 @dataclass(frozen=True, slots=True)
 class Visit:
-    """One person asking for one page."""
+    """One request of a person for a page."""
 
     request: web.Request
     caller: Caller
     now: Instant
     form: Form
-    """What was posted; empty for a GET."""
+    """The posted form; empty for a GET."""
     upload: Upload | None = None
-    """The file that came with it."""
+    """The uploaded file."""
 
 
 PageHandler = Callable[[Visit], Awaitable[web.StreamResponse]]
@@ -72,9 +72,9 @@ class Frame:
         takes_file: bool = False,
         who: Callable[[web.Request], Caller | None] | None = None,
     ) -> Handler:
-        """The aiohttp handler of a page: asks who it is, checks a form's origin, shows problems as pages.
+        """The aiohttp handler of a page: identifies the caller, checks a form's CSRF token, shows problems as pages.
 
-        `takes_file`: its form may have a file; `who`: says who is asking, where it is neither session nor token.
+        `takes_file`: its form may have a file; `who`: identifies the caller where neither session nor token does.
         """
         find_caller = who or self._sessions.caller
 
@@ -97,7 +97,7 @@ class Frame:
         return answer
 
     async def _ask_who(self, request: web.Request) -> web.Response:
-        """Browsers go to the login, and take what they posted with them; programs are told that they need a token."""
+        """Sends browsers to the login, which carries their posted form; raises HttpProblem 401 for programs."""
         if not _is_browser(request):
             self._sessions.require(request, Role.VIEWER)
         if request.method in SAFE_METHODS or is_upload(request):
@@ -113,7 +113,7 @@ class Frame:
         return {name: value.replace("\r\n", "\n") for name, value in form.items()}
 
     def page(self, visit: Visit, template: str, status: int = 200, **values: Any) -> web.Response:
-        """A page. In every template: `caller`, `may_act`, `csrf`, `now`, `path`."""
+        """A page. Every template gets `caller`, `may_act`, `csrf`, `now`, `path`."""
         text = (
             _environment()
             .get_template(template)
@@ -129,7 +129,7 @@ class Frame:
         return _html(text, status)
 
     def _problem(self, request: web.Request, problem: HttpProblem) -> web.Response:
-        """As a page for browsers, else as a problem document."""
+        """The problem as a page for browsers; else raises it."""
         if not _is_browser(request):
             raise problem
         answer = draw("problem.html", self._clock(), problem.status, detail=problem.detail)
@@ -138,7 +138,7 @@ class Frame:
 
 
 def draw(template: str, now: Instant, status: int = 200, **values: Any) -> web.Response:
-    """A page for whoever need not have logged in. In every template: `status`, `now`."""
+    """A page without a login. Every template gets `status`, `now`."""
     rendered = _environment().get_template(template).render(status=status, now=now, caller=None, path="", **values)
     return _html(rendered, status)
 
@@ -146,19 +146,19 @@ def draw(template: str, now: Instant, status: int = 200, **values: Any) -> web.R
 def draw_login(
     sessions: Sessions, now: Instant, following: str, problem: str, status: int, unsent: Unsent | None = None
 ) -> web.Response:
-    """The login's form, with what went wrong. `following`: where to go on to; `unsent`: what waits to be sent then."""
+    """The login page with an error text. `following`: path to continue at; `unsent`: form to send after the login."""
     following = safe_path(following)
     elsewhere = f"{OIDC_PATH}?{urlencode({'next': following})}" if sessions.offers_oidc else ""
     return draw("login.html", now, status, following=following, problem=problem, elsewhere=elsewhere, unsent=unsent)
 
 
 def go_to(path: str) -> web.Response:
-    """After a post: look there."""
+    """Redirects after a POST."""
     return web.Response(status=303, headers={"Location": path})
 
 
 async def serve_static(request: web.Request) -> web.Response:
-    """A style or script, by the name that carries its hash."""
+    """Serves a style or script by its name with hash."""
     found = dict(_static().values()).get(request.match_info["name"])
     if found is None:
         raise web.HTTPNotFound
@@ -173,7 +173,7 @@ def static_file(name: str) -> bytes:
 
 
 def static_name(name: str) -> str:
-    """What it is called below ``/static/``: its hash is in the name."""
+    """The file's name below ``/static/``, with its hash."""
     return _static()[name][0]
 
 
@@ -188,7 +188,7 @@ def _html(text: str, status: int) -> web.Response:
 
 
 def _timed(text: str, case: IncidentText) -> Markup:
-    """Words of the incident, its times marked up as times: the script says all of a page in the viewer's zone."""
+    """The text, HTML-escaped, with times marked up; the script shows them in the viewer's zone."""
     told = {str(escape(words)): rfc3339(at) for words, at in case.instants.items()}
     if not told:
         return escape(text)
@@ -204,9 +204,7 @@ def _wall(at: int, zone: str) -> str:
 
 
 def _from_until(shift: Shift | Gap | OverrideChange, zone: str, looked_at: tuple[int, int] | None = None) -> str:
-    """`looked_at`: from when until when people's shifts were looked at; where one reaches beyond that, its beginning or
-    its end is not known.
-    """
+    """`looked_at`: the window in which shifts were expanded; a start or end beyond it is unknown."""
     first, last = looked_at or (shift.starts - 1, shift.ends + 1)
     match shift.starts > first, shift.ends < last:
         case True, True:

@@ -16,11 +16,11 @@ from receiver.web.http.problem_details import invalid
 from rules.durations import parse
 
 PERIODS = {"24h": "a day", "7d": "a week", "30d": "30 days", "90d": "90 days", "365d": "a year"}
-"""What the page offers, in words; an address may have any other."""
+"""Periods that the page offers, with their names; the query may name others."""
 
 
 class AskedPeriod(BaseModel):
-    """How far back from now."""
+    """Length back from now."""
 
     model_config = ConfigDict(extra="ignore", frozen=True, hide_input_in_errors=True)
 
@@ -36,11 +36,11 @@ class PeriodPages:
     records: Records
 
     async def show_period(self, visit: Visit) -> web.Response:
-        """What the incidents of a period came to."""
+        """Shows the report of a period."""
         return await self._show(visit, "30d", "/api/v1/report", self.records.period)
 
     async def show_drills(self, visit: Visit) -> web.Response:
-        """Live drills of a period."""
+        """Shows the live drills of a period."""
 
         def read(length: int, now: Instant, by: str) -> Report:
             return self.records.drills(length, now, by)[1]
@@ -50,7 +50,7 @@ class PeriodPages:
     async def _show(
         self, visit: Visit, usual: str, text: str, read: Callable[[int, Instant, str], Report]
     ) -> web.Response:
-        """`text`: where the API has the same as Markdown, for paper, and as data."""
+        """`text`: the API's path of the same report, as Markdown, printable HTML and JSON."""
         try:
             asked = AskedPeriod.model_validate({"period": visit.request.query.get("period") or usual})
         except ValidationError as error:

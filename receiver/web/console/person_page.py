@@ -1,7 +1,7 @@
-"""`/people/NAME`: one person's shifts of the coming weeks and contacts; and the shifts as a calendar for their phone.
+"""`/people/NAME`: a person's coming shifts and contacts, and the shifts as a calendar feed.
 
-The calendar's link is sealed with the key that signs sessions: whoever has it reads that person's shifts, and nothing
-else, without logging in, because calendars of phones cannot. It is good until the key changes.
+The feed's link is sealed with the key that signs sessions. It needs no login, because phone calendars cannot log in,
+and gives access to that person's shifts only. It is valid until the key changes.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -22,32 +22,32 @@ from rules.channel_types import ends_of
 from rules.policy import HOUR, Person
 
 SHOWN = 8 * 7 * 24 * HOUR
-"""Microseconds ahead that the page tells of."""
+"""Microseconds ahead that the page shows."""
 
 PAST, COMING = 4 * 7 * 24 * HOUR, 26 * 7 * 24 * HOUR
-"""Microseconds that the calendar reaches back and ahead."""
+"""Microseconds that the feed reaches back and ahead."""
 
 PURPOSE = "on-call feed"
 
 
 class PersonFeeds:
-    """The links of people's calendars, and what they lead to."""
+    """Links of calendar feeds, and their handler."""
 
     def __init__(
         self, rosters: RosterReader, signing: Signing, installation: str, clock: Callable[[], Instant]
     ) -> None:
-        """`installation`: several may be given the same key, and have a person of the same name."""
+        """`installation`: distinguishes installations with the same key and a person of the same name."""
         self._rosters = rosters
         self._signing = signing
         self._installation = installation
         self._clock = clock
 
     def path(self, person: str) -> str:
-        """Of the person's calendar, from our root."""
+        """Path of the person's feed, from the root."""
         return f"/feeds/{quote(person, safe='')}/{self._signing.seal(PURPOSE, self._sealed(person))}.ics"
 
     async def serve(self, request: web.Request) -> web.Response:
-        """The calendar. Raises HttpProblem 404 for a link that is none of ours, or a person whom nobody knows now."""
+        """The feed. Raises HttpProblem 404 for an invalid link, or a person who is not in the policy."""
         person, mark = request.match_info["person"], request.match_info["mark"]
         is_ours = self._signing.is_sealed(PURPOSE, self._sealed(person), mark)
         if not is_ours or self._rosters.policy.person(person) is None:
@@ -70,11 +70,11 @@ class PersonPage:
     tests: ChannelsPage
 
     async def show(self, visit: Visit) -> web.Response:
-        """The page. Raises HttpProblem 404 for a name that is nobody's."""
+        """Shows the page. Raises HttpProblem 404 for a person who is not in the policy."""
         return await self._page(visit, self._person(visit))
 
     async def test(self, visit: Visit) -> web.Response:
-        """The button was pressed: send a marked message to one contact now. Raises HttpProblem."""
+        """Sends a test message to one contact. Raises HttpProblem."""
         person, type_ = self._person(visit), visit.form.get("contact", "")
         channels = (each for each in self.rosters.policy.channels if each.type == type_ and self.tests.can_send(each))
         address, channel = person.contact(type_), next(channels, None)
@@ -111,7 +111,7 @@ class PersonPage:
         )
 
     def _failures(self, person: Person) -> Mapping[tuple[str, str], Notification]:
-        """(type of channel, address) → the last message there, where it failed: such as after STOP by SMS."""
+        """(channel type, address) → the last message there, if it failed, for example after STOP by SMS."""
         last: dict[tuple[str, str], Notification] = {}
         for each in self.tests.reads.overview.last_to(person.name):
             channel = self.rosters.policy.channel(each.channel)

@@ -1,4 +1,4 @@
-"""`/policy`: who is reached when, per level and per rule, drawn; and what keeps somebody from being reached."""
+"""`/policy`: the escalation of each level and rule, drawn, and what prevents notifications."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -22,27 +22,27 @@ from rules.stored import meaning
 Named = TypeVar("Named", Rule, IncidentType)
 
 VERSIONS = 20
-"""Policy versions whose history is shown."""
+"""Policy versions in the history."""
 
 LENGTH = 600
-"""Units that the response time is long in a drawing."""
+"""Drawing units of the response time."""
 
 
 @dataclass(frozen=True, slots=True)
 class Stop:
-    """One step: when, who is told, and whether nobody can be."""
+    """One escalation step: its time and channels."""
 
     when: str
     x: int
     channels: tuple[str, ...]
     silent: tuple[str, ...]
-    """Those of them that nothing can be sent on."""
+    """Those of `channels` that nothing can be sent on."""
     is_breach: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Way:
-    """Who is reached when, for one level, rule or incident type."""
+    """The escalation steps of one level, rule or incident type."""
 
     name: str
     level: Level
@@ -54,19 +54,19 @@ class Way:
 
 @dataclass(frozen=True, slots=True)
 class VersionRow:
-    """A policy version that was taken into use."""
+    """A policy version that was in use."""
 
     digest: str
     since: Instant
     changed: tuple[str, ...] | None
-    """Parts of the policy in which it differs from the one before; None: nothing before it is known."""
+    """Parts that differ from the previous version; None: no previous version is known."""
     brought_by: tuple[tuple[int, FollowUp], ...]
-    """(incident, follow-up action) of what was learned and changed it."""
+    """(incident number, follow-up action) of the actions that changed the policy."""
 
 
 @dataclass(frozen=True, slots=True)
 class PolicyPage:
-    """The page."""
+    """The page and its export."""
 
     frame: Frame
     engine: Engine
@@ -75,7 +75,7 @@ class PolicyPage:
     reads: Reads
 
     async def show(self, visit: Visit) -> web.Response:
-        """The page."""
+        """Shows the page."""
         engine = self.engine
         policy_version = engine.current
         context = engine.context(policy_version)
@@ -97,7 +97,7 @@ class PolicyPage:
         )
 
     def _versions(self) -> list[VersionRow]:
-        """The newest versions, on the browsers' thread."""
+        """The newest versions; runs on the browsers' thread."""
         found = self.reads.policy_history(VERSIONS + 1)
         before = [*(each.document for each in found[1:]), None]
         rows = [
@@ -107,7 +107,7 @@ class PolicyPage:
         return rows[:VERSIONS]
 
     async def export(self, _visit: Visit) -> web.Response:
-        """Who is reached when, step by step, as CSV."""
+        """The escalation steps as CSV."""
         context = self.engine.context(self.engine.current)
         policy = context.policy_version.policy
         ways = [("level", _way(context, each.name, each, ())) for each in reversed(policy.levels)]
@@ -130,7 +130,7 @@ class PolicyPage:
 
 
 def _changed(old: bytes | None, new: bytes) -> tuple[str, ...] | None:
-    """Of parts that both Tocsins knew."""
+    """Changed parts, among those that both versions' documents have."""
     if old is None:
         return None
     before, after = meaning(old), meaning(new)
@@ -160,7 +160,7 @@ def _way(
 
 
 def _plan(policy_version: PolicyVersion, level: Level, keys: Sequence[str]) -> Plan:
-    """The plan that an incident of that level and those rules would have."""
+    """The plan of an incident with that level and those rules."""
     start = Instant(0)
     return policy_version.plan(
         Incident("", "", "", level.level, "", "", start, start, rules=dict.fromkeys(keys, level.level))
@@ -198,7 +198,7 @@ def _silent(context: DecisionContext) -> list[str]:
 
 
 def _unreached(levels: Iterable[Way]) -> list[str]:
-    """Steps that would tell nobody."""
+    """Warnings about steps on which no channel can send."""
     found = []
     for way in levels:
         dumb = [stop.when for stop in way.stops if set(stop.silent) == set(stop.channels)]

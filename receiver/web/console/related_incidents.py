@@ -1,5 +1,6 @@
-"""Other incidents of the same system, on an incident's page: those that are not closed, and those of the last 30 days
-with what helped then.
+"""Other incidents of the same system, for an incident's page.
+
+They are the unclosed ones, and the closed ones of the last 30 days with what helped.
 """
 
 from dataclasses import dataclass
@@ -17,34 +18,34 @@ LOOKED_AT = 50
 """Incidents of each kind that are read, the newest."""
 
 SHOWN = 8
-"""Of each kind; the link leads to the others."""
+"""Incidents of each kind that are shown; a link leads to the others."""
 
 HELPFUL = ("root_cause", "fix_description", "immediate_actions_taken", "lessons_learned")
-"""Facts that say what helped."""
+"""Facts that describe what helped."""
 
 
 @dataclass(frozen=True, slots=True)
 class RelatedIncidents:
-    """What the page shows."""
+    """The incidents for the page."""
 
     now: tuple[Incident, ...]
-    """Not closed; real ones first, then the worst first, and of a level the newest."""
+    """Not closed: real ones before exercises, then the worst level first, then the newest."""
     lately: tuple[Incident, ...]
-    """Closed; those of which somebody wrote down what helped first, then the newest first."""
+    """Closed: those with documented help first, then the newest."""
     more_now: int
     more_lately: int
-    """How many of those that were read are not shown."""
+    """Incidents that were read and are not shown."""
     listed: str
-    """Where History has all of the last 30 days."""
+    """URL of all of the last 30 days in History."""
 
     @property
     def numbers(self) -> frozenset[int]:
-        """Of all that are shown."""
+        """Numbers of all shown incidents."""
         return frozenset(each.number for each in (*self.now, *self.lately))
 
 
 def find_related(reads: Reads, incident: Incident, at: Instant) -> RelatedIncidents:
-    """Those of an incident. Raises StoreUnavailable."""
+    """The incidents related to one. Raises StoreUnavailable."""
     since = Instant(at - DAYS * 24 * HOUR)
     now, lately = reads.related(incident, since, LOOKED_AT)
     now.sort(key=lambda each: (each.exercise, -each.level, -each.number))
@@ -60,5 +61,5 @@ def find_related(reads: Reads, incident: Incident, at: Instant) -> RelatedIncide
 
 
 def what_helped(incident: Incident) -> dict[str, str]:
-    """What people wrote down about an incident that may help again, by fact."""
+    """Facts of an incident that may help again, by name."""
     return {name: incident.facts[name] for name in HELPFUL if incident.facts.get(name)}

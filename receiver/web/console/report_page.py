@@ -1,6 +1,6 @@
-"""`/incidents/{number}/report`: the report's summary, its versions, and the button that approves the next.
+"""`/incidents/{number}/report`: the report's summary, its versions, and the button that approves the next version.
 
-The button carries the SHA-256 of the report that the page shows: what changed meanwhile is not approved.
+The button carries the SHA-256 of the shown report: a report that has changed since is not approved.
 """
 
 from aiohttp import web
@@ -24,7 +24,7 @@ class ReportPage:
         self._records = records
 
     async def show(self, visit: Visit) -> web.Response:
-        """What is approved, and what may be."""
+        """Shows the current report and the approved versions."""
 
         def read(incident: Incident) -> tuple[Report, tuple[ApprovedReport, ...]]:
             return self._records.incident(incident, visit.now, visit.caller.name), incident.response.reports

@@ -1,4 +1,4 @@
-"""Lists as CSV, for spreadsheets: every list of the console can be taken away."""
+"""The console's lists as CSV for spreadsheets."""
 
 import csv
 import io
@@ -13,11 +13,11 @@ from receiver.web.api.response_shapes import ChecklistView, EvidenceFileView, Fo
 from receiver.web.api.responses import AlertView, EntryView, NotificationView
 
 FORMULA = ("=", "+", "-", "@")
-"""How cells begin that a spreadsheet would calculate."""
+"""First characters of cells that a spreadsheet would evaluate."""
 
 Cell = str | int | None
 Pages = AsyncIterator[Sequence[Sequence[Cell]]]
-"""Rows, some at a time; the first come even where there are none."""
+"""Batches of rows; the first batch comes even if empty."""
 
 INCIDENT_COLUMNS = (
     *("number", "level", "state", "type", "title", "opened_at", "acknowledged_at", "acknowledged_by"),
@@ -26,16 +26,16 @@ INCIDENT_COLUMNS = (
 
 
 def answer(name: str, head: Sequence[str], rows: Iterable[Sequence[Cell]]) -> web.Response:
-    """A file to save."""
+    """A list as a CSV download."""
     text = _csv([head]) + _csv(map(_harmless, rows))
     return web.Response(text=text, content_type="text/csv", charset="utf-8", headers=_saved(name))
 
 
 async def send(request: web.Request, name: str, head: Sequence[str], pages: Pages) -> web.StreamResponse:
-    """A file to save, of a list however long: page after page, so that nobody holds all of it at a time."""
+    """Streams a long list as a CSV download, page by page, so that it is never in memory whole."""
     response = web.StreamResponse(headers={"Content-Type": "text/csv; charset=utf-8", **_saved(name)})
     async for page in pages:
-        if not response.prepared:  # not before the first page is here: what is refused is refused without a file
+        if not response.prepared:  # only after the first page: an error must be a problem document, not a file
             await response.prepare(request)
             await response.write(_csv([head]).encode())
         await response.write(_csv(map(_harmless, page)).encode())
@@ -57,7 +57,7 @@ def _saved(name: str) -> dict[str, str]:
 
 
 def incident_row(incident: Incident) -> Sequence[Cell]:
-    """INCIDENT_COLUMNS."""
+    """Values for INCIDENT_COLUMNS."""
     return (
         incident.number,
         incident.level,
@@ -80,7 +80,7 @@ ENTRY_COLUMNS = ("position", "at", "by", "fact", "text")
 
 
 def entry_row(entry: EntryView) -> Sequence[Cell]:
-    """ENTRY_COLUMNS."""
+    """Values for ENTRY_COLUMNS."""
     return entry.position, entry.at, entry.by, entry.fact, entry.data.get("text") or entry.text
 
 
@@ -88,7 +88,7 @@ ALERT_COLUMNS = ("fingerprint", "status", "level", "rule", "starts_at", "ended_a
 
 
 def alert_row(alert: AlertView) -> Sequence[Cell]:
-    """ALERT_COLUMNS."""
+    """Values for ALERT_COLUMNS."""
     pairs = ("; ".join(f"{name}={value}" for name, value in each.items()) for each in (alert.labels, alert.annotations))
     return alert.fingerprint, alert.status, alert.level, alert.rule, alert.starts_at, alert.ended_at, *pairs
 
@@ -110,7 +110,7 @@ MESSAGE_COLUMNS = (
 
 
 def message_row(message: NotificationView) -> Sequence[Cell]:
-    """MESSAGE_COLUMNS."""
+    """Values for MESSAGE_COLUMNS."""
     return (
         message.sequence,
         message.channel,
@@ -131,7 +131,7 @@ STEP_COLUMNS = ("checklist", "step", "text", "done", "done_by", "done_at", "note
 
 
 def step_rows(checklists: Iterable[tuple[int, ChecklistView]]) -> Iterable[Sequence[Cell]]:
-    """STEP_COLUMNS, of every step of every occurrence."""
+    """Values for STEP_COLUMNS, for every step of every occurrence."""
     for occurrence, each in checklists:
         for step in each.steps:
             done = "yes" if step.done else ""
@@ -159,7 +159,7 @@ NOTICE_COLUMNS = (
 
 
 def notice_row(notice: NoticeView) -> Sequence[Cell]:
-    """NOTICE_COLUMNS."""
+    """Values for NOTICE_COLUMNS."""
     decided = notice.decided_by, notice.decided_at
     return (
         *(notice.id, notice.group, notice.moment, notice.standing, notice.held_at),
@@ -185,7 +185,7 @@ FOLLOW_UP_COLUMNS = (
 
 
 def follow_up_row(action: FollowUpView) -> Sequence[Cell]:
-    """FOLLOW_UP_COLUMNS."""
+    """Values for FOLLOW_UP_COLUMNS."""
     return (
         *(action.id, action.text, action.owner, action.due_at),
         *(action.added_by, action.added_at, action.done_by, action.done_at, action.link, action.policy),
@@ -207,7 +207,7 @@ EVIDENCE_COLUMNS = (
 
 
 def evidence_row(file: EvidenceFileView) -> Sequence[Cell]:
-    """EVIDENCE_COLUMNS."""
+    """Values for EVIDENCE_COLUMNS."""
     return (
         *(file.id, file.name, file.size, file.sha256, file.attached_by, file.attached_at, file.note),
         *(file.redacted_by, file.redacted_at, file.redacted_why),
@@ -219,7 +219,7 @@ def _time(at: Instant | None) -> str:
 
 
 def _safe(cell: Cell) -> Cell:
-    """Text is never a formula."""
+    """Quotes text that a spreadsheet would evaluate as a formula."""
     if not isinstance(cell, str):
         return cell
     text = plain(cell, 10_000)

@@ -1,4 +1,4 @@
-"""`/training`: who is trained for which incident type and role, by the drills that they took part in; what is due."""
+"""`/training`: trained types and roles per person, from their drills, and drills that are due."""
 
 from dataclasses import dataclass
 
@@ -23,7 +23,7 @@ class TrainingPage:
     records: Records
 
     async def show(self, visit: Visit) -> web.Response:
-        """The page."""
+        """Shows the page."""
         known = await self.queue.browse(self.records.trained_by_now, visit.now)
         policy = self.engine.current.policy
         never = never_practised(known, policy)
@@ -39,7 +39,7 @@ class TrainingPage:
         )
 
     async def export(self, visit: Visit) -> web.Response:
-        """The same as CSV."""
+        """The table as CSV."""
         known = await self.queue.browse(self.records.trained_by_now, visit.now)
         rows = (
             (

@@ -1,8 +1,8 @@
-"""`/wall`: an overview for a screen on the wall. Open by level, the most urgent, their deadlines, and who is on call.
+"""`/wall`: an overview for a wall screen: open incidents by level, the most urgent, deadlines, and who is on call.
 
-It has nothing to press. A screen has nobody who logs in, so there is a link to this page alone: sealed with the key
-that signs sessions, and bound to a viewer's token of the settings. Whoever has the link sees this page and what changes
-on it, and nothing else: no incident's page, no list, no API. It ends when that token is changed or taken out.
+The page has no buttons. A screen cannot log in, so there is a link to this page alone: sealed with the key that signs
+sessions, and bound to a viewer's token of the settings. The link gives access to this page and its changes, not to
+incidents' pages, lists or the API. It becomes invalid when that token is changed or removed.
 """
 
 from collections import Counter
@@ -29,27 +29,27 @@ from receiver.web.http.problem_details import HttpProblem
 from rules.policy import LEVELS
 
 SHOWN = 8
-"""Incidents on the wall; who wants more goes to Now."""
+"""Incidents on the wall; Now shows the others."""
 
 READ = 50
-"""Incidents that these are chosen from: exercises are told as a number alone."""
+"""Incidents read, before exercises are left out: they are only counted."""
 
 PURPOSE = "wall"
 
 
 class WallLinks:
-    """The links, one for each viewer's token, and whom they let in."""
+    """Links for each viewer's token, and their verification."""
 
     def __init__(self, settings: Settings, signing: Signing, installation: str) -> None:
-        """`installation`: several may be given the same key, and have a token of the same name."""
+        """`installation`: distinguishes installations with the same key and a token of the same name."""
         self._tokens = {each.name: each for each in settings.api_tokens if each.role is Role.VIEWER}
         self._signing = signing
         self._installation = installation
 
     def paths(self, caller: Caller) -> Mapping[str, str]:
-        """Name of a viewer's token → the link's path from our root: those that somebody may hand out.
+        """Name of a viewer's token → the link's path from the root, as far as the caller may see it.
 
-        An admin all; who has such a token its own.
+        An admin sees all; a caller with such a token sees its own.
         """
         return {
             name: f"/wall/{quote(name, safe='')}/{self._signing.seal(PURPOSE, self._sealed(token))}"
@@ -58,7 +58,7 @@ class WallLinks:
         }
 
     def caller(self, request: web.Request) -> Caller:
-        """Whom a link lets in. Raises HttpProblem 404 where it is none of ours, or over."""
+        """The caller of a link. Raises HttpProblem 404 for an invalid one."""
         token = self._tokens.get(request.match_info["name"])
         if token is None or not self._signing.is_sealed(PURPOSE, self._sealed(token), request.match_info["mark"]):
             raise HttpProblem(404, "this link shows nothing, or nothing any more")
@@ -71,7 +71,7 @@ class WallLinks:
 
 @dataclass(frozen=True, slots=True)
 class LevelCount:
-    """How many incidents of a level somebody must act on."""
+    """Open and acknowledged incidents of a level."""
 
     level: int
     name: str
@@ -81,7 +81,7 @@ class LevelCount:
 
 @dataclass(frozen=True, slots=True)
 class Wall:
-    """The page."""
+    """Handlers of the page."""
 
     now: Now
     rosters: RosterReader
@@ -89,16 +89,16 @@ class Wall:
     live: Live
 
     async def show(self, visit: Visit) -> web.Response:
-        """For who has logged in: with the links for screens."""
+        """Shows the page to a person who is logged in, with the links for screens."""
         return await self._page(visit, links=self.links.paths(visit.caller), events="events")
 
     async def show_linked(self, visit: Visit) -> web.Response:
-        """For who has a link."""
+        """Shows the page by a link."""
         here = visit.request.rel_url.raw_path.removeprefix("/")
         return await self._page(visit, links={}, events=f"{here}/events")
 
     async def stream(self, request: web.Request) -> web.StreamResponse:
-        """What changes, for who has a link. Raises HttpProblem 404."""
+        """Streams changes by a link. Raises HttpProblem 404."""
         return await self.live.serve(request, self.links.caller(request))
 
     async def _page(self, visit: Visit, links: Mapping[str, str], events: str) -> web.Response:

@@ -1,7 +1,7 @@
-"""The figures of the last weeks, counted beside the pages: counting reads much, and a page must not wait for it.
+"""The weekly figures, counted in the background: counting reads many rows, and a page must not wait for it.
 
-A week that is over is counted again every ten minutes (what was opened in it may still be resolved), the running
-one every half minute, and only while somebody looks.
+A past week is counted again after ten minutes (its incidents may still be resolved), the current one after 30 seconds,
+and only when a page asks.
 """
 
 import asyncio
@@ -31,7 +31,7 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True)
 class Week:
-    """Seven days from a Monday, UTC; exercises left out."""
+    """Seven days from a Monday, UTC, without exercises."""
 
     begins: Instant
     tallies: Sequence[Tally]
@@ -39,7 +39,7 @@ class Week:
 
 
 class Weeks:
-    """Counts, and keeps the counts."""
+    """Counts the weeks and caches the counts."""
 
     def __init__(self, reads: Reads) -> None:
         self._reads = reads
@@ -48,14 +48,14 @@ class Weeks:
         self._is_over = False
 
     async def context(self, _app: web.Application) -> AsyncIterator[None]:
-        """For `app.cleanup_ctx`: no count outlives the application, because the store is closed after it."""
+        """For `app.cleanup_ctx`: waits for a running count, because the store is closed after the application."""
         yield
         self._is_over = True
         if self._task is not None:
             await asyncio.wait({self._task})
 
     async def latest(self, now: Instant) -> tuple[list[Week], bool]:
-        """The weeks known now, the oldest first, and whether these are all."""
+        """The counted weeks, the oldest first, and whether they are complete."""
         begins = Instant((now - MONDAY) // WEEK * WEEK + MONDAY)
         wanted = [Instant(begins - back * WEEK) for back in reversed(range(WEEKS))]
         stale = [each for each in reversed(wanted) if self._is_stale(each, now)]
@@ -71,7 +71,7 @@ class Weeks:
         return known is None or now - known.counted_at > (30 * SECOND if now < begins + WEEK else 10 * MINUTE)
 
     async def _count(self, stale: Sequence[Instant], now: Instant) -> None:
-        """On a thread of its own: the readers' serves the pages meanwhile."""
+        """Counts on a separate thread, so that the readers' thread serves the pages."""
         for begins in stale:
             if self._is_over:
                 return
@@ -87,7 +87,7 @@ class Weeks:
 
 
 def mean(pairs: Sequence[tuple[int | None, int]]) -> int | None:
-    """The mean of means with their counts; None: of nothing."""
+    """The mean of (mean, count) pairs, weighted by count; None: no counts."""
     known = [(each, count) for each, count in pairs if each is not None and count]
     total = sum(count for _, count in known)
     return sum(each * count for each, count in known) // total if total else None
