@@ -80,7 +80,7 @@ SHUTDOWN = 10.0
 log = structlog.get_logger()
 
 
-def make_app(  # noqa: PLR0913 - the parts that the service puts together, each by name
+def make_app(  # noqa: PLR0913 - the service's parts, each by name
     *,
     queue: CommandQueue,
     engine: Engine,

@@ -26,7 +26,7 @@ GOOD_FOR = SECOND
 class Scrapes:
     """The handler, with its cached text."""
 
-    def __init__(  # noqa: PLR0913 - what it asks, each by name
+    def __init__(  # noqa: PLR0913 - its dependencies, each by name
         self,
         *,
         queue: CommandQueue,

@@ -237,7 +237,7 @@ class Api:
         return await self.act(call, Note(call.by(call.said.by), call.said.words))
 
     async def update(self, call: Call[requests.TextBody]) -> responses.IncidentView:
-        """Send an update on the incident to all recipients."""
+        """Send an update on the incident to all notified recipients."""
         return await self.act(call, Update(call.by(call.said.by), call.said.words))
 
     async def change(self, call: Call[requests.ChangeBody]) -> responses.IncidentView:

@@ -70,7 +70,7 @@ class Reporter:
         return found
 
     def _find(self, incident: Incident, by: str, version: int | None) -> Report:
-        """The report in that version (None: the newest). Raises HttpProblem 404."""
+        """The report in that version (None: the current one). Raises HttpProblem 404."""
         try:
             return self._records.incident(incident, self._clock(), by, version)
         except KeyError:

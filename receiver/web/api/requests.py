@@ -182,7 +182,7 @@ class CloseBody(Body):
 
 
 class TextBody(Body):
-    """A note for the timeline, or an update for all recipients."""
+    """A note for the timeline, or an update for all notified recipients."""
 
     model_config = ConfigDict(json_schema_extra=SAID)
 
@@ -376,7 +376,7 @@ class ReportQuery(FormatQuery):
     """The format and version of an incident's report."""
 
     version: Annotated[int, Field(ge=1, lt=10**6)] | None = None
-    """Left out: the newest valid version."""
+    """Left out: the current version."""
 
 
 class PeriodQuery(FormatQuery):

@@ -47,7 +47,7 @@ class NoticeView(View):
     held_at: Time
     subject: str
     text: str
-    """The current text; after sending, the sent text; empty if voided unsent."""
+    """The current text; once sent, the sent text; empty if it was decided without sending."""
     proposed_subject: str
     proposed_text: str
     """The text of the policy's template; same as `text` unless a person edited it."""

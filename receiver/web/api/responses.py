@@ -269,7 +269,7 @@ class AccountView(View):
     """The state of the incident in words."""
     who_has_it: str
     description: str
-    """The alert's description, where it differs from the title."""
+    """The alert's further text, without the title."""
     value: str
     value_told_at: Time | None
     """When the value was received. Tocsin does not measure it again."""

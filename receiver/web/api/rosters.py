@@ -19,7 +19,7 @@ AHEAD = 35 * 24 * HOUR
 
 
 LATELY = MINUTE
-"""Shifts that ended longer ago are read from the shift log, which is up to date by then."""
+"""Microseconds: what is older is read from the shift log, which is up to date by then."""
 
 TOLD = 200
 """Handoff messages read, at most."""

@@ -42,7 +42,7 @@ LEEWAY = 60
 """Seconds of allowed clock difference to the provider."""
 
 ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA", "Ed25519")
-"""Asymmetric signatures only: a shared secret would let other holders sign."""
+"""Asymmetric signatures only: one by a shared secret does not prove that the provider signed."""
 
 FORM = {"Content-Type": "application/x-www-form-urlencoded", "Accept": "application/json"}
 

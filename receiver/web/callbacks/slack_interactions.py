@@ -152,7 +152,7 @@ class SlackCallbacks:
         signature = request.headers.get("X-Slack-Signature", "")
         try:
             is_slack = bool(self._verifier and self._verifier.is_valid_request(body, dict(request.headers)))
-        except Exception:  # noqa: BLE001 - it raises on what no Slack sends: non-numeric times, other alphabets …
+        except Exception:  # noqa: BLE001 - the verifier raises on invalid input: non-numeric times, non-ASCII …
             is_slack = False
         if not is_slack:
             log.warning("callback refused: not signed by Slack, or too old", path=request.path)

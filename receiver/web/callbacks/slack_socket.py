@@ -70,7 +70,7 @@ class SlackSocket:
             if said in REFUSED:
                 return "Slack refuses TOCSIN_SLACK_APP_TOKEN: set it to the app's token (xapp-…, connections:write)"
             return f"Slack opens no connection ({said or 'no reason given'})"
-        except Exception as error:  # noqa: BLE001 - the network, or an answer that makes no sense; its text may have a URL
+        except Exception as error:  # noqa: BLE001 - network errors and invalid answers; the text may have a URL
             return f"Slack cannot be reached ({type(error).__name__})"
 
     async def _listen(self, url: str) -> str:

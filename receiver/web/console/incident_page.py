@@ -91,7 +91,7 @@ PLACES = {
 """Anchors on the page after an action; default: the message."""
 
 BACK_ON_NOW = {"undo": "undone"}
-"""Names on Now for actions pressed there; default: acknowledged."""
+"""Query name for the result of an action pressed on Now; of all others: `took`."""
 
 OURS = frozenset({"csrf", "back", "part", "form"})
 """Form fields that are not part of the action's body."""

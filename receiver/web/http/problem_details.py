@@ -119,7 +119,7 @@ async def answer_problems(request: web.Request, handler: Handler) -> web.StreamR
     except (StoreUnavailable, StoreDamaged) as error:
         log.warning("request not served: the database is unavailable", path=request.path, reason=str(error))
         response = UNAVAILABLE.answer()
-    except Exception as error:  # noqa: BLE001 - said once, here; the caller learns nothing of the inside
+    except Exception as error:  # noqa: BLE001 - logged once, here; the response reveals no internals
         if isinstance(error, ConnectionError) and request.transport is None:
             return web.Response(status=400)  # no client is left to read it; raised, aiohttp would log an error
         if isinstance(error, OSError | MemoryError):

@@ -1,7 +1,7 @@
 """Receives a form with a file: the file is stored in pieces and hashed while it arrives.
 
-Callers are authenticated and authorised before this. Memory holds two pieces of each file, whatever its size; they
-count as bodies of known callers. A file has no incident until the handler's action keeps it; otherwise it is removed at
+Callers are authenticated and authorised before this. Memory holds two pieces of each file of any size; they count
+as bodies of known callers. A file has no incident until the handler's action keeps it; otherwise it is removed at
 the end of the request, or after an hour if the process ended before that.
 """
 
