@@ -31,7 +31,7 @@ log = structlog.get_logger()
 
 
 class Custody:
-    """Handlers of the operations."""
+    """Handlers of evidence files and legal holds."""
 
     def __init__(self, api: Api, queue: CommandQueue, engine: Engine, reads: Reads) -> None:
         self._api = api

@@ -22,7 +22,7 @@ TEXTS = (CONTENT_TYPES["md"], CONTENT_TYPES["html"])
 
 
 class Reporter:
-    """Handlers of the operations."""
+    """Handlers of reports and drills."""
 
     def __init__(self, api: Api, queue: CommandQueue, records: Records, clock: Callable[[], Instant]) -> None:
         self._api = api

@@ -21,7 +21,7 @@ from rules.policy import ReportingObligation
 
 
 class Obligations:
-    """Handlers of the operations."""
+    """Handlers of reporting obligations."""
 
     def __init__(self, api: Api) -> None:
         self._api = api

@@ -32,7 +32,7 @@ from rules.placeholders import TemplateError
 
 
 class Responding:
-    """Handlers of the operations."""
+    """Handlers of incident work: handover, roles, checklists, notices, follow-up actions."""
 
     def __init__(self, api: Api) -> None:
         self._api = api

@@ -7,8 +7,8 @@ The API and every page use it. A page does this:
     sessions.check_csrf(request, form)           # before using a posted form; raises HttpProblem 403
 
 Rules: a session is a signed cookie with a person's name and the credential's kind. The role is looked up at each
-request, so a person removed from the settings loses access at once; only after OpenID Connect the cookie has the role. A
-logout is recorded in the audit log with the session's id, where every replica finds it (`Sessions.know_ended`); the
+request, so a person removed from the settings loses access at once; only after OpenID Connect the cookie has the role.
+A logout is recorded in the audit log with the session's id, where every replica finds it (`Sessions.know_ended`); the
 cookie is invalid from then on. A change by cookie needs a CSRF token: the form's `csrf`, or for scripts the header
 X-CSRF-Token.
 """

@@ -32,7 +32,7 @@ log = structlog.get_logger()
 
 
 class PagerDutyCallbacks:
-    """Handler of the callback."""
+    """Handler of PagerDuty's webhook."""
 
     def __init__(self, queue: CallbackActions, secrets: Sequence[str]) -> None:
         """`secrets`: of the webhook subscription; several during a rotation."""

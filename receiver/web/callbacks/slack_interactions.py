@@ -53,7 +53,7 @@ log = structlog.get_logger()
 
 
 class SlackCallbacks:
-    """Handlers of the callbacks."""
+    """Handlers of Slack's buttons and commands."""
 
     def __init__(
         self,

@@ -45,7 +45,7 @@ log = structlog.get_logger()
 
 
 class TwilioCallbacks:
-    """Handlers of the callbacks."""
+    """Handlers of Twilio's callbacks."""
 
     def __init__(self, queue: CallbackActions, auth_token: str, external_url: str, shared_key: str = "") -> None:
         """`shared_key`: secret of the SharedKey with which a Webhooks Rule signs; empty: there is none."""

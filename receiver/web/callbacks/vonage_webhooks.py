@@ -31,7 +31,7 @@ log = structlog.get_logger()
 
 
 class VonageCallbacks:
-    """Handlers of the callbacks."""
+    """Handlers of Vonage's callbacks."""
 
     def __init__(self, queue: CallbackActions, account: VonageAccount, egress: Egress) -> None:
         """`account`: has a signature secret."""

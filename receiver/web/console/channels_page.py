@@ -54,7 +54,7 @@ class ChannelRow:
 
 @dataclass(frozen=True, slots=True)
 class ChannelsPage:
-    """The page and its buttons."""
+    """Handlers of the channels page and its buttons."""
 
     frame: Frame
     queue: CommandQueue

@@ -22,7 +22,7 @@ from receiver.web.http.problem_details import HttpProblem, invalid
 
 @dataclass(frozen=True, slots=True)
 class Declaration:
-    """The page and its button."""
+    """Handlers of the form that declares an incident."""
 
     frame: Frame
     engine: Engine

@@ -31,7 +31,7 @@ MOST = 20
 
 @dataclass(frozen=True, slots=True)
 class DevicesPage:
-    """Handlers of the page."""
+    """Handlers of a person's page of Web Push devices."""
 
     frame: Frame
     queue: CommandQueue

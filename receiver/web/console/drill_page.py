@@ -42,7 +42,7 @@ class DrillQuery(BaseModel):
 
 
 class DrillPage:
-    """The page."""
+    """Handler of the drill page."""
 
     def __init__(self, frame: Frame, engine: Engine) -> None:
         self._frame = frame

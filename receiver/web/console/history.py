@@ -63,7 +63,7 @@ class HistoryQuery(ListQuery):
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """Handlers of the page and its exports."""
+    """Handlers of History and its exports."""
 
     frame: Frame
     queue: CommandQueue

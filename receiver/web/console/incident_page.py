@@ -129,7 +129,7 @@ OPERATIONS = {
 
 
 class IncidentPage:
-    """The page and its buttons."""
+    """Handlers of an incident's page and its buttons."""
 
     def __init__(self, frame: Frame, reader: Reader, operations: Mapping[str, Endpoint[Any]], custody: Custody) -> None:
         """`operations`: the API's, by name."""

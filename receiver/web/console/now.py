@@ -132,7 +132,7 @@ TOLD = ("took", "gave", "undone", "left")
 
 @dataclass(frozen=True, slots=True)
 class Now:
-    """Handlers of the page."""
+    """Handlers of the page `/`."""
 
     frame: Frame
     queue: CommandQueue

@@ -86,7 +86,7 @@ class OverrideRow:
 
 @dataclass(frozen=True, slots=True)
 class OnCallPage:
-    """The page and its buttons."""
+    """Handlers of the on-call page and its buttons."""
 
     frame: Frame
     rosters: RosterReader

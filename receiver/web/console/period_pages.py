@@ -29,7 +29,7 @@ class AskedPeriod(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class PeriodPages:
-    """Both pages."""
+    """Handlers of the pages of period and drill reports."""
 
     frame: Frame
     queue: CommandQueue

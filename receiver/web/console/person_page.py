@@ -62,7 +62,7 @@ class PersonFeeds:
 
 @dataclass(frozen=True, slots=True)
 class PersonPage:
-    """The page."""
+    """Handlers of a person's page."""
 
     frame: Frame
     rosters: RosterReader

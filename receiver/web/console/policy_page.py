@@ -66,7 +66,7 @@ class VersionRow:
 
 @dataclass(frozen=True, slots=True)
 class PolicyPage:
-    """The page and its export."""
+    """Handlers of the policy page and its export."""
 
     frame: Frame
     engine: Engine

@@ -16,7 +16,7 @@ from receiver.web.console.pages import Frame, Visit
 
 
 class ReportPage:
-    """The page."""
+    """Handler of an incident report's page."""
 
     def __init__(self, frame: Frame, api: Api, records: Records) -> None:
         self._frame = frame

@@ -15,7 +15,7 @@ from receiver.web.console.pages import Frame, Visit
 
 @dataclass(frozen=True, slots=True)
 class TrainingPage:
-    """The page and its export."""
+    """Handlers of the training page and its export."""
 
     frame: Frame
     queue: CommandQueue

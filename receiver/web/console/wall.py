@@ -81,7 +81,7 @@ class LevelCount:
 
 @dataclass(frozen=True, slots=True)
 class Wall:
-    """Handlers of the page."""
+    """Handlers of the wall page."""
 
     now: Now
     rosters: RosterReader
