@@ -1,9 +1,8 @@
-"""One SQL store for SQLite (memory, file) and PostgreSQL: it keeps the promises of `receiver.core.storage`.
+"""One SQL store for SQLite (memory, file) and PostgreSQL: it implements `receiver.core.storage`.
 
-`store` is opened by the service and used by the engine; `transaction` is one transaction's SQL, `reads` what pages and
-jobs read, `statements` every statement by its name, `codec` how rows become the core's data, `migrations` how older
-databases become today's. Imports the core and the errors, nothing above them; decides nothing. Begin with
-`transaction`.
+The service opens a `store`, and the engine uses it. `transaction` is the SQL access of one transaction, `reads` the
+queries of pages and jobs, `statements` the named SQL, `codec` the conversion of rows to the core's data, `migrations`
+the upgrade of older databases. Imports only the core and the errors; decides nothing. Begin with `transaction`.
 """
 
 from receiver.store.database import is_in_memory, is_server, without_secrets

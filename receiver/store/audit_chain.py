@@ -1,9 +1,9 @@
-"""The audit log: what people did, in rows that are chained by hashes, so that no row changes or goes unnoticed.
+"""The audit log: people's actions, in rows chained by hashes, so that a changed or deleted row is detected.
 
-A row's hash is made of the row and the hash before it; the head (its position and hash, in `meta`) says where the
-log ends. Rules: rows are only appended, in the transaction of what they tell; the head is locked last, so that
-replicas wait for each other as shortly as can be. Who can write to the database can write the whole chain anew:
-against that, keep a head elsewhere now and then, and verify with it (docs/threat-model.md).
+A row's hash covers the row and the previous hash; the head in `meta` holds position and hash of the last row. Rules:
+rows are only appended, in the transaction of the action; the head is locked last, so that replicas wait for each other
+briefly. Write access to the database allows rewriting the whole chain: to detect that, keep a head elsewhere and verify
+against it (docs/threat-model.md).
 """
 
 from collections.abc import Collection, Iterator, Sequence
@@ -38,12 +38,12 @@ _AT_A_TIME = 1000
 log = structlog.get_logger()
 
 
-class AuditBroken(TocsinError):  # noqa: N818 - a finding, not a mistake
+class AuditBroken(TocsinError):  # noqa: N818 - a result of a check, not an error
     """The audit log was changed."""
 
 
 def append(session: Session, audits: Sequence[Audit]) -> None:
-    """Chain these to the log; called last in a transaction, because it waits for whoever appends."""
+    """Append entries to the log; the last write of a transaction, because it waits for other appenders."""
     last, link = _lock_head(session)
     rows = []
     for position, audit in enumerate(audits, last + 1):
@@ -55,7 +55,7 @@ def append(session: Session, audits: Sequence[Audit]) -> None:
 
 
 def _lock_head(session: Session) -> tuple[int, str]:
-    """Where the log ends; at its last row, where the head cannot be read: that must keep nobody from acknowledging."""
+    """Lock and read the head; if it is unreadable, use the last row: acknowledging must not depend on the head."""
     try:
         return read_head(session.rows(_LOCK_HEAD)[0].value)
     except RowUnreadable as error:
@@ -65,15 +65,12 @@ def _lock_head(session: Session) -> tuple[int, str]:
 
 
 def seen(session: Session, references: Collection[str]) -> set[str]:
-    """Those of the references that stand in the log already."""
+    """Those of the references that are in the log."""
     return {row.reference for row in session.rows(_SEEN, references=list(references))}
 
 
 def head(database: Database) -> str:
-    """Where the log ends, ``POSITION:HASH``, as it says itself; only `verify` proves it.
-
-    Empty: nothing is in it, or where it ends cannot be read.
-    """
+    """The stored head, ``POSITION:HASH``, unverified (`verify` checks it). Empty: no entries, or it is unreadable."""
     with database.read() as connection:
         value = Session(connection).rows(_HEAD)[0].value
     try:
@@ -85,9 +82,9 @@ def head(database: Database) -> str:
 
 
 def verify(database: Database, known: tuple[int, str] | None = None) -> tuple[int, str]:
-    """Check every row; returns the head: position and hash. `known` is a head of earlier, kept elsewhere.
+    """Check every row; returns position and hash of the last. `known`: an earlier head, kept elsewhere.
 
-    Raises AuditBroken with the first row that is not as it was written.
+    Raises AuditBroken with the first row that was changed.
     """
     position, link = 0, ""
     with database.read() as connection:
@@ -117,7 +114,7 @@ def newest(database: Database, limit: int, before: int | None = None) -> list[tu
 
 
 def about_evidence(database: Database) -> dict[str, list[Audit]]:
-    """What people did with evidence files, by the incident's id, in order."""
+    """Actions on evidence files by incident id, in order."""
     found: dict[str, list[Audit]] = {}
     with database.read() as connection:
         for row in Session(connection).rows(_ABOUT_EVIDENCE):
@@ -134,7 +131,7 @@ def _rows(session: Session) -> Iterator[Row[Any]]:
 
 
 def _row(position: int, audit: Audit) -> tuple[Any, ...]:
-    """A row without its hash; PostgreSQL takes no NUL in a text."""
+    """A row without its hash; without NUL characters, which PostgreSQL rejects."""
     words = (audit.who, audit.via, audit.address, audit.action, audit.incident, audit.outcome, to_json(audit.data))
     return (position, audit.at, *(word.replace("\0", "") for word in words), audit.reference or None)
 
@@ -158,7 +155,7 @@ def _read(row: Row[Any]) -> Audit:
 
 
 def _words(data: object) -> dict[str, Any]:
-    """An entry whose words cannot be read is shown all the same; `verify` says whether it was changed."""
+    """An entry's data; a note if it is unreadable, so that the entry is still shown. `verify` detects changes."""
     try:
         return dict(orjson.loads(data))  # type: ignore[arg-type]
     except (ValueError, TypeError):

@@ -1,5 +1,5 @@
-"""A folder of dated backups of a SQLite database, of which the newest are kept. `tocsin backup FOLDER` makes them, as
-the CronJobs of deploy/ do.
+"""A folder of dated backups of a SQLite database; only the newest are kept. Used by `tocsin backup FOLDER`, which the
+CronJobs in deploy/ run.
 """
 
 from collections.abc import Sequence
@@ -11,20 +11,20 @@ from receiver.errors import CannotError
 from receiver.store.files import back_up, check_backup
 
 NAMES = "tocsin-*.db"
-"""What a folder's backups are called; nothing else in it is touched."""
+"""File name pattern of the backups; other files in the folder are not touched."""
 
 
 def back_up_into(url: str, folder: Path, now: Instant) -> Path:
-    """A new backup in the folder, called after the moment, in UTC. Raises as `back_up` does."""
+    """Make a backup in the folder, named after `now` in UTC; returns its path. Raises as `back_up` does."""
     made = folder / f"tocsin-{datetime.fromtimestamp(now // 1_000_000, UTC):%Y%m%dT%H%M%SZ}.db"
     back_up(url, made)
     return made
 
 
 def forget_all_but(keep: int, folder: Path, made: Path) -> Sequence[Path]:
-    """Delete all but the newest backups of the folder, `made` among those kept, and return what was deleted.
+    """Delete all but the `keep` newest backups, `made` among those kept; returns the deleted paths.
 
-    `made` is checked before anything is deleted: a backup that cannot be restored takes no older one's place.
+    `made` is checked before anything is deleted, so that an unusable backup does not replace an older one.
     Raises StoreDamaged, CannotError.
     """
     check_backup(made)

@@ -1,8 +1,8 @@
-"""What incidents are found by beside their titles and their facts: labels, system, people, and what people noted.
+"""Search terms of incidents beside titles and findings: labels, system, people and notes.
 
-Of closed ones the tables `closed_words` and `closed_people` have it, written when an incident closes and whenever it
-changes afterwards, so that a storm's webhooks do not wait for it. Those that are not closed are few, and read; only
-which system each is about stands in a table (`open_systems`), because every incident's page asks for the others.
+For closed incidents they are in the tables `closed_words` and `closed_people`, written at closing and at every later
+change, so that webhooks during a storm do not wait for it. Incidents that are not closed are few, and are read one by
+one; only their systems are in a table (`open_systems`), because every incident page queries it.
 """
 
 from collections.abc import Callable, Sequence
@@ -27,7 +27,7 @@ _FORGET_OPEN = "DELETE FROM open_systems WHERE system = ? AND number = ?"
 
 
 def keep(session: Session, incidents: Sequence[Incident]) -> None:
-    """Write down what the closed ones of these are found by; their new entries are written already."""
+    """Store the search terms of the closed ones of these incidents, whose new entries are stored already."""
     closed = [each for each in incidents if each.state is State.CLOSED]
     if not closed:
         return
@@ -37,19 +37,19 @@ def keep(session: Session, incidents: Sequence[Incident]) -> None:
 
 
 def keep_systems(session: Session, incidents: Sequence[Incident]) -> None:
-    """Write down which systems those of these are about that are not closed; of closed ones `keep` does."""
+    """Store the systems of those of these incidents that are not closed, and remove those of closed ones."""
     pairs = [(each.state is State.CLOSED, (_clean(each.system), each.number)) for each in incidents if each.system]
     session.write(_KEEP_OPEN, [pair for is_closed, pair in pairs if not is_closed])
     session.write(_FORGET_OPEN, [pair for is_closed, pair in pairs if is_closed])
 
 
 def not_closed(connection: Connection, is_found: Callable[[Incident], bool]) -> list[int]:
-    """Numbers of those that are not closed and of which that is true."""
+    """Numbers of the incidents that are not closed and match."""
     return [each.number for each in _not_closed(connection) if is_found(each)]
 
 
 def not_closed_with(connection: Connection, words: str) -> list[int]:
-    """Numbers of those that are not closed and have these words, whatever their case."""
+    """Numbers of the incidents that are not closed and contain these words, ignoring case."""
     incidents = _not_closed(connection)
     said = _said(Session(connection), [each.id for each in incidents])
     return [each.number for each in incidents if words.lower() in _words(each, said).lower()]
@@ -62,7 +62,7 @@ def _not_closed(connection: Connection) -> list[Incident]:
 
 
 def _said(session: Session, ids: list[str]) -> dict[str, list[str]]:
-    """Incident id → what people noted about it, on the timeline and with what they did."""
+    """Incident id → people's notes, both timeline notes and those given with an action."""
     said: dict[str, list[str]] = {}
     for entry in codec.readable(codec.read_entry, session.rows(_SAID, ids=ids) if ids else ()):
         noted = (entry.data.get("note", ""), entry.data.get("text", "") if entry.fact is Fact.NOTED else "")
@@ -76,5 +76,5 @@ def _words(incident: Incident, said: dict[str, list[str]]) -> str:
 
 
 def _clean(text: str) -> str:
-    """PostgreSQL takes no NUL in a text."""
+    """Text without NUL characters, which PostgreSQL rejects."""
     return text.replace("\0", "")

@@ -1,4 +1,4 @@
-"""What the core keeps ↔ row. Rows are tuples in the order of the tables' columns; JSON both ways by msgspec.
+"""Conversion between the core's data and rows. Rows are tuples in the order of the tables' columns; JSON by msgspec.
 
 A row that cannot be read raises RowUnreadable, which names the row and none of its values.
 """
@@ -25,7 +25,7 @@ from receiver.store import schema
 from rules.policy import MINUTE
 
 POSTPONED = 10 * MINUTE
-"""Microseconds by which a row's due time may be later than its document's: more than anything is put off by."""
+"""Microseconds by which a row's due time may be later than its document's: the longest postponement, with a margin."""
 
 log = structlog.get_logger()
 
@@ -33,7 +33,7 @@ SqlRow = tuple[Any, ...]
 Kept = TypeVar("Kept")
 
 _BAD = (msgspec.DecodeError, UnicodeError, TypeError)
-"""What reading a damaged row raises: not the JSON that it should be, not even text, or nothing at all."""
+"""What decoding a damaged row raises: invalid JSON, invalid UTF-8, or NULL."""
 
 _encode = msgspec.json.Encoder(enc_hook=dict).encode  # words may be a read-only view of a mapping
 _incident = msgspec.json.Decoder(Incident).decode
@@ -51,16 +51,16 @@ _override_change = msgspec.json.Decoder(OverrideChange).decode
 
 INCIDENT_COLUMNS = tuple(schema.incidents.columns.keys())
 INCIDENT_CHANGES = INCIDENT_COLUMNS[INCIDENT_COLUMNS.index("open_key") :]
-"""What of an incident's row can change."""
+"""The mutable columns of an incident's row."""
 INCIDENT_PLACE = INCIDENT_COLUMNS[INCIDENT_COLUMNS.index("open_key") : INCIDENT_COLUMNS.index("due_at")]
 INCIDENT_OFTEN = INCIDENT_COLUMNS[INCIDENT_COLUMNS.index("due_at") :]
-"""What of it nearly every change changes."""
+"""Those that nearly every change of an incident writes."""
 
 NOTIFICATION_COLUMNS = tuple(schema.notifications.columns.keys())
 NOTIFICATION_CHANGES = NOTIFICATION_COLUMNS[NOTIFICATION_COLUMNS.index("due_at") : NOTIFICATION_COLUMNS.index("person")]
-"""What of a notification's row can change."""
+"""The mutable columns of a notification's row."""
 NOTIFICATION_WAITS = tuple(name for name in NOTIFICATION_CHANGES if name != "status")
-"""What of it changes while it waits."""
+"""Those that change while it waits."""
 
 _VALUES = {name: f"{name}._value_" for name in ("kind", "reason", "status")}  # `value` is a slow property
 _notification_fixed = attrgetter(
@@ -81,7 +81,7 @@ def incident_row(incident: Incident) -> SqlRow:
 
 
 def incident_change(incident: Incident) -> SqlRow:
-    """INCIDENT_CHANGES, and the id."""
+    """INCIDENT_CHANGES, and the id; parameters of its UPDATE."""
     return (*_changing(incident), incident.id)
 
 
@@ -91,7 +91,7 @@ def incident_often(incident: Incident) -> SqlRow:
 
 
 def learned_row(incident: Incident) -> SqlRow | None:
-    """What people wrote down about an incident, its earlier occurrences included; None: nothing."""
+    """The recorded findings of an incident, earlier occurrences included; None: there are none."""
     facts = (incident.facts, *(each.facts for each in incident.response.occurrences))
     if not any(facts):
         return None
@@ -100,12 +100,12 @@ def learned_row(incident: Incident) -> SqlRow | None:
 
 
 def policy_change_rows(incident: Incident) -> list[SqlRow]:
-    """The policy versions that follow-up actions of an incident brought."""
+    """The policy versions that resulted from an incident's follow-up actions."""
     return [(each.brought, incident.number) for each in incident.response.follow_ups if each.brought]
 
 
 def incident_place(incident: Incident) -> SqlRow:
-    """The rest of INCIDENT_CHANGES: most of its row's indexes hang on it."""
+    """The other values of INCIDENT_CHANGES; most indexes of the table are on these."""
     return (
         None if incident.state is State.CLOSED else incident.key,
         incident.state.value,
@@ -123,12 +123,12 @@ def _changing(incident: Incident) -> SqlRow:
 
 
 def _without_nul(text: str) -> str:
-    """PostgreSQL takes no NUL in a text; in a `doc` it is escaped anyway."""
+    """Text without NUL characters, which PostgreSQL rejects; in a `doc` they are escaped."""
     return text.replace("\0", "")
 
 
 def alert_row(incident: Incident, alert: Alert) -> SqlRow:
-    """The row of an alert that this incident holds; a closed one holds what still fires."""
+    """The row of an incident's alert; a closed incident holds an alert only while it fires."""
     holds = alert.firing or incident.state is not State.CLOSED
     return (
         incident.id,
@@ -165,7 +165,7 @@ def notification_wait(notification: Notification) -> SqlRow:
 
 
 def entry_row(entry: Entry) -> SqlRow:
-    """The row of a line of a timeline."""
+    """The row of a timeline entry."""
     return (entry.incident_id, entry.position, entry.at, entry.fact.value, entry.by, to_json(entry.data))
 
 
@@ -175,12 +175,12 @@ def bucket_name(key: RateLimitKey) -> str:
 
 
 def read_incident(doc: str, identity: object) -> Incident:
-    """The incident of a `doc`; `identity` is for the error's text."""
+    """The incident of a `doc`; `identity` names it in the error."""
     return _read_json(_incident, doc, f"incident {identity}")
 
 
 def read_alert(doc: str, identity: object) -> Alert:
-    """The alert of a `doc`; `identity` is for the error's text."""
+    """The alert of a `doc`; `identity` names its incident in the error."""
     return _read_json(_alert, doc, f"an alert of incident {identity}")
 
 
@@ -200,12 +200,12 @@ def read_canary(value: str) -> Canary:
 
 
 def read_loaded_rules(value: str) -> LoadedRules:
-    """What is known of the rules, as `to_json` wrote it."""
+    """The loaded rules, as `to_json` wrote them."""
     return _read_json(_loaded_rules, value, "which rules were heard of")
 
 
 def read_shift_entry(value: str) -> ShiftEntry:
-    """A line of the shift log, as `to_json` wrote it."""
+    """An entry of the shift log, as `to_json` wrote it."""
     return _read_json(_shift_entry, value, "a line of the shift log")
 
 
@@ -215,17 +215,17 @@ def read_device(value: str) -> Device:
 
 
 def read_handoff(value: str) -> HandoffMessage:
-    """A handoff's message, as `to_json` wrote it."""
+    """A handoff message, as `to_json` wrote it."""
     return _read_json(_handoff, value, "the message of a handoff")
 
 
 def read_calendar_fetches(value: str) -> CalendarFetches:
-    """How the fetches of a calendar fared, as `to_json` wrote it."""
+    """The results of a calendar's fetches, as `to_json` wrote them."""
     return _read_json(_calendar_fetches, value, "the fetches of a calendar")
 
 
 def read_override_change(value: str) -> OverrideChange:
-    """An override that was made or cancelled, as `to_json` wrote it."""
+    """A change to a schedule's overrides, as `to_json` wrote it."""
     return _read_json(_override_change, value, "an override of a schedule")
 
 
@@ -240,7 +240,7 @@ def read_entry(row: Row[Any]) -> Entry:
 
 
 def readable(read: Callable[[Any], Kept], rows: Iterable[Any]) -> list[Kept]:
-    """What can be read of these rows: one that cannot hides none of the others. Whoever writes sets it aside."""
+    """Decode rows, without those that cannot be read; a transaction that writes sets these aside."""
     kept = []
     for row in rows:
         try:
@@ -251,9 +251,9 @@ def readable(read: Callable[[Any], Kept], rows: Iterable[Any]) -> list[Kept]:
 
 
 def contradicts(row: Row[Any], incident: Incident, now: Instant) -> bool:
-    """Whether an incident's columns say something else than its document, which nothing of ours can bring about."""
+    """Whether an incident's columns differ from its document, which only damage to the database can cause."""
     due_at: object = row.due_at
-    place = tuple(row._mapping[name] for name in INCIDENT_PLACE)  # noqa: SLF001 - what a row offers under that name
+    place = tuple(row._mapping[name] for name in INCIDENT_PLACE)  # noqa: SLF001 - public API despite its name
     if place != incident_place(incident):
         return True
     if incident.due_at is None or due_at is None:
@@ -262,7 +262,7 @@ def contradicts(row: Row[Any], incident: Incident, now: Instant) -> bool:
 
 
 def read_head(value: str) -> tuple[int, str]:
-    """The head of the audit log: its position and hash."""
+    """Position and hash of the audit log's last entry."""
     position, _, link = str(value).partition(" ")
     if not position.isascii() or not position.isdigit() or (position != "0" and not link):
         raise _unreadable("where the audit log ends")
@@ -270,7 +270,7 @@ def read_head(value: str) -> tuple[int, str]:
 
 
 def waits_absurdly(due_at: Instant | None, give_up_at: Instant) -> bool:
-    """Whether a message that waits would wait for ever, or long after it is to be given up."""
+    """Whether a waiting notification has no due time, or one long after its deadline."""
     return due_at is None or due_at > give_up_at + POSTPONED
 
 
@@ -278,12 +278,12 @@ def _read_json(decode: Callable[[str], Kept], doc: str, what: str) -> Kept:
     try:
         return decode(doc)
     except _BAD:
-        raise _unreadable(what) from None  # its text may show values
+        raise _unreadable(what) from None  # the original error may contain values
 
 
 def _read_columns(kind: type[Kept], row: Row[Any], what: str) -> Kept:
     try:
-        columns = {**row._mapping, "data": _words(row.data)}  # noqa: SLF001 - what a row offers under that name
+        columns = {**row._mapping, "data": _words(row.data)}  # noqa: SLF001 - public API despite its name
         return msgspec.convert(columns, kind, strict=False)  # SQLite has no booleans, only 0 and 1
     except _BAD:
         raise _unreadable(what) from None

@@ -1,9 +1,9 @@
-"""A whole database into another of any kind: SQLite to PostgreSQL and back. `tocsin copy` uses it.
+"""Copies a database into another of any kind, SQLite to PostgreSQL and back. Used by `tocsin copy`.
 
-Rows go in the order of the source's keys, and the target notes the last one with the rows, so that a copy that was cut
-off goes on behind it. Rules: the
-source is not served meanwhile, and only read; the target is empty or an unfinished copy of the same source; until the
-last row is in, no Tocsin serves the target; at the end every table is compared row by row, and the audit chain checked.
+Rows are copied in the order of the source's keys, and the target stores the last key with the rows, so that an
+interrupted copy continues there. Rules: the source is not served meanwhile, and only read; the target is empty or an
+unfinished copy of the same source; no Tocsin serves the target until the copy is complete; finally every table is
+compared row by row, and the audit chain is verified.
 """
 
 import os
@@ -24,11 +24,11 @@ from receiver.store.session import Session
 from receiver.store.upgrade import look
 
 UNFINISHED = "copy_unfinished"
-"""The row of `meta` in the target while the copy is under way: the source's installation."""
+"""Name of the row in the target's `meta` during a copy; its value is the source's installation."""
 
 AT_A_TIME = 500
 LARGE = 20
-"""Rows at a time where they hold files."""
+"""Rows per batch in tables that hold files."""
 
 _MODULUS = 1 << 256
 
@@ -38,18 +38,21 @@ _OTHERS = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'tocsi
 
 @dataclass(frozen=True, slots=True)
 class Copied:
-    """What was copied, and proved to be the same on both sides."""
+    """The result of a verified copy."""
 
     rows: dict[str, int]
     """By table."""
     audit_head: str
-    """Where the audit log ends, on both sides."""
+    """The last audit log entry of both, ``POSITION:HASH``."""
     open_windows: int
-    """Incidents whose next window is due at some time."""
+    """Incidents whose next escalation window has a due time."""
 
 
 def copy(source_url: str, target_url: str, say: Callable[[str], None]) -> Copied:
-    """Copy, and verify; `say` hears each table. Raises CannotError, SettingsError, StoreUnavailable, DatabaseInUse."""
+    """Copy and verify; `say` is called with the progress of each table.
+
+    Raises CannotError, AuditBroken, SettingsError, StoreUnavailable, DatabaseInUse.
+    """
     with closing(Database(source_url)) as source, closing(Database(target_url)) as target:
         locks = [take_ownership(each.file) for each in (source, target) if each.file]
         try:
@@ -76,12 +79,12 @@ def _copy(source: Database, target: Database, say: Callable[[str], None]) -> Cop
 
 
 def _tables() -> Iterator[Table]:
-    """All but `meta`, which comes last: with it the target becomes the source."""
+    """All tables but `meta`, which is copied last: with it the target becomes a copy that can be served."""
     return (table for table in schema.metadata.sorted_tables if table is not _META)
 
 
 def _require_unserved(database: Database) -> None:
-    """A file's lock says so itself; of a server it is seen by who is connected."""
+    """Raises CannotError where a Tocsin is connected to a server; a file has a lock instead."""
     if database.is_sqlite:
         return
     with database.read() as connection:
@@ -90,7 +93,7 @@ def _require_unserved(database: Database) -> None:
 
 
 def _begin(target: Database, installation: str) -> None:
-    """Raises CannotError where the target holds something else."""
+    """Mark the target as an unfinished copy. Raises CannotError where it holds anything else."""
     unfinished = _meta(target, UNFINISHED)
     if unfinished == installation:
         return
@@ -103,7 +106,7 @@ def _begin(target: Database, installation: str) -> None:
 
 
 def _copy_table(source: Database, target: Database, table: Table) -> int:
-    """What is not there yet; returns how many rows there are now."""
+    """Copy the rows that are missing; returns the table's number of rows in the target."""
     place = f"copy_at {table.name}"
     noted = _meta(target, place)
     last = orjson.loads(noted) if noted else None
@@ -118,7 +121,7 @@ def _copy_table(source: Database, target: Database, table: Table) -> int:
 
 
 def _rows(database: Database, table: Table, last: Sequence[Any] | None) -> list[Row[Any]]:
-    """The next rows in the order that this database has its keys in."""
+    """The next rows after a key, in this database's key order."""
     key = list(table.primary_key.columns)
     is_large = any(isinstance(column.type, LargeBinary) for column in table.columns)
     query = select(table).order_by(*key).limit(LARGE if is_large else AT_A_TIME)
@@ -135,7 +138,7 @@ def _key_of(row: Row[Any], table: Table) -> tuple[Any, ...]:
 
 
 def _finish(source: Database, target: Database) -> None:
-    """`meta` as the source has it; without the mark a Tocsin may serve it."""
+    """Copy `meta`; this removes the mark, so that the target can be served."""
     with source.read() as connection:
         rows = [tuple(row) for row in connection.execute(select(_META).where(_META.c.name != UNFINISHED))]
     with target.write() as connection:
@@ -144,7 +147,7 @@ def _finish(source: Database, target: Database) -> None:
 
 
 def _verify(source: Database, target: Database) -> Copied:
-    """Raises CannotError with the first table that differs, AuditBroken."""
+    """Compare all tables. Raises CannotError with the first that differs, AuditBroken."""
     counts: dict[str, int] = {}
     for table in (*_tables(), _META):
         (count, digest), theirs = _digest(source, table), _digest(target, table)
@@ -165,7 +168,7 @@ def _verify(source: Database, target: Database) -> Copied:
 
 
 def _digest(database: Database, table: Table) -> tuple[int, int]:
-    """How many rows there are, and the sum of their hashes: the two kinds order texts differently."""
+    """Number of rows, and the sum of their hashes: a sum, because the databases sort texts differently."""
     digest, count, last = 0, 0, None
     while rows := _rows(database, table, last):
         hashes = (sha256(repr(tuple(row)).encode("utf-8", "surrogateescape")).digest() for row in rows)

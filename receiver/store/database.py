@@ -1,8 +1,8 @@
-"""The way to the database: connections as we want them, its errors in our words, its schema up to date.
+"""The database: its connections, the translation of its errors, and the migration of its schema.
 
-Used by `receiver.store.sql` only. SQLite: one writer at a time (BEGIN IMMEDIATE), WAL, every commit on disk; in
-memory there is one connection, which reading and writing take in turns. PostgreSQL: READ COMMITTED, and nothing
-takes longer than 5 s, set in each transaction so that it holds behind a pooler too.
+Used within `receiver.store`. SQLite: one writer at a time (BEGIN IMMEDIATE), WAL, every commit synced to disk; in
+memory reads and writes share one connection. PostgreSQL: READ COMMITTED, with timeouts of 5 s set in each transaction,
+so that they hold behind a connection pooler too.
 """
 
 import sqlite3
@@ -30,33 +30,33 @@ PATIENCE = 5
 """Seconds that a connection, a statement or a lock may take before the store counts as unavailable."""
 
 WAL_LIMIT = 4 << 20
-"""Bytes of journal that stay beside the file when nobody needs them any more."""
+"""Bytes to which SQLite truncates the journal (WAL) when no connection uses it."""
 
 WRITE_CACHE, READ_CACHE = 32 << 10, 8 << 10
-"""KiB of a SQLite file that a connection has in memory, and keeps: to write, the trees that a storm writes to; to read,
-little, because the system keeps the file in memory too.
+"""KiB of a SQLite file that a connection caches. To write: the B-trees that a burst of alerts writes to. To read: less,
+because the operating system caches the file too.
 """
 
 _MIGRATION_LOCK = 0x70C514
-"""Key of the advisory lock under which one replica at a time migrates."""
+"""Key of the advisory lock that lets one replica migrate at a time."""
 
 _DAMAGED = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
 _OF_A_ROW = {0, sqlite3.SQLITE_CONSTRAINT, sqlite3.SQLITE_MISMATCH, sqlite3.SQLITE_TOOBIG, sqlite3.SQLITE_RANGE}
-"""What one row can cause, so that the others may go through (0: it never came to SQLite). Whatever else SQLite says is
-about the file, the disk or the connection, also what nobody has thought of: then nothing goes through."""
+"""Errors that one row can cause, so that the other rows may succeed (0: raised before SQLite was called). Every other
+SQLite error concerns the file, the disk or the connection, and no row succeeds."""
 _CONFLICTS = {"40001", "40P01"}
 _READ_ONLY = "25006"
 
 
 Identity = tuple[int, int]
-"""Of a file, whatever its name: the device it lies on, and its inode."""
+"""Device and inode of a file, independent of its name."""
 
 
 class Database:
-    """Two ways in: `writer` for transactions, `reader` for everything that only looks."""
+    """Two engines: `writer` for transactions that write, `reader` for those that only read."""
 
     def __init__(self, url: str, identity: Identity | None = None) -> None:
-        """`identity`: the file must be that one. Raises SettingsError for a URL that makes no sense."""
+        """`identity`: the file must be this one. Raises SettingsError for an invalid URL."""
         self.url = parse_url(url)
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
         self.file = file_of(self.url)
@@ -64,7 +64,7 @@ class Database:
         self.name = "the database in memory" if self.in_memory else self.url.render_as_string(hide_password=True)
         self._turn: AbstractContextManager[Any] = threading.RLock() if self.in_memory else nullcontext()
         self.identity = identity
-        """Of the file; None: there is none."""
+        """Of the file; None: no file."""
         if self.file is not None:
             self._require_file() if identity else _create_file(self.file)
             self.identity = identify(self.file)
@@ -76,12 +76,12 @@ class Database:
 
     @contextmanager
     def write(self) -> Iterator[Connection]:
-        """A transaction that may write: committed when the block ends well, undone when it raises."""
+        """A transaction that may write: committed at the end of the block, rolled back if it raises."""
         with self._turn, self.translated():
             self._require_file()
             with self.writer.begin() as connection:
                 yield connection
-                self._require_file()  # what is committed into a file that has no name any more is lost
+                self._require_file()  # a commit into a file that was deleted or replaced would be lost
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
@@ -99,7 +99,7 @@ class Database:
 
     @contextmanager
     def translated(self) -> Iterator[None]:
-        """Turn the driver's errors into ours; what says nothing about the store stays as it is."""
+        """Translate the driver's errors to Tocsin's; errors that do not concern the store pass unchanged."""
         try:
             yield
         except Exception as error:
@@ -109,9 +109,9 @@ class Database:
             raise ours from error
 
     def shorten_journal(self) -> None:
-        """Give back what a reader made a SQLite file's journal grow to, where nobody reads it any more; waits for none.
+        """Truncate a SQLite file's journal if it is longer than WAL_LIMIT and no reader uses it; does not wait.
 
-        Of itself it is used again from the beginning, but only when a write finds nobody reading at all.
+        SQLite itself restarts the journal only when a write finds no reader at all.
         """
         if self.file is None or _size(self.file.with_name(f"{self.file.name}-wal")) <= WAL_LIMIT:
             return
@@ -125,7 +125,7 @@ class Database:
                 cursor.execute(f"PRAGMA busy_timeout = {PATIENCE * 1000}")
 
     def migrate(self, *, breaking: bool = True) -> SchemaState:
-        """Bring the schema up to date; `breaking` as in `receiver.store.upgrade.upgrade`. Returns how it stood.
+        """Migrate the schema; `breaking` as in `receiver.store.upgrade.upgrade`. Returns its state before.
 
         Raises SchemaTooNew, UpgradeNotAllowed.
         """
@@ -137,12 +137,12 @@ class Database:
             return upgrade(connection, breaking=breaking)
 
     def schema(self) -> SchemaState:
-        """How the schema stands. Changes nothing."""
+        """The state of the schema. Changes nothing."""
         with self.read() as connection:
             return look(connection)
 
     def _require_file(self) -> None:
-        """Raises StoreUnavailable where another file, or none, has the name of the one that was opened."""
+        """Raises StoreUnavailable if the opened file was deleted or replaced under its name."""
         if self.file is None or (found := identify(self.file)) == self.identity:
             return
         what = "was deleted" if found is None else "was replaced by another file"
@@ -158,7 +158,7 @@ class Database:
 
 
 def identify(path: Path) -> Identity | None:
-    """Which file has that name now; None: none that can be seen."""
+    """Identity of the file with that name now; None: no such file, or no access to it."""
     try:
         found = path.stat()
     except OSError:
@@ -173,26 +173,26 @@ def file_of(url: URL) -> Path | None:
 
 
 def is_in_memory(url: str) -> bool:
-    """Whether a URL means a database in memory, which nobody but this process can open. Raises SettingsError."""
+    """Whether a URL means a database in memory, which only this process can open. Raises SettingsError."""
     parsed = parse_url(url)
     return parsed.get_backend_name() == "sqlite" and file_of(parsed) is None
 
 
 def is_server(url: str) -> bool:
-    """Whether a URL means a database server, which starts and ends without us. Raises SettingsError."""
+    """Whether a URL means a database server, which runs independently of Tocsin. Raises SettingsError."""
     return parse_url(url).get_backend_name() != "sqlite"
 
 
 def without_secrets(url: str) -> str:
-    """A database's URL for the log: without its password and its options. Raises SettingsError."""
+    """A database's URL for the log: without password and options. Raises SettingsError."""
     return parse_url(url).set(query={}).render_as_string(hide_password=True)
 
 
 def parse_url(url: str) -> URL:
-    """The URL of a database. Raises SettingsError for one that makes no sense."""
+    """Parse a database URL. Raises SettingsError for an invalid or unsupported one."""
     try:
         parsed = make_url(url)
-    except (ArgumentError, ValueError):  # ValueError: a port that is no number
+    except (ArgumentError, ValueError):  # ValueError: the port is not a number
         parsed = None
     if parsed is not None and parsed.drivername in {"postgres", "postgresql", "postgresql+psycopg"}:
         return parsed.set(drivername="postgresql+psycopg")
@@ -224,7 +224,7 @@ def _size(path: Path) -> int:
 
 
 def _create_file(path: Path) -> None:
-    """Nobody else may read it: it holds labels, names and notes."""
+    """Create the file, readable by its owner only: it holds labels, names and notes."""
     try:
         path.touch(mode=0o600, exist_ok=True)
     except OSError as error:
@@ -232,7 +232,7 @@ def _create_file(path: Path) -> None:
 
 
 def _text(raw: bytes) -> str:
-    """What is not UTF-8 fails where its row is read, so that it can be set aside; not where all rows are fetched."""
+    """Decode text leniently: invalid UTF-8 then fails when its row is read and set aside, not when rows are fetched."""
     return raw.decode(errors="surrogateescape")
 
 
@@ -241,7 +241,7 @@ def _set_up_sqlite(connection: sqlite3.Connection, reads_only: bool) -> None:
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = FULL")
     connection.execute(f"PRAGMA cache_size = -{READ_CACHE if reads_only else WRITE_CACHE}")
-    connection.execute("PRAGMA wal_autocheckpoint = 4000")  # pages: what a storm writes often goes to the file once
+    connection.execute("PRAGMA wal_autocheckpoint = 4000")  # pages: what a storm often rewrites is copied back once
     connection.execute(f"PRAGMA journal_size_limit = {WAL_LIMIT}")
     connection.execute(f"PRAGMA query_only = {reads_only:d}")
 
@@ -264,7 +264,7 @@ def _postgresql(url: URL, *, reads_only: bool = False) -> Engine:
     except (ImportError, NoSuchModuleError) as error:
         raise SettingsError("PostgreSQL needs psycopg: pip install 'tocsin[postgresql]'") from error
     wanted = {"statement_timeout": f"{PATIENCE}s", "lock_timeout": f"{PATIENCE}s"}
-    if reads_only:  # "off" is refused by a server that is read-only, in words that say nothing about the store
+    if reads_only:  # a read-only server refuses "off" with an error that does not concern the store
         wanted["transaction_read_only"] = "on"
     settings = "SELECT " + ", ".join(f"set_config('{name}', '{value}', true)" for name, value in wanted.items())
     event.listen(engine, "begin", lambda connection: connection.exec_driver_sql(settings) and None)
@@ -272,7 +272,7 @@ def _postgresql(url: URL, *, reads_only: bool = False) -> Engine:
 
 
 def _ours(error: Exception, name: str) -> Exception | None:
-    """What a driver's error means to us; None where it says nothing about the store."""
+    """Tocsin's error for a driver's error; None if it does not concern the store."""
     cause = error.orig if isinstance(error, DBAPIError) else error
     if isinstance(cause, sqlite3.Error):
         return _sqlite_error(cause, name)
@@ -295,13 +295,13 @@ def _sqlite_error(error: sqlite3.Error, name: str) -> Exception | None:
 
 
 def _postgresql_error(error: Any, name: str) -> Exception | None:
-    """Conflicts are what another replica can cause; a key twice in any other table would be a bug of ours."""
+    """Conflicts can be caused by another replica; a duplicate key in any other table is a bug in Tocsin."""
     from psycopg import DataError, IntegrityError, ProgrammingError  # noqa: PLC0415 - PostgreSQL is an extra
 
     if error.sqlstate in _CONFLICTS or (error.sqlstate == "23505" and error.diag.table_name in {"incidents", "audit"}):
         return StoreConflict()
     never_sent = isinstance(error, ProgrammingError) and error.sqlstate is None
-    if never_sent or isinstance(error, DataError | IntegrityError):  # what one row can cause
+    if never_sent or isinstance(error, DataError | IntegrityError):  # errors that one row can cause
         return None
     said = error.diag.message_primary or str(error).partition("\n")[0]
     cure = "is it a standby? Name the server that takes writes" if error.sqlstate == _READ_ONLY else ""

@@ -1,4 +1,4 @@
-"""People's devices, as they are kept (`receiver.core.devices`)."""
+"""Database rows of people's devices (`receiver.core.devices`)."""
 
 from msgspec.structs import replace
 
@@ -11,28 +11,28 @@ from receiver.store.statements import DEVICES, FORGET_DEVICE, KEEP_DEVICE
 
 
 class DeviceRows:
-    """Reads and writes them. Errors are StoreUnavailable."""
+    """Reads and writes devices. Its methods raise StoreUnavailable."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     def of(self, person: str) -> list[Device]:
-        """A person's, the oldest first; those that are gone too."""
+        """A person's devices, the oldest first, including those that are gone."""
         with self._database.read() as connection:
             rows = Session(connection).rows(DEVICES, person=person)
         return list(codec.readable(lambda row: codec.read_device(row.doc), rows))
 
     def keep(self, device: Device) -> None:
-        """Add it, or what has changed of it."""
+        """Insert or update a device."""
         row = {"id": device.id, "person": device.person, "at": device.added_at, "doc": codec.to_json(device)}
         with self._database.write() as connection:
             Session(connection).run(KEEP_DEVICE, row)
 
     def lose(self, device: Device, at: Instant) -> None:
-        """Its push service knows it no more."""
+        """Mark a device as gone: its push service no longer knows it."""
         self.keep(replace(device, gone_at=at))
 
     def forget(self, person: str, device: str) -> None:
-        """Remove one of a person's."""
+        """Delete a person's device."""
         with self._database.write() as connection:
             Session(connection).run(FORGET_DEVICE, {"id": device, "person": person})

@@ -1,4 +1,4 @@
-"""Rows that seem damaged, to be looked at by whoever writes (`SqlStore.put_right`), and those that were.
+"""Queries for rows that seem damaged (`SqlStore.put_right` repairs them), and for damage not reported yet.
 
 Reached as `Reads.doubts`, on the readers' threads and connections.
 """
@@ -18,7 +18,7 @@ _LIVE = """
 SELECT * FROM incidents WHERE number > :after
 AND number IN (SELECT number FROM incidents WHERE coalesce(state, '') NOT IN ('closed', 'set_aside'))
 ORDER BY number LIMIT :limit
-"""  # also of those whose state is no word that we know
+"""  # includes rows with an unknown state
 _ABSURD = """
 SELECT n.id FROM notifications n JOIN incidents i ON i.id = n.incident_id
 WHERE i.state IN ('open', 'acknowledged', 'resolved') AND n.status = 'waiting'
@@ -27,26 +27,26 @@ AND (n.due_at IS NULL OR n.due_at > n.give_up_at + :slack) LIMIT :limit
 
 
 class Doubts:
-    """Read-only questions. All raise StoreUnavailable when the database does not answer."""
+    """Read-only queries. All raise StoreUnavailable when the database does not answer."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     def untold(self, limit: int) -> list[tuple[str, str, str]]:
-        """Rows that proved to be damaged and that no person was told of yet: what it is of, its id, what was done."""
+        """Damaged rows that have not been reported to a person: table, id, what was done."""
         with self._database.read() as connection:
             return [(row.what, row.id, row.why) for row in Session(connection).rows(_UNTOLD, limit=limit)]
 
     def notifications(self, limit: int) -> list[str]:
-        """Ids of messages that wait for a time that never comes."""
+        """Ids of waiting notifications without a due time, or with one long after their deadline."""
         with self._database.read() as connection:
             rows = Session(connection).rows(_ABSURD, slack=codec.POSTPONED, limit=limit)
             return [row.id for row in rows]
 
     def incidents(self, now: Instant, after: int, limit: int) -> tuple[list[str], int | None]:
-        """Of the next incidents that are not closed, ids of those that cannot be read or contradict themselves.
+        """Ids of unreadable or contradictory ones among the next incidents that are not closed.
 
-        Also the number to go on after; None: these were the last.
+        Also the number to continue after; None: these were the last.
         """
         with self._database.read() as connection:
             rows = Session(connection).rows(_LIVE, after=after, limit=limit)

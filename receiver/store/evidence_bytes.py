@@ -1,7 +1,7 @@
-"""The content of evidence files: received piece by piece, kept by incident and SHA-256, removed, and checked.
+"""The content of evidence files: received in chunks, stored by incident and SHA-256, deleted, and verified.
 
-It lies in tables of the database, so that every replica has it and every backup contains it (docs/decisions/0036).
-Until a decision keeps an upload it is nobody's, and goes after an hour. Nothing that is kept is written again.
+It is stored in the database, so that every replica has it and every backup contains it (docs/decisions/0036). An upload
+belongs to no incident until a decision keeps it, and is deleted after an hour. Stored content is never rewritten.
 """
 
 import shutil
@@ -16,7 +16,7 @@ from receiver.core.response import EvidenceFile
 from receiver.store.session import Session
 
 ROOM = 64 << 20
-"""Bytes that stay free beside a SQLite database, whatever is uploaded: an alert that cannot be stored is worse."""
+"""Bytes of disk that uploads leave free beside a SQLite database: storing alerts has priority."""
 
 _BEGIN = "INSERT INTO evidence_uploads (upload, begun_at) VALUES (:upload, :now)"
 _ADD = "INSERT INTO evidence_chunks (upload, position, content) VALUES (:upload, :position, :content)"
@@ -39,22 +39,22 @@ _OF_INCIDENTS = "SELECT upload FROM evidence_files WHERE incident_id = ANY(:ids)
 
 
 def has_room(file: Path | None, size: int) -> bool:
-    """Whether so many bytes can be added to a SQLite file and leave room for alerts; of other databases: yes."""
+    """Whether `size` bytes fit beside a SQLite file with ROOM left for alerts; true for other databases."""
     try:
         return file is None or shutil.disk_usage(file.absolute().parent).free >= size + ROOM
     except OSError:
-        return True  # whoever writes there says so
+        return True  # a later write reports the error
 
 
 def add_chunk(session: Session, upload: str, position: int, content: bytes, now: Instant) -> None:
-    """A piece of an upload; the first one, of position 0, begins it."""
+    """Store a chunk of an upload; position 0 begins it."""
     if position == 0:
         session.run(_BEGIN, {"upload": upload, "now": now})
     session.run(_ADD, {"upload": upload, "position": position, "content": content})
 
 
 def drop_uploads(session: Session, uploads: Collection[str]) -> None:
-    """Remove content for good: on SQLite what it leaves in the file is overwritten."""
+    """Delete uploads; on SQLite their bytes in the file are overwritten."""
     if not uploads:
         return
     with session.erasing():
@@ -63,22 +63,22 @@ def drop_uploads(session: Session, uploads: Collection[str]) -> None:
 
 
 def drop_pending(session: Session, upload: str) -> None:
-    """Remove an upload, unless it belongs to an incident."""
+    """Delete an upload, unless it belongs to an incident."""
     drop_uploads(session, [row.upload for row in session.rows(_PENDING, upload=upload)])
 
 
 def drop_stale(session: Session, before: Instant) -> None:
-    """Remove what was uploaded before then and belongs to no incident."""
+    """Delete uploads begun before then that belong to no incident."""
     drop_uploads(session, [row.upload for row in session.rows(_STALE, before=before)])
 
 
 def drop_of_incidents(session: Session, ids: Collection[str]) -> None:
-    """Remove all that these incidents have."""
+    """Delete all evidence of these incidents."""
     drop_uploads(session, [row.upload for row in session.rows(_OF_INCIDENTS, ids=list(ids))])
 
 
 def apply(session: Session, incident_id: str, change: FileChange) -> bool:
-    """Keep an upload as an incident's file, or remove the file's content. False: there is nothing to keep."""
+    """Attach an upload to an incident, or delete a file's content. False: the upload does not exist."""
     known = find_upload(session, incident_id, change.sha256)
     if not change.upload:
         drop_uploads(session, [known] if known else [])
@@ -88,24 +88,24 @@ def apply(session: Session, incident_id: str, change: FileChange) -> bool:
         session.run(_KEEP, row)
         session.run(_KEPT, row)
         return find_upload(session, incident_id, change.sha256) is not None
-    drop_uploads(session, [change.upload])  # the same content again
+    drop_uploads(session, [change.upload])  # the incident has the same content already
     return True
 
 
 def find_upload(session: Session, incident_id: str, digest: str) -> str | None:
-    """The upload that has a file's content; None: it is not there."""
+    """The upload with a file's content; None: there is none."""
     rows = session.rows(_UPLOAD, incident_id=incident_id, sha256=digest)
     return rows[0].upload if rows else None
 
 
 def read_chunk(session: Session, upload: str, position: int) -> bytes | None:
-    """A piece of its content; None: it ends before."""
+    """A chunk of an upload's content; None: past its end."""
     rows = session.rows(_CHUNK, upload=upload, position=position)
     return bytes(rows[0].content) if rows else None
 
 
 def is_whole(session: Session, incident_id: str, digest: str) -> bool:
-    """Whether a file's content is there, unchanged. Reads all of it, a piece at a time."""
+    """Whether a file's content exists and matches its hash. Reads all of it, chunk by chunk."""
     upload = find_upload(session, incident_id, digest)
     found, position = sha256(), 0
     while upload is not None and (content := read_chunk(session, upload, position)) is not None:
@@ -115,7 +115,7 @@ def is_whole(session: Session, incident_id: str, digest: str) -> bool:
 
 
 def problems(session: Session, incident: Incident, said: Sequence[Audit]) -> Iterator[str]:
-    """What is wrong with an incident's evidence files. `said`: what the audit log has of them, in order."""
+    """Problems of an incident's evidence files. `said`: the audit log's entries about them, in order."""
     files = incident.response.files
     attached = [each.data.get("sha256", "") for each in said if each.action == "attachfile"]
     redacted = {each.data.get("file", "") for each in said if each.action == "redactfile"}
@@ -130,7 +130,7 @@ def problems(session: Session, incident: Incident, said: Sequence[Audit]) -> Ite
 def _faults(
     session: Session, incident_id: str, same: Sequence[EvidenceFile], redacted: AbstractSet[str]
 ) -> Iterator[str]:
-    """Of the records of one content."""
+    """Problems of the files that share one content."""
     names = ", ".join(f"{each.id} ({each.name})" for each in same)
     first = same[0]
     if first.redacted_at is not None:

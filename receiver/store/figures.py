@@ -1,6 +1,6 @@
-"""What `/metrics` and the ping of the outside watcher ask of the store: numbers over all incidents and messages.
+"""Queries of `/metrics` and of the external watchdog's ping: figures over all incidents and notifications.
 
-`Reads.figures` and `Reads.oldest_emergency` ask here, on the readers' thread.
+Called by `Reads.figures` and `Reads.oldest_emergency`, on the readers' thread.
 """
 
 from collections.abc import Mapping
@@ -25,40 +25,40 @@ _OVERDUE = "SELECT count(*) AS incidents, min(due_at) AS oldest FROM incidents W
 
 @dataclass(frozen=True, slots=True)
 class WaitingMessages:
-    """A channel's part of the outbox."""
+    """A channel's waiting notifications."""
 
     count: int
     oldest: Instant
-    """When the oldest of them was planned."""
+    """When the oldest one was planned."""
 
 
 @dataclass(frozen=True, slots=True)
 class StoreFigures:
-    """What metrics say about the store."""
+    """The metrics of the store."""
 
     incidents: Mapping[tuple[int, State], int]
-    """(level, state) → how many that are not closed; where there are none, nothing."""
+    """(level, state) → number of incidents that are not closed; combinations without incidents are missing."""
     waiting: Mapping[str, WaitingMessages]
     """Channel → its waiting notifications."""
     oldest_emergency: Instant | None
-    """When paging began, of the open emergency that has reached nobody for the longest."""
+    """When the longest-unreached open emergency began to page."""
     overdue: int
-    """Incidents with a window that is due and has not been carried out."""
+    """Incidents with a due window that has not been processed."""
     overdue_since: Instant | None
-    """When the most overdue of these was due."""
+    """When the most overdue window was due."""
     on_hold: int = 0
     """Incidents under legal hold."""
     set_aside: int = 0
-    """Rows that proved to be damaged."""
+    """Rows found damaged."""
 
 
 def oldest_emergency(session: Session) -> Instant | None:
-    """When paging began, of the open emergency that has reached nobody for the longest; None: all reached some."""
+    """When the longest-unreached open emergency began to page; None: every one has reached a responder."""
     return session.rows(_OLDEST_EMERGENCY)[0].oldest  # type: ignore[no-any-return] # a BIGINT
 
 
 def count(session: Session, now: Instant) -> StoreFigures:
-    """What metrics say about the store at this moment."""
+    """The metrics of the store at `now`."""
     (overdue,) = session.rows(_OVERDUE, now=now)
     (damaged,) = session.rows(_SET_ASIDE)
     (held,) = session.rows(_ON_HOLD)

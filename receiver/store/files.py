@@ -1,7 +1,7 @@
-"""A SQLite database as a file: whose it is, its backup, and putting a backup in its place.
+"""A SQLite database as a file: its ownership, its backup and its restoration.
 
-One Tocsin serves one file: an advisory lock on a file beside it says so, which the system lets go when the processes
-that have its handle end, however they end. Used by the store when it is opened to be served, and by `tocsin backup` and
+One process serves one file. It holds an advisory lock on a file beside it; the operating system releases the lock when
+all processes with its handle have ended. Used by the store when it opens a file to serve it, and by `tocsin backup` and
 `tocsin restore`.
 """
 
@@ -15,35 +15,35 @@ from receiver.errors import CannotError, DatabaseInUse, SettingsError, StoreDama
 from receiver.store.database import Database, Identity, file_of, parse_url
 
 _LOOK_AGAIN = 0.05
-"""Seconds between looks whether another process has let a file go."""
+"""Seconds between attempts to lock a file that another process holds."""
 
 _SIDES = ("-wal", "-shm")
-"""What SQLite keeps beside a database; they belong to it."""
+"""Suffixes of the files that SQLite keeps beside a database."""
 
 ELSEWHERE = "name another place"
 
 _OF_THE_COPY = frozenset(
     {sqlite3.SQLITE_FULL, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_IOERR_WRITE, sqlite3.SQLITE_IOERR_FSYNC}
 )
-"""What goes wrong where a copy is written: its source is only read."""
+"""SQLite errors of writing a copy; the source is only read."""
 
 
 def lock_of(path: Path) -> Path:
-    """The file beside a database whose lock says who serves it: beside the file itself, whatever link leads to it."""
+    """The lock file of a database: beside the real file, links resolved."""
     real = Path(os.path.realpath(path))
     return real.with_name(f"{real.name}.lock")
 
 
 def identify_handle(handle: int) -> Identity:
-    """Which file a handle is of."""
+    """Device and inode of an open file."""
     found = os.fstat(handle)
     return found.st_dev, found.st_ino
 
 
 def require_one_name(path: Path) -> None:
-    """Raises DatabaseInUse where the file has further names in its file system.
+    """Raises DatabaseInUse where the file has more than one hard link.
 
-    SQLite keeps a journal beside each name, and so do we with the lock: who comes by another name sees neither.
+    SQLite's journal and the lock file are named after the path: a process that uses another name sees neither.
     """
     names = path.stat().st_nlink
     if names > 1 and path.is_file():
@@ -54,14 +54,13 @@ def require_one_name(path: Path) -> None:
 
 
 def take_ownership(path: Path, patience: float = 0.0, lock: Path | None = None) -> int | None:
-    """Be the one that serves the file, until all copies of the handle that this returns are closed.
+    """Lock the file for this process, until all copies of the returned handle are closed.
 
-    `patience`: seconds that another may take to let it go. `lock`: what `lock_of` said when it was opened, else it is
-    asked. Raises DatabaseInUse, and StoreUnavailable where the lock cannot be made. None: this system has no such
-    locks.
+    `patience`: seconds to wait for another process's lock. `lock`: the lock file, if not `lock_of(path)`. Returns None
+    on a system without such locks. Raises DatabaseInUse, and StoreUnavailable where the lock file cannot be made.
     """
     try:
-        import fcntl  # noqa: PLC0415 - not on every system; without it nothing can be promised
+        import fcntl  # noqa: PLC0415 - not on every system; without it there is no lock
     except ImportError:
         return None
     lock = lock or lock_of(path)
@@ -85,7 +84,7 @@ def take_ownership(path: Path, patience: float = 0.0, lock: Path | None = None) 
 
 
 def copy_out(database: Database, path: Path) -> None:
-    """Copy a SQLite database into a file (replaced when the copy is whole), while everything goes on.
+    """Copy a SQLite database into a file, also while it is served; the file is replaced when the copy is complete.
 
     Raises CannotError where the file cannot be written, StoreUnavailable where the database cannot be read.
     """
@@ -108,7 +107,8 @@ def copy_out(database: Database, path: Path) -> None:
 
 
 def _copy(source: sqlite3.Connection, copy: sqlite3.Connection, failed: str) -> None:
-    """One whole database into another. Raises CannotError (`failed`, and why) where the copy cannot be written."""
+    """Copy a database into another one. Raises CannotError (`failed`, and the cause) where the copy cannot be written.
+    """
     try:
         source.backup(copy)
     except sqlite3.OperationalError as error:
@@ -118,7 +118,10 @@ def _copy(source: sqlite3.Connection, copy: sqlite3.Connection, failed: str) -> 
 
 
 def back_up(url: str, path: Path) -> None:
-    """Copy the database of a URL, served or not; its schema stays as it is. Raises StoreUnavailable, SettingsError."""
+    """Copy the database of a URL, also while it is served, without migrating it.
+
+    Raises StoreUnavailable, SettingsError, CannotError.
+    """
     own = _file(url, "pg_dump --format=custom --file FILE URL, also while it is served")
     if not own.exists():
         raise StoreUnavailable(f"there is no database {own}")
@@ -130,10 +133,10 @@ def back_up(url: str, path: Path) -> None:
 
 
 def restore(url: str, backup: Path) -> Path | None:
-    """Put a backup in the place of the database; returns where the replaced one is kept (None: there was none).
+    """Replace the database by a backup; returns the path of the replaced one, or None where there was none.
 
-    Raises DatabaseInUse while it is served, StoreDamaged and SchemaTooNew for a backup that cannot be used,
-    CannotError, StoreUnavailable and SettingsError.
+    Raises DatabaseInUse while it is served, StoreDamaged and SchemaTooNew for an unusable backup, CannotError,
+    StoreUnavailable and SettingsError.
     """
     own = _file(url, "pg_restore --clean --if-exists --dbname URL FILE, with every replica stopped")
     if own.exists() and backup.exists() and backup.samefile(own):
@@ -167,7 +170,7 @@ def _file(url: str, postgresql: str) -> Path:
 
 
 def check_backup(backup: Path) -> None:
-    """Read all of it. Raises StoreDamaged where it is no whole database of ours, CannotError where there is none."""
+    """Read the whole backup. Raises StoreDamaged unless it is an intact Tocsin database, CannotError if missing."""
     if not backup.is_file():
         raise CannotError(f"FILE: there is no backup {backup}")
     try:
@@ -183,14 +186,14 @@ def check_backup(backup: Path) -> None:
 
 
 def _look_into(backup: Path) -> sqlite3.Connection:
-    """Read it, also where nothing can be written beside it: only one that has a journal needs that."""
+    """Open the backup read-only. Without a journal beside it, also in a folder that cannot be written (`immutable`)."""
     has_journal = any(each.exists() for each in _beside(backup))
     alone = "" if has_journal else "&immutable=1"
     return sqlite3.connect(f"{backup.absolute().as_uri()}?mode=ro{alone}", uri=True)
 
 
 def _prepare(backup: Path, fresh: Path) -> None:
-    """A copy of the backup, brought to this version's schema."""
+    """Copy the backup to `fresh` and migrate it to this version's schema."""
     _remove(fresh)
     try:
         fresh.touch(mode=0o600)
@@ -207,7 +210,7 @@ def _prepare(backup: Path, fresh: Path) -> None:
 
 
 def _set_aside(own: Path) -> Path | None:
-    """The database and what is beside it get another name, so that nothing is lost by a restore."""
+    """Rename the database and its side files, so that a restore loses nothing; returns the new path."""
     if not own.exists():
         return None
     number = 1
@@ -220,7 +223,7 @@ def _set_aside(own: Path) -> Path | None:
 
 
 def _remove(path: Path) -> None:
-    """A database that was not finished, with what is beside it."""
+    """Delete an unfinished database and its side files."""
     for leftover in (*_beside(path), path.with_name(f"{path.name}-journal"), path):
         with suppress(OSError):
             leftover.unlink()
@@ -231,13 +234,13 @@ def _beside(path: Path) -> tuple[Path, ...]:
 
 
 def _settle(written: Path, path: Path) -> None:
-    """Make it last, then give it its name in one step."""
+    """Flush a file to disk, then rename it atomically."""
     _make_last(written)
     written.replace(path)
 
 
 def _make_last(written: Path) -> None:
-    """On disk, with its name."""
+    """Flush a file and its folder to disk."""
     for place in (written, written.absolute().parent):
         handle = os.open(place, os.O_RDONLY)
         try:

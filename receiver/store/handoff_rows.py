@@ -1,4 +1,4 @@
-"""The shift log and the messages of handoffs, as they are kept (`receiver.core.shift_log`)."""
+"""Database rows of the shift log and the handoff messages (`receiver.core.shift_log`)."""
 
 from receiver.core.model import Instant
 from receiver.core.shift_log import LEASE, HandoffMessage, ShiftEntry, ShiftNotes
@@ -17,24 +17,24 @@ from receiver.store.statements import (
 )
 
 AT_ONCE = 50
-"""Messages that one claim takes."""
+"""Messages per claim."""
 
 
 class HandoffRows:
-    """Reads and writes them. Errors are StoreUnavailable."""
+    """Reads and writes shift log entries and handoff messages. Its methods raise StoreUnavailable."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     def last(self) -> tuple[int, dict[str, ShiftEntry]]:
-        """Where the log ends, and the last line about each schedule and override, by its key."""
+        """The log's last position, and the last entry of each schedule and override, by its key."""
         with self._database.read() as connection:
             rows = Session(connection).rows(LAST_SHIFT_ENTRIES)
         found = codec.readable(lambda row: (row.key, codec.read_shift_entry(row.doc)), rows)
         return max((row.position for row in rows), default=0), dict(found)
 
     def entries(self, schedule: str, since: Instant) -> list[ShiftEntry]:
-        """A schedule's lines from `since` on, and the one before them; in order."""
+        """A schedule's entries from `since` on, and the one before them; in order."""
         with self._database.read() as connection:
             rows = Session(connection).rows(SHIFT_ENTRIES, key=schedule, since=since)
         return list(codec.readable(lambda row: codec.read_shift_entry(row.doc), rows))
@@ -46,7 +46,7 @@ class HandoffRows:
         return list(codec.readable(lambda row: codec.read_handoff(row.doc), rows))
 
     def note(self, position: int, noted: ShiftNotes) -> bool:
-        """Add lines behind that position, and their messages; False: somebody else has added lines since."""
+        """Append entries after `position`, and store their messages; False: another replica has appended meanwhile."""
         with self._database.write() as connection:
             session = Session(connection)
             for number, entry in enumerate(noted.entries, position + 1):
@@ -58,7 +58,7 @@ class HandoffRows:
             return True
 
     def claim(self, now: Instant) -> list[HandoffMessage]:
-        """Messages that are due, each leased to us; what another has claimed meanwhile is not among them."""
+        """Due messages, each leased to this caller; those that another replica claimed meanwhile are left out."""
         with self._database.write() as connection:
             session = Session(connection)
             rows = session.rows(DUE_HANDOFFS, now=now, limit=AT_ONCE)
@@ -67,7 +67,7 @@ class HandoffRows:
         return list(codec.readable(lambda row: codec.read_handoff(row.doc), ours))
 
     def keep(self, message: HandoffMessage) -> None:
-        """Keep what became of one."""
+        """Store a message's new state."""
         with self._database.write() as connection:
             Session(connection).run(KEEP_HANDOFF, _row(message))
 

@@ -1,7 +1,7 @@
-"""Whether a SQLite file is whole, and mending what can be mended: indexes, which are made anew from their tables.
+"""The integrity check of a SQLite file, and its repair: indexes can be rebuilt from their tables.
 
-`quick_check` does not compare indexes with tables, so it is `integrity_check` that is asked. Rows that break a rule of
-their table are not its business here: they are set aside when they are met (`receiver.store.transaction`).
+`quick_check` does not compare indexes with tables, so `integrity_check` is used. Rows that violate a constraint of
+their table are ignored here: transactions set them aside when they read them (`receiver.store.transaction`).
 """
 
 import re
@@ -19,28 +19,28 @@ from receiver.errors import StoreDamaged
 _INDEX = re.compile(r"(?:missing from|wrong # of entries in|non-unique entry in|values differ from) index (\w+)")
 
 AT_THE_START = 5.0
-"""Seconds that the check at the start may take; the rest is for the background."""
+"""Seconds for the check at the start; if they do not suffice, the background check does the rest."""
 
 AS_LONG_AS_IT_TAKES = 3600.0
-"""Seconds for the check after mending, while nobody is served."""
+"""Seconds for the check after a repair; the service does not run yet."""
 
 _HARMLESS = re.compile(r"ok$|\*\*\* in database|(NULL|NUMERIC|TEXT) value in |Page \d+ is never used")
-"""How lines begin that speak of single rows, of room that is not used, or of nothing."""
+"""Starts of lines about single rows or unused pages, and of the line that reports no problem."""
 
 log = structlog.get_logger()
 
 
 class IntegrityFindings(StrEnum):
-    """What the check at the start came to."""
+    """Result of the check at the start."""
 
     WHOLE = "whole"
     MENDED = "mended"
     UNKNOWN = "unknown"
-    """There was not enough time for all of it, or it could not be asked."""
+    """The check ran out of time, or the file could not be accessed."""
 
 
 def require_sound(path: Path) -> IntegrityFindings:
-    """Check a file that nobody else uses, and mend it if need be. Raises StoreDamaged for what cannot be mended."""
+    """Check a file that no other process uses, and rebuild its indexes if needed. Raises StoreDamaged if that fails."""
     try:
         with closing(_connect(path)) as connection:
             problems = check(connection, AT_THE_START)
@@ -50,7 +50,7 @@ def require_sound(path: Path) -> IntegrityFindings:
             problems = _reindex(connection)
     except sqlite3.DatabaseError as error:
         if _is_about_access(error):
-            return IntegrityFindings.UNKNOWN  # whoever opens it next says so
+            return IntegrityFindings.UNKNOWN  # the next access reports the error
         problems = [str(error)]
     if problems:
         raise damaged(path, problems)
@@ -59,7 +59,7 @@ def require_sound(path: Path) -> IntegrityFindings:
 
 
 def damaged(path: Path, problems: Sequence[str]) -> StoreDamaged:
-    """What to say of a file that cannot be mended."""
+    """The error for a file that new indexes do not repair."""
     return StoreDamaged(
         f"{path} is damaged ({problems[0]}), more than new indexes can mend. `tocsin restore BACKUP` puts a backup in "
         "its place and keeps the damaged file beside it; `sqlite3 FILE .recover` may save what is in that"
@@ -67,7 +67,7 @@ def damaged(path: Path, problems: Sequence[str]) -> StoreDamaged:
 
 
 def look(path: Path, seconds: float) -> list[str] | None:
-    """The problems of a file that is in use, for so long; None: that was not long enough."""
+    """Check a file in use for at most that many seconds. Returns its problems; None: out of time, or no access."""
     try:
         with closing(_connect(path)) as connection:
             connection.execute("PRAGMA query_only = 1")
@@ -79,13 +79,13 @@ def look(path: Path, seconds: float) -> list[str] | None:
 
 
 def indexes_of(problems: Sequence[str]) -> list[str]:
-    """The indexes that problems speak of; none, where they speak of anything else too."""
+    """The indexes named in the problems; empty if a problem concerns anything else."""
     named = [_INDEX.search(problem) for problem in problems]
     return sorted({each[1] for each in named if each}) if all(named) else []
 
 
 def check(connection: sqlite3.Connection, seconds: float) -> list[str] | None:
-    """What is wrong with a file, rows aside; None: there was not enough time."""
+    """Run the check. Returns problems, except those of single rows; None: out of time."""
     is_late = Event()
 
     def give_up() -> None:
@@ -104,12 +104,12 @@ def check(connection: sqlite3.Connection, seconds: float) -> list[str] | None:
         late.cancel()
         late.join()
     if is_late.is_set():
-        return None  # SQLite may have stopped looking without a word
+        return None  # SQLite may have stopped early without an error
     return [line for line in lines if not _HARMLESS.match(line)]
 
 
 def _reindex(connection: sqlite3.Connection) -> list[str]:
-    """Make all indexes anew, if then all is well; returns what is still wrong."""
+    """Rebuild all indexes, committed only if the check then passes; returns the remaining problems."""
     connection.execute("BEGIN IMMEDIATE")
     try:
         connection.execute("REINDEX")
@@ -126,7 +126,7 @@ def _connect(path: Path) -> sqlite3.Connection:
 
 
 def _is_about_access(error: sqlite3.DatabaseError) -> bool:
-    """Whether it says nothing of the file's content: no room, no right, a lock."""
+    """Whether an error concerns access to the file (space, permissions, locks), not its content."""
     return getattr(error, "sqlite_errorcode", 0) & 0xFF not in {
         sqlite3.SQLITE_CORRUPT,
         sqlite3.SQLITE_NOTADB,

@@ -1,7 +1,7 @@
-"""What the console reads across incidents: the most urgent ones, how many there are, what changed, how channels fare.
+"""Queries of the console across incidents: the most urgent, their number, changes, and the state of channels.
 
-Reached as `Reads.overview`, on the readers' thread and connections. Each question reads an index and a bounded
-number of rows, however much history there is.
+Reached as `Reads.overview`, on the readers' thread and connections. Each query uses an index and reads a bounded
+number of rows, independent of the length of the history.
 """
 
 from collections.abc import Mapping, Sequence
@@ -17,12 +17,12 @@ from receiver.store.database import Database
 from receiver.store.session import Session
 
 RECENT = 300
-"""Incidents whose messages tell how a channel fares."""
+"""The latest incidents, whose notifications show the state of a channel."""
 
 FAILURES = 5
-"""Failures of a channel that are shown."""
+"""Failures shown per channel."""
 
-# Covered by incidents_by_state; 'open' sorts after 'acknowledged', and what nobody has taken comes first.
+# Covered by incidents_by_state. 'open' sorts after 'acknowledged', so DESC lists unacknowledged incidents first.
 _URGENT = """
 SELECT number, doc FROM incidents WHERE number IN (
     SELECT number FROM (
@@ -31,7 +31,7 @@ SELECT number, doc FROM incidents WHERE number IN (
     ) AS worst
 )
 """
-# Those that are watched are few: an incident is resolved for a day, or until what is missing is there.
+# Resolved incidents are few: they close after a day, or when the required record is complete.
 _RESOLVED = """
 SELECT number, doc FROM incidents WHERE number IN (
     SELECT number FROM (
@@ -50,21 +50,21 @@ _RECENT = """
 _LAST_SUCCESS = f"""
 SELECT channel, max(done_at) AS at FROM notifications
 WHERE incident_id IN {_RECENT} AND status IN ('accepted', 'delivered') GROUP BY channel
-"""  # noqa: S608 - put together from our own words
+"""  # noqa: S608 - formatted with this module's own fragments
 _FAILURES = f"""
 SELECT * FROM (
     SELECT n.*, row_number() OVER (PARTITION BY channel ORDER BY coalesce(done_at, created_at) DESC, id) AS place
     FROM notifications n
     WHERE incident_id IN {_RECENT} AND detail <> '' AND status IN ('waiting', 'gave_up', 'undeliverable')
 ) AS failed WHERE place <= :failures
-"""  # noqa: S608 - put together from our own words
+"""  # noqa: S608 - formatted with this module's own fragments
 _LAST_TO_PERSON = f"""
 SELECT * FROM (
     SELECT n.*, row_number() OVER (PARTITION BY channel, recipient ORDER BY done_at DESC, id) AS place
     FROM notifications n
     WHERE incident_id IN {_RECENT} AND person = :person AND status IN ('accepted', 'delivered', 'gave_up')
 ) AS last WHERE place = 1 ORDER BY done_at DESC, id
-"""  # noqa: S608 - put together from our own words
+"""  # noqa: S608 - formatted with this module's own fragments
 _WAITING = """
 SELECT channel, count(*) AS waiting, min(created_at) AS oldest FROM notifications
 WHERE due_at IS NOT NULL GROUP BY channel
@@ -73,40 +73,40 @@ WHERE due_at IS NOT NULL GROUP BY channel
 
 @dataclass(frozen=True, slots=True)
 class Traffic:
-    """How a channel fares."""
+    """The state of a channel."""
 
     last_success: Instant | None
-    """Of the messages about the latest incidents."""
+    """Over the notifications of the latest incidents."""
     waiting: int
     oldest: Instant | None
-    """When the oldest message that waits was planned."""
+    """When the oldest waiting notification was planned."""
     failures: tuple[Notification, ...]
     """The latest first."""
 
 
 class Overview:
-    """Read-only questions across incidents. All raise StoreUnavailable when the database does not answer."""
+    """Read-only queries across incidents. All raise StoreUnavailable when the database does not answer."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     def urgent(self, limit: int) -> list[Incident]:
-        """The incidents that somebody must act on, the worst level first and what nobody has taken before the rest."""
+        """Open and acknowledged incidents: the highest level first, then open ones, then the oldest."""
         found = codec.readable(lambda row: codec.read_incident(row.doc, row.number), self._rows(_URGENT, limit=limit))
         return sorted(found, key=lambda each: (-each.level, each.state is not State.OPEN, each.number))
 
     def resolved(self, limit: int) -> list[Incident]:
-        """The incidents that are resolved and not closed, the worst level first, in it the oldest."""
+        """Resolved incidents that are not closed: the highest level first, then the oldest."""
         rows = self._rows(_RESOLVED, limit=limit)
         found = codec.readable(lambda row: codec.read_incident(row.doc, row.number), rows)
         return sorted(found, key=lambda each: (-each.level, each.number))
 
     def live(self) -> Mapping[tuple[int, State, bool], int]:
-        """(level, state, whether it is an exercise) → how many incidents somebody must act on."""
+        """(level, state, whether an exercise) → number of open or acknowledged incidents."""
         return {(row.level, State(row.state), bool(row.exercise)): row.incidents for row in self._rows(_LIVE)}
 
     def mark(self, number: int | None, limit: int) -> str:
-        """Changes whenever that incident does, or (None) one of the most urgent or of those that are not closed."""
+        """A hash of that incident, or (None) of the most urgent and the resolved ones; it changes when they change."""
         if number is None:
             rows = [*self._rows(_URGENT, limit=limit), *self._rows(_RESOLVED, limit=limit)]
         else:
@@ -114,7 +114,7 @@ class Overview:
         return sha256("\n".join(f"{row.number} {row.doc}" for row in sorted(rows)).encode()).hexdigest()
 
     def traffic(self) -> Mapping[str, Traffic]:
-        """Channel → how it fares; a channel that nothing was sent on is missing."""
+        """Channel → its state; a channel without notifications is missing."""
         with self._database.read() as connection:
             session = Session(connection)
             success = {row.channel: row.at for row in session.rows(_LAST_SUCCESS, recent=RECENT)}
@@ -134,7 +134,10 @@ class Overview:
         }
 
     def last_to(self, person: str) -> list[Notification]:
-        """The last message about the latest incidents on each of a person's ways that left or failed, newest first."""
+        """The latest sent or failed notification per channel and recipient of a person, newest first.
+
+        Of the latest incidents only.
+        """
         rows = self._rows(_LAST_TO_PERSON, recent=RECENT, person=person)
         return list(codec.readable(codec.read_notification, rows))
 

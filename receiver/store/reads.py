@@ -1,7 +1,7 @@
-"""What pages, API and metrics read. Never in the writer's way: own connections, read-only transactions.
+"""The queries of pages, API and metrics. They never block the writer: own connections, read-only transactions.
 
-Called on the readers' thread. Lists are keyset-paged: a cursor names the last incident seen, so a page costs the
-same however deep it lies, and what opens meanwhile shifts nothing.
+Called on the readers' thread. Lists are paged by key: a cursor names the last incident of a page, so every page costs
+the same, and incidents opened meanwhile do not shift the next one.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -41,7 +41,7 @@ from receiver.store.statements import (
 from receiver.store.statistics import Tally, tallies
 
 LIMIT = 50
-"""Incidents on a page where nothing else is asked."""
+"""Default number of incidents on a page."""
 
 _DONE = """
 SELECT * FROM entries WHERE incident_id = :id AND ("by" <> '' OR fact = 'breached') ORDER BY position
@@ -74,24 +74,24 @@ _READABLE = schema.incidents.c.state != "set_aside"
 
 @dataclass(frozen=True, slots=True)
 class PolicyEntry:
-    """A policy version that was taken into use."""
+    """A policy version that has been in use."""
 
     digest: str
     since: Instant
-    """When it first was."""
+    """When it was first in use."""
     document: bytes
     """As `rules.stored.dump` wrote it."""
     incidents: tuple[Incident, ...] = ()
-    """Those with a follow-up action that brought it."""
+    """Incidents of whose follow-up actions it is a result."""
 
 
 LAST = (1 << 63) - 1
-"""Beyond every number."""
+"""Greater than every number: the largest BIGINT."""
 
 OUTLINED = 1000
-"""Lines of a timeline's beginning, and of its end, that a report has."""
+"""Entries at each end of a timeline that a report shows."""
 
-# Booleans and numbers descend, the fingerprint ascends.
+# Booleans and numbers sort descending, the fingerprint ascending.
 _AFTER_ALERT = """
 AND ((firing, level, starts_at) < (:firing, :level, :at)
      OR ((firing, level, starts_at) = (:firing, :level, :at) AND fingerprint > :fingerprint))
@@ -100,7 +100,7 @@ AND ((firing, level, starts_at) < (:firing, :level, :at)
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """Which part of a numbered list: the first `limit` after a number; with `before`, the last `limit` before that."""
+    """A part of a numbered list: the first `limit` items after `after`; with `before`, the last `limit` before it."""
 
     after: int = -1
     before: int | None = None
@@ -111,28 +111,28 @@ WHOLE = Span()
 
 
 class Reads:
-    """Read-only questions. All raise StoreUnavailable when the database does not answer."""
+    """Read-only queries. All raise StoreUnavailable when the database does not answer."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
         self.overview = Overview(database)
-        """What the console asks across incidents."""
+        """Queries of the console across incidents."""
         self.doubts = Doubts(database)
-        """What of the rows is in doubt."""
+        """Queries for damaged rows."""
         self.handoffs = HandoffRows(database)
-        """The shift log, and the messages of handoffs."""
+        """The shift log and the handoff messages."""
 
     def is_audited(self, reference: str) -> bool:
-        """Whether the audit log has an entry of that reference."""
+        """Whether the audit log has an entry with that reference."""
         with self._database.read() as connection:
             return bool(audit_chain.seen(Session(connection), {reference}))
 
     def audit_head(self) -> str:
-        """Where the audit log ends, ``POSITION:HASH``; empty: nothing is in it."""
+        """The audit log's last entry, ``POSITION:HASH``; empty: the log is empty."""
         return audit_chain.head(self._database)
 
     def override_changes(self) -> list[tuple[int, OverrideChange]]:
-        """Overrides of schedules that were made or cancelled, with their numbers, in order."""
+        """Changes to schedule overrides, with their numbers, in order."""
         with self._database.read() as connection:
             rows = Session(connection).rows(OVERRIDE_CHANGES, after=0)
         return [(row.position, codec.read_override_change(row.doc)) for row in rows]
@@ -143,31 +143,30 @@ class Reads:
             return {row.schedule: row.text for row in Session(connection).rows(CALENDAR_TEXTS)}
 
     def incident(self, incident_id: str) -> Incident | None:
-        """The incident of that id."""
+        """The incident with that id; None: no such incident."""
         return self._one(schema.incidents.c.id == incident_id)
 
     def by_number(self, number: int) -> Incident | None:
-        """The incident of that number (``#12``)."""
+        """The incident with that number (``#12``); None: no such incident."""
         return self._one(schema.incidents.c.number == number)
 
     def by_numbers(self, numbers: Sequence[int]) -> list[Incident]:
-        """The incidents of these numbers, in order."""
+        """The incidents with these numbers, in order."""
         columns = schema.incidents.c
         query = select(columns.id, columns.doc).where(columns.number.in_(numbers)).order_by(columns.number)
         with self._database.read() as connection:
             return [codec.read_incident(row.doc, row.id) for row in connection.execute(query)]
 
     def similar(self, incident: Incident, limit: int) -> list[Incident]:
-        """Earlier closed incidents of its type or its system about which somebody wrote something down, the newest
-        first.
-        """
+        """Earlier closed incidents of the same type or system with recorded findings, the newest first."""
         asked = {"type": incident.type, "system": incident.system, "below": incident.number, "limit": limit}
         with self._database.read() as connection:
             return codec.readable(_incident, Session(connection).rows(SIMILAR, **asked))
 
     def related(self, incident: Incident, since: Instant, limit: int) -> tuple[list[Incident], list[Incident]]:
-        """Other incidents of its system, so many at most of each, the newest first: those that are not closed, and of
-        the closed ones those that were opened since then, exercises apart. Of an incident without a system: none.
+        """Other incidents of the same system, at most `limit` each, the newest first: (not closed, closed).
+
+        Closed ones are opened at `since` or later, and no exercises. None for an incident without a system.
         """
         if not incident.system:
             return [], []
@@ -192,11 +191,11 @@ class Reads:
         limit: int = LIMIT,
         cursor: str | None = None,
     ) -> tuple[list[Incident], str | None]:
-        """Incidents, the newest first, and the cursor of the next page (None: this was the last).
+        """Incidents, the newest first, and the cursor of the next page (None: this is the last).
 
-        `person` acknowledged it, answered a call for help, or got it handed over; `search` looks into titles, labels,
-        people's names and what people wrote down; `on_hold`: under legal hold, or not; `since` (included) and `until`
-        (not) are about the opening. Raises CursorError.
+        `person`: acknowledged it, answered a call for help, or got it handed over; `search`: text in titles, labels,
+        names of people and notes; `on_hold`: whether under legal hold; `since` (included) and `until` (excluded): when
+        it was opened. Raises CursorError.
         """
         columns = schema.incidents.c
         wanted: list[ColumnElement[bool]] = []
@@ -230,7 +229,7 @@ class Reads:
         states: AbstractSet[State] | None,
         limit: int,
     ) -> list[Incident]:
-        """State by state: so each comes from the index in order, and no million closed ones are sorted."""
+        """Queries each state on its own: the index then yields the order, and closed incidents are not sorted."""
         columns = schema.incidents.c
         query = select(columns.number, columns.doc).where(*wanted, _READABLE)
         query = query.order_by(columns.number.desc()).limit(limit)
@@ -240,7 +239,7 @@ class Reads:
         return codec.readable(_incident, rows[:limit])
 
     def evidence_upload(self, incident_id: str, digest: str) -> str | None:
-        """The upload that has the content of an evidence file, where that is whole; None: it is missing or changed."""
+        """The upload with an evidence file's content; None: the content is missing or changed."""
         with self._database.read() as connection:
             session = Session(connection)
             if not evidence_bytes.is_whole(session, incident_id, digest):
@@ -248,16 +247,19 @@ class Reads:
             return evidence_bytes.find_upload(session, incident_id, digest)
 
     def evidence_chunk(self, upload: str, position: int) -> bytes | None:
-        """A piece of an upload's content; None: it ends before."""
+        """A chunk of an upload's content; None: past its end."""
         with self._database.read() as connection:
             return evidence_bytes.read_chunk(Session(connection), upload, position)
 
     def has_room(self, size: int) -> bool:
-        """Whether so many bytes of evidence can be kept, and alerts still find room."""
+        """Whether `size` bytes of evidence can be stored with enough space left for alerts."""
         return evidence_bytes.has_room(self._database.file, size)
 
     def verify_evidence(self, said: Mapping[str, Sequence[Audit]]) -> tuple[int, list[str]]:
-        """Evidence files of all incidents: how many, and what is wrong. `said`: what the audit log has, by incident."""
+        """Check the evidence files of all incidents; returns their number and the problems.
+
+        `said`: incident id → entries of the audit log about its evidence.
+        """
         with self._database.read() as connection:
             kept = {row.incident_id for row in Session(connection).rows(_WITH_EVIDENCE)}
         count = 0
@@ -265,7 +267,7 @@ class Reads:
         for incident_id in sorted(kept | said.keys()):
             incident = self.incident(incident_id)
             if incident is None:
-                continue  # forgotten, as the policy's retention says
+                continue  # deleted by the policy's retention
             count += len(incident.response.files)
             with self._database.read() as connection:
                 wrong += evidence_bytes.problems(Session(connection), incident, said.get(incident_id, ()))
@@ -279,7 +281,7 @@ class Reads:
         return codec.read_incident(row.doc, row.id) if row else None
 
     def first_firing(self, incident_ids: Sequence[str], most: int) -> dict[str, tuple[Alert, ...]]:
-        """Incident id → its first alerts that fire, so many at most: the worst, and of them the oldest, first."""
+        """Incident id → at most `most` of its firing alerts, the highest level first, then the oldest."""
         with self._database.read() as connection:
             rows = Session(connection).rows(FIRING, ids=list(incident_ids), most=most)
         found: dict[str, tuple[Alert, ...]] = {}
@@ -288,7 +290,7 @@ class Reads:
         return found
 
     def alerts(self, incident_id: str, limit: int = 1000, after: Alert | None = None) -> list[Alert]:
-        """An incident's alerts: firing ones first, the worst first, then the newest; those that come `after` one."""
+        """An incident's alerts: firing first, then the highest level, then the newest; those that follow `after`."""
         last: dict[str, Any] = {}
         if after is not None:
             last = {
@@ -318,15 +320,15 @@ class Reads:
         return codec.read_alert(rows[0].doc, incident_id) if rows else None
 
     def firing_alerts(self) -> list[HeldAlert]:
-        """Every alert held as firing, of all incidents that are not closed."""
+        """All firing alerts of incidents that are not closed."""
         return self._held(_FIRING)
 
     def held_alerts(self) -> list[HeldAlert]:
-        """Every alert that is held as a possible echo."""
+        """All alerts held as possible echoes."""
         return self._held(_HELD)
 
     def doubles(self) -> list[Double]:
-        """Every alert that fires in an incident which does not hold it, with what its holder knows of it."""
+        """Firing alerts in an incident that does not hold them, with the holder's copy of each."""
         with self._database.read() as connection:
             session = Session(connection)
             return codec.readable(lambda row: _double(session, row), session.rows(_DOUBLES))
@@ -339,33 +341,33 @@ class Reads:
         )
 
     def canary(self, channel: str) -> Canary | None:
-        """How a channel's canaries fared; None: none was sent yet, or nothing of it can be read."""
+        """The state of a channel's canaries; None: none was sent yet, or the row is unreadable."""
         with self._database.read() as connection:
             rows = Session(connection).rows("SELECT value FROM meta WHERE name = :name", name=f"canary/{channel}")
         return next(iter(codec.readable(lambda row: codec.read_canary(row.value), rows)), None)
 
     def calendar_fetches(self, schedule: str) -> CalendarFetches | None:
-        """How the fetches of a schedule's calendar fared; None: none was tried, or nothing of it can be read."""
+        """Results of the fetches of a schedule's calendar; None: none was tried, or the row is unreadable."""
         with self._database.read() as connection:
             rows = Session(connection).rows("SELECT value FROM meta WHERE name = :name", name=f"calendar/{schedule}")
         return next(iter(codec.readable(lambda row: codec.read_calendar_fetches(row.value), rows)), None)
 
     def timeline(self, incident_id: str, span: Span = WHOLE, facts: Collection[Fact] = ()) -> list[Entry]:
-        """An incident's timeline, from the beginning. `facts`: of the lines only those that record one of these."""
+        """An incident's timeline, from the beginning. `facts`: only entries that record one of these."""
         only = " AND fact = ANY(:facts)" if facts else ""
         wanted = {"facts": [str(fact) for fact in facts]} if facts else {}
         rows = self._within("entries", "position", incident_id, span, only, **wanted)
         return codec.readable(codec.read_entry, rows)
 
     def outline(self, incident: Incident) -> list[Entry]:
-        """An incident's timeline, of a long one its beginning and its end: OUTLINED lines of each."""
+        """An incident's timeline; of a long one the first and last OUTLINED entries."""
         if incident.entries <= 2 * OUTLINED:
             return self.timeline(incident.id, Span(limit=2 * OUTLINED))
         end = Span(before=incident.entries + 1, limit=OUTLINED)
         return self.timeline(incident.id, Span(limit=OUTLINED)) + self.timeline(incident.id, end)
 
     def messages(self, incident: Incident) -> list[Notification]:
-        """The notifications about an incident, of very many the first and the last: OUTLINED of each."""
+        """An incident's notifications; of very many the first and last OUTLINED."""
         if incident.sequence <= 2 * OUTLINED:
             return self.notifications(incident.id)
         first = self.notifications(incident.id, Span(limit=OUTLINED))
@@ -373,7 +375,7 @@ class Reads:
         return first + self.notifications(incident.id, end)
 
     def notifications(self, incident_id: str, span: Span = WHOLE) -> list[Notification]:
-        """The notifications about an incident, in the order they were planned."""
+        """An incident's notifications, in the order they were planned."""
         rows = self._within("notifications", "sequence", incident_id, span, "AND status <> 'set_aside'")
         return codec.readable(codec.read_notification, rows)
 
@@ -386,14 +388,14 @@ class Reads:
         sql = f"""
         SELECT * FROM {table} WHERE incident_id = :id AND {column} > :after AND {column} < :before {only}
         ORDER BY {column} {order} {"LIMIT :limit" if limit else ""}
-        """  # noqa: S608 - put together from our own words
+        """  # noqa: S608 - formatted with this module's own fragments
         bounds = {"after": span.after, "before": LAST if span.before is None else span.before}
         with self._database.read() as connection:
             rows = Session(connection).rows(sql, id=incident_id, **bounds, **limit, **parameters)
         return rows if span.before is None else list(reversed(rows))
 
     def message(self, name: str) -> list[Notification]:
-        """The notifications of one message, by a notification's id or a bundle's name, in the order it names them."""
+        """The notifications of one message, given a notification's id or a bundle's name; in the message's order."""
         with self._database.read() as connection:
             session = Session(connection)
             bundles = session.rows(BUNDLE, name=name)
@@ -402,7 +404,7 @@ class Reads:
         return [found[each] for each in ids if each in found]
 
     def answerable(self, recipient: str, until: Instant) -> list[Notification]:
-        """The last page of each incident that wants an answer to a recipient by then, by whatever channel."""
+        """Per incident that expects an answer, the last page delivered to a recipient by then, on any channel."""
         with self._database.read() as connection:
             rows = Session(connection).rows(_ANSWERABLE, recipient=recipient, until=until)
         last = {row.incident_id: row for row in rows}.values()
@@ -410,7 +412,7 @@ class Reads:
         return [codec.read_notification(row) for row in wanted]
 
     def notification(self, notification_id: str) -> Notification | None:
-        """The notification of that id."""
+        """The notification with that id; None: no such notification."""
         with self._database.read() as connection:
             rows = Session(connection).rows(
                 "SELECT * FROM notifications WHERE id = :id", id=notification_id.replace("\0", "")
@@ -424,7 +426,7 @@ class Reads:
         return bytes(rows[0].document) if rows else None
 
     def policy_history(self, limit: int) -> list[PolicyEntry]:
-        """The policy versions that were taken into use, the newest first."""
+        """The policy versions that have been in use, the newest first."""
         with self._database.read() as connection:
             rows = Session(connection).rows(POLICY_HISTORY, limit=limit)
         found: dict[str, PolicyEntry] = {}
@@ -436,7 +438,7 @@ class Reads:
         return list(found.values())
 
     def inquiring(self, limit: int) -> list[Incident]:
-        """Incidents about which something is open to be asked of Prometheus, the oldest first."""
+        """Incidents with open Prometheus queries, the oldest first."""
         columns = schema.incidents.c
         query = (
             select(columns.number, columns.doc)
@@ -448,12 +450,12 @@ class Reads:
             return codec.readable(_incident, connection.execute(query))
 
     def tallies(self, since: Instant, until: Instant) -> list[Tally]:
-        """What the incidents opened from `since` to `until` (not included) came to."""
+        """Statistics of the incidents opened from `since` to `until` (excluded)."""
         with self._database.read() as connection:
             return tallies(Session(connection), since, until)
 
     def drills(self, since: Instant, until: Instant, limit: int = 200) -> list[tuple[Incident, list[Entry]]]:
-        """Exercises opened from `since` to `until` (not included), the newest first, with what people did in them."""
+        """Exercises opened from `since` to `until` (excluded), the newest first, with what people did in them."""
         columns = schema.incidents.c
         wanted = [columns.exercise, columns.opened_at >= since, columns.opened_at < until]
         with self._database.read() as connection:
@@ -463,12 +465,12 @@ class Reads:
         return [(each, codec.readable(codec.read_entry, rows[each.id])) for each in found]
 
     def oldest_emergency(self) -> Instant | None:
-        """When paging began, of the open emergency that has reached nobody for the longest; None: all reached some."""
+        """When the longest-unreached open emergency began to page; None: every one has reached a responder."""
         with self._database.read() as connection:
             return oldest_emergency(Session(connection))
 
     def figures(self, now: Instant) -> StoreFigures:
-        """What metrics say about the store at this moment."""
+        """The metrics of the store at `now`."""
         with self._database.read() as connection:
             return count(Session(connection), now)
 
@@ -489,8 +491,8 @@ def _double(session: Session, row: Row[Any]) -> Double:
 
 
 def _opened(since: Instant | None, until: Instant | None) -> list[ColumnElement[bool]]:
-    """When they were opened, and between which numbers that is: lists are walked by number, and what lies outside
-    is then not read. "+ 0" keeps the planner from walking all numbers to find an end.
+    """Conditions on the opening time, and on the numbers of the first and last match: lists are read by number, so rows
+    outside are skipped. "+ 0" keeps the planner from walking the index of numbers to find the ends.
     """
     columns = schema.incidents.c
     when = [] if since is None else [columns.opened_at >= since]

@@ -1,11 +1,11 @@
 """The tables. Instants are BIGINT microseconds; `doc` columns hold the whole dataclass as JSON.
 
-An incident's `doc` is the truth about it (its windows included, docs/decisions/0003); the columns beside it are
-projections to find and count it by. Only `due_at` may be ahead of the `doc`: `postpone` moves it alone.
+An incident's `doc` is authoritative, its windows included (docs/decisions/0003); the columns beside it are projections
+for searching and counting. Only `due_at` may be later than in the `doc`: `postpone` changes it alone.
 
-No foreign keys: everything of an incident is written in one transaction by the one place that writes, and a check
-per row would cost more than the rows. The mutable columns stand last, in the order that updates write them
-(`receiver.store.codec`). What changes here needs a migration; a test holds the two together.
+No foreign keys: the engine writes everything of an incident in one transaction, and a check per row would cost more
+than the rows. The mutable columns stand last, in the order in which updates write them (`receiver.store.codec`).
+A change here needs a migration; a test compares the two.
 """
 
 from typing import Any
@@ -35,7 +35,7 @@ def _partial(name: str, *columns: Any, where: str) -> Index:
     return Index(name, *columns, sqlite_where=text(where), postgresql_where=text(where))
 
 
-# Beside these, what finds words in titles, where the database has it (migration 0004, `receiver.store.search`).
+# The full-text index of titles is made by migration 0004, where the database supports it (`receiver.store.search`).
 incidents = Table(
     "incidents",
     metadata,
@@ -45,7 +45,7 @@ incidents = Table(
     _required("key"),
     _required("opened_at", BigInteger),
     _required("exercise", Boolean),
-    # The key while the incident is not closed: at most one of them has it.
+    # The key while the incident is not closed; unique, so each key has at most one such incident.
     Column("open_key", Text, unique=True),
     _required("state"),
     _required("level", SmallInteger),
@@ -63,7 +63,7 @@ incidents = Table(
     _partial("incidents_due", "due_at", where="due_at IS NOT NULL"),
 )
 
-# Of incidents about which somebody wrote something down: what, and by what later ones are like them.
+# Incidents with recorded findings: their text, and the attributes by which later incidents are compared with them.
 learned = Table(
     "learned",
     metadata,
@@ -75,8 +75,8 @@ learned = Table(
     Index("learned_by_system", "system", "number"),
 )
 
-# What closed incidents are found by beside that (`receiver.store.closed_words`). The words have an index of their
-# trigrams, where the database has it (migration 0024).
+# Search terms of closed incidents (`receiver.store.closed_words`). `words` has a trigram index where the database
+# supports it (migration 0024).
 closed_words = Table(
     "closed_words",
     metadata,
@@ -93,7 +93,7 @@ closed_people = Table(
     Index("closed_people_by_number", "number"),
 )
 
-# Which incidents that are not closed are about which system; of closed ones `closed_words` says it.
+# System of each incident that is not closed; for closed incidents it is in `closed_words`.
 open_systems = Table(
     "open_systems",
     metadata,
@@ -110,9 +110,9 @@ alerts = Table(
     _required("firing", Boolean),
     _required("level", SmallInteger),
     _required("doc"),
-    # The incident's source while it holds the alert: at most one does. A closed one holds what still fires.
+    # The incident's source while it holds the alert; at most one incident does. A closed one holds alerts still firing.
     Column("held_source", Text),
-    # While it is held as a possible echo: when it is believed.
+    # While the alert is held as a possible echo: when it is accepted as a real alert.
     Column("held_until", BigInteger),
     Index("alerts_held", "fingerprint", "held_source", unique=True),
     _partial("alerts_echoes", "incident_id", where="held_until IS NOT NULL"),
@@ -143,11 +143,11 @@ notifications = Table(
     _required("detail"),
     Column("done_at", BigInteger),
     Column("reached_at", BigInteger),
-    # These never change; they stand after what does because they came later (migration 0013).
+    # Immutable columns; they stand after the mutable ones because migration 0013 added them.
     *(Column(name, Text, nullable=False, server_default="") for name in ("person", "via", "shift")),
-    # One index for all that is asked within an incident: heads of queues, threads, what a decision overtakes.
+    # One index for all queries within an incident: heads of queues, threads, notifications to supersede.
     Index("notifications_queue", "incident_id", "status", "channel", "recipient", "sequence"),
-    # Not "where it waits": then PostgreSQL, before it has statistics, walks all that waits to find one queue's.
+    # No partial index on waiting rows: without statistics PostgreSQL would scan all of them to find one queue's.
     _partial("notifications_due", "level", "due_at", "channel", where="due_at IS NOT NULL AND bundle_at IS NULL"),
     _partial(
         "notifications_bundled", "level", "due_at", "channel", where="due_at IS NOT NULL AND bundle_at IS NOT NULL"
@@ -163,23 +163,23 @@ entries = Table(
     _required("fact"),
     _required("by"),
     _required("data"),
-    sqlite_with_rowid=False,  # a timeline lies together, and a line costs one tree, not two
+    sqlite_with_rowid=False,  # entries of a timeline are stored together, and an entry costs one B-tree, not two
 )
 
-# Incidents about which something is open to be asked of Prometheus; what it is stands in the incident.
+# Incidents with open Prometheus queries; the incident's `doc` holds the queries.
 inquiries = Table("inquiries", metadata, Column("incident_id", Text, primary_key=True))
 
-# What is known of each heartbeat (`receiver.core.heartbeat`).
+# The state of each heartbeat (`receiver.core.heartbeat`).
 heartbeats = Table("heartbeats", metadata, Column("key", Text, primary_key=True), _required("doc"))
-# Open emergencies whose alarm has reached nobody yet (`Incident.unreached_since`): most of the time, none.
+# Open emergencies whose alarm has not reached a responder yet (`Incident.unreached_since`); usually empty.
 alarms = Table("alarms", metadata, Column("incident_id", Text, primary_key=True), _required("since", BigInteger))
 
-# Who was put on call for a while, and what of it was cancelled: in the order in which it was done.
+# Overrides of on-call schedules and their cancellations, in the order in which they were made.
 overrides = Table(
     "overrides", metadata, Column("position", BigInteger, primary_key=True, autoincrement=False), _required("doc")
 )
 
-# Who came on call and went off when, as it was: a line is never changed. `key`: the schedule, or an override.
+# Starts and ends of on-call shifts; rows are never changed. `key`: the schedule, or an override.
 shift_log = Table(
     "shift_log",
     metadata,
@@ -190,7 +190,7 @@ shift_log = Table(
     Index("shift_log_by_key", "key", "position"),
 )
 
-# The messages about them, `at` which time they were planned; `due_at` NULL: done.
+# The handoff messages. `at`: the time they were planned. `due_at` NULL: done.
 handoffs = Table(
     "handoffs",
     metadata,
@@ -211,7 +211,7 @@ devices = Table(
     Index("devices_by_person", "person", "at"),
 )
 
-# The last good copy of each schedule's calendar that a URL feeds; how the fetches fared stands in `meta`.
+# The last good copy of each schedule's fetched calendar; the results of the fetches are in `meta`.
 calendars = Table(
     "calendars",
     metadata,
@@ -221,11 +221,11 @@ calendars = Table(
     _required("text"),
 )
 
-# Incidents of which nothing is deleted (`Incident.is_on_hold`).
+# Incidents under legal hold: retention deletes nothing of them (`Incident.is_on_hold`).
 legal_holds = Table("legal_holds", metadata, Column("incident_id", Text, primary_key=True))
 
-# The content of evidence files (`receiver.store.evidence_bytes`): uploads that no incident has yet, whose content is
-# whose, and the pieces of it.
+# The content of evidence files (`receiver.store.evidence_bytes`): uploads that belong to no incident yet, the upload
+# of each file, and the chunks of each upload.
 evidence_uploads = Table(
     "evidence_uploads", metadata, Column("upload", Text, primary_key=True), _required("begun_at", BigInteger)
 )
@@ -244,7 +244,7 @@ evidence_chunks = Table(
     _required("content", LargeBinary),
 )
 
-# What could not be read: it stays where it is, out of everybody's way, and a person is told of it once.
+# Rows that cannot be read: they stay in their tables, are skipped, and are reported to a person once.
 set_aside = Table(
     "set_aside",
     metadata,
@@ -262,7 +262,7 @@ policies = Table(
     _required("document", LargeBinary),
 )
 
-# Which incidents have a follow-up action that brought a policy version.
+# Policy versions that are the result of an incident's follow-up action.
 policy_changes = Table(
     "policy_changes",
     metadata,
@@ -279,7 +279,8 @@ buckets = Table(
     Column("bundle_at", BigInteger),
 )
 
-# What left together in one message: whoever answers it takes exactly that. Forgotten with the first's incident.
+# The notifications that left in one message; an answer to the message applies to them. Deleted with the first one's
+# incident.
 bundles = Table(
     "bundles",
     metadata,
@@ -301,7 +302,7 @@ audit = Table(
     _required("incident"),
     _required("outcome"),
     _required("data"),
-    # What a provider calls the request: the same one is carried out once.
+    # The provider's id of the request; unique, so that a repeated request is carried out once.
     Column("reference", Text, unique=True),
     _required("hash"),
 )

@@ -1,11 +1,11 @@
-"""Finds incidents by words in their titles, in what people wrote down about them, and in what else they are found by
-(`receiver.store.closed_words`): a part of it, whatever its case.
+"""Full-text search of incidents: substrings of titles, of recorded findings and of the search terms in
+`receiver.store.closed_words`, ignoring case.
 
-SQLite has trigram indexes of the closed ones (migrations 0004 and 0024) that are walked newest first, so neither a word
-in every one nor one in none reads much; those that are not closed are few, and read. PostgreSQL has indexes on the same
-conditions and plans for itself. Fewer than three characters have no trigram, and some databases no index: then titles
-are read one by one, newest first, and labels, people and notes only where there is an index or three characters. What
-was written down (the table `learned`) is read one by one: people write less than machines open.
+SQLite has trigram indexes of closed incidents (migrations 0004 and 0024). They are read newest first, so that neither a
+frequent nor an absent word costs much; incidents that are not closed are few, and are read one by one. PostgreSQL has
+indexes on the same conditions and its own planner. Words shorter than three characters have no trigram, and some
+databases have no index: then titles are read one by one, newest first, and labels, people and notes only with an index
+or with three characters. Findings (the table `learned`) are read one by one: they are few compared with incidents.
 """
 
 from sqlalchemy import BigInteger, ColumnElement, Connection, and_, bindparam, column, false, or_, select, text
@@ -14,11 +14,11 @@ from receiver.core.responder_history import people_of
 from receiver.store import closed_words, schema
 
 FEW = 500
-"""Incidents with the words that are looked up one by one where other conditions choose among them."""
+"""Most matches that are listed one by one in a statement with other conditions."""
 
 TRIGRAM = 3
 LONGEST_NUMBER = 10
-"""Digits below which words may be an incident's number."""
+"""Words with fewer digits than this may be an incident's number."""
 
 _NUMBERS = """
 SELECT rowid FROM {index}
@@ -29,9 +29,9 @@ _NO_END = (1 << 63) - 1
 
 
 def with_words(connection: Connection, words: str, below: int | None, newest: int | None) -> ColumnElement[bool]:
-    """The condition that an incident has these words, for numbers smaller than `below` (None: for all).
+    """The condition that an incident contains these words; exact for numbers smaller than `below` (None: for all).
 
-    `newest`: so many of them are enough, because nothing else chooses among them; None: something does.
+    `newest`: the number of matches needed if there is no other condition; None: there are other conditions.
     """
     words = words.replace("\0", "")
     is_not_closed = schema.incidents.c.state.in_(closed_words.NOT_CLOSED)
@@ -50,7 +50,7 @@ def with_words(connection: Connection, words: str, below: int | None, newest: in
 
 
 def of_system(connection: Connection, system: str) -> ColumnElement[bool]:
-    """The condition that an incident is about this system."""
+    """The condition that an incident concerns this system."""
     kept = schema.closed_words.c
     closed = select(kept.number).where(kept.system == system)
     return or_(
@@ -70,21 +70,21 @@ def of_person(connection: Connection, person: str) -> ColumnElement[bool]:
 
 
 def _are(numbers: list[int]) -> ColumnElement[bool]:
-    """Written into the statement, because a database takes only so many parameters."""
+    """The condition that a number is listed; as literals, because databases limit the number of parameters."""
     if not numbers:
         return false()
     return schema.incidents.c.number.in_(bindparam(None, numbers, expanding=True, literal_execute=True))
 
 
 def _with_facts(connection: Connection, words: str) -> ColumnElement[bool]:
-    """Few are named one by one, so that PostgreSQL can take its index of titles beside them."""
+    """Match in findings. Few matches are listed by number, so that PostgreSQL can use its index of titles too."""
     found = select(schema.learned.c.number).where(schema.learned.c.words.icontains(words, autoescape=True))
     few = connection.scalars(found.limit(FEW + 1)).all()
     return schema.incidents.c.number.in_(few if len(few) <= FEW else found)
 
 
 def _with_others(connection: Connection, words: str, below: int | None) -> ColumnElement[bool]:
-    """By labels, people and notes, where no index is walked by hand."""
+    """Match in labels, people and notes of closed incidents, without SQLite's trigram index."""
     kept = schema.closed_words.c
     found = select(kept.number).where(kept.words.icontains(words, autoescape=True))
     few = connection.scalars(found.where(kept.number < (_NO_END if below is None else below)).limit(FEW + 1)).all()
@@ -96,7 +96,7 @@ def _with_others(connection: Connection, words: str, below: int | None) -> Colum
 def _indexed(
     connection: Connection, index: str, words: str, below: int | None, newest: int | None
 ) -> ColumnElement[bool] | None:
-    """By SQLite's index of that name; None: it is not to be walked, and incidents are read one by one."""
+    """Match by SQLite's trigram index of that name; None: there is none, or reading incidents one by one is faster."""
     if connection.dialect.name != "sqlite" or len(words) < TRIGRAM:
         return None
     if not connection.scalar(text(_HAS_INDEX), {"index": index}):
@@ -104,7 +104,7 @@ def _indexed(
     sql = _NUMBERS.format(index=index)
     asked = {"words": '"' + words.replace('"', '""') + '"', "below": _NO_END if below is None else below}
     if newest is None and connection.scalar(text(f"SELECT count(*) FROM ({sql})"), {**asked, "limit": FEW + 1}) > FEW:  # noqa: S608 - our own words
-        return None  # so many that those that the other conditions leave are read sooner
+        return None  # so many that reading the incidents left by the other conditions is faster
     numbers = (
         text(sql).bindparams(**asked, limit=FEW if newest is None else newest).columns(column("rowid", BigInteger))
     )

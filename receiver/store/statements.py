@@ -1,9 +1,9 @@
-"""What a transaction asks and writes, in SQL, named. Used by `receiver.store.transaction`.
+"""The named SQL statements of a transaction. Used by `receiver.store.transaction`.
 
-In PostgreSQL's words: `receiver.store.session` says them to SQLite. A list goes in as `= ANY(:list)`, however long.
-Statements with `?` run once per row.
+In PostgreSQL's dialect; `receiver.store.session` translates them for SQLite. A list of any length is passed as
+`= ANY(:list)`. Statements with `?` run once per row.
 """
-# ruff: noqa: S608 - what is put into these statements are names and parts of our own, never a value
+# ruff: noqa: S608 - the statements are formatted with names and fragments of this module, never with values
 
 from collections.abc import Iterable
 
@@ -20,12 +20,12 @@ LOCK_FREE = f"{LOCK} SKIP LOCKED"
 
 DUE_INCIDENTS = "SELECT id FROM incidents WHERE due_at <= :now ORDER BY due_at LIMIT :limit"
 
-# Of what is acknowledged help may be asked for.
+# Acknowledged ones too: their responder may request help.
 OPEN_INCIDENTS = """
 SELECT id FROM incidents WHERE state IN ('open', 'acknowledged') ORDER BY state DESC, level DESC, number LIMIT :limit
 """
 
-# News that waits for its bundle holds no page up.
+# An update that waits for its bundle does not hold back a page.
 HEAD = """NOT EXISTS (
     SELECT 1 FROM notifications earlier
     WHERE earlier.incident_id = n.incident_id AND earlier.status = 'waiting'
@@ -35,14 +35,14 @@ HEAD = """NOT EXISTS (
 
 
 def _by_level(query: str) -> str:
-    """The query for each level, with its number for {level}: the index that finds what is due begins with it."""
+    """The query for each level, `{level}` replaced by its number: the index on due notifications begins with it."""
     return " UNION ALL ".join(
         f"SELECT * FROM ({query.format(level=level)}) AS level_{level}" for level in reversed(LEVELS)
     )
 
 
 def _due(bundled: str) -> str:
-    """Incidents with the head of a queue due, the worst level first: a page must not wait behind a storm of news."""
+    """Incidents with a queue's head due, the highest level first: pages must not wait behind many updates."""
     of_a_level = f"""
     SELECT n.incident_id, n.level, n.due_at FROM notifications n
     WHERE n.level = {{level}} AND {{level}} = ANY(:levels) AND n.due_at <= :now AND n.bundle_at {bundled}
@@ -63,7 +63,7 @@ ORDER BY n.level DESC, n.created_at, n.incident_id, n.sequence
 
 
 def _first(bundled: str) -> str:
-    """When the first head of a queue is due, level by level."""
+    """The due time of the first head of a queue, per level."""
     return _by_level(f"""
     SELECT n.due_at FROM notifications n
     WHERE n.level = {{level}} AND n.due_at IS NOT NULL AND n.bundle_at {bundled} AND {HEAD} ORDER BY n.due_at LIMIT 1
@@ -84,7 +84,7 @@ FROM (SELECT value->>0 AS incident_id, value->>1 AS fingerprint
 JOIN alerts ON alerts.incident_id = wanted.incident_id AND alerts.fingerprint = wanted.fingerprint
 """
 
-# Those of the worst level first, and of them those that have fired longest: so the first stays the first.
+# The highest level first, then the alerts that have fired longest: so the first alert stays first.
 FIRING = """
 SELECT alerts.incident_id, alerts.doc
 FROM (SELECT incident_id, fingerprint,
@@ -109,7 +109,7 @@ SELECT n.id, (
 FROM notifications n WHERE n.id = ANY(:ids)
 """
 
-# What is not under way becomes due at once, so that it is finished (and said) soon.
+# A notification without a lease becomes due at once, so that it is soon finished and reported.
 SUPERSEDE = """
 UPDATE notifications
 SET superseded = true, due_at = CASE WHEN leased_by = '' AND due_at > created_at THEN created_at ELSE due_at END
@@ -117,7 +117,7 @@ WHERE incident_id = :incident_id AND status = 'waiting' AND sequence < :before A
 """
 SUPERSEDE_ON = f"{SUPERSEDE} AND channel = ANY(:channels)"
 
-# The oldest by number are the oldest closed ones, but for a few: so nobody walks through all that are closed.
+# The oldest by number are nearly always the oldest closed: the limit avoids a scan of all closed incidents.
 FORGETTABLE = """
 SELECT id FROM (
     SELECT id, number, closed_at FROM incidents
@@ -129,7 +129,7 @@ WHERE closed_at < :before ORDER BY number LIMIT :limit
 LOCK_CLOSED = (
     "SELECT id FROM incidents WHERE id = ANY(:ids) AND state = 'closed' ORDER BY key, id FOR UPDATE SKIP LOCKED"
 )
-# Asked when the incidents are locked: none can be put under hold any more.
+# Runs after the incidents are locked: no hold can be added any more.
 ON_HOLD = "SELECT incident_id FROM legal_holds WHERE incident_id = ANY(:ids)"
 HOLD = "INSERT INTO legal_holds (incident_id) VALUES (?) ON CONFLICT DO NOTHING"
 RELEASE_HOLD = "DELETE FROM legal_holds WHERE incident_id = ?"
@@ -159,7 +159,7 @@ UPDATE notifications SET leased_by = '', due_at = created_at, attempts = attempt
 WHERE status = 'waiting' AND leased_by <> ''
 """
 
-# A number that was lost is found again by the incidents': else nothing could be opened any more.
+# A lost counter continues after the highest incident number; otherwise no incident could be opened.
 TAKE_NUMBERS = """
 INSERT INTO meta (name, value) VALUES ('last_number', CAST(:count AS text))
 ON CONFLICT (name) DO UPDATE SET value = CAST(:count + (
@@ -171,12 +171,13 @@ RETURNING CAST(value AS bigint)
 
 
 def _update(table: str, names: Iterable[str]) -> str:
-    """Superseded is never taken back: what was leased may be overtaken before its report comes."""
+    """An UPDATE by id. `superseded` never returns to false: a leased notification may be superseded before its report.
+    """
     put = ("superseded = (superseded OR ?)" if name == "superseded" else f"{name} = ?" for name in names)
     return f"UPDATE {table} SET {', '.join(put)} WHERE id = ?"
 
 
-# An update rewrites every index that has a column it names, changed or not: so it names no more than it must.
+# PostgreSQL rewrites every index on a column that an update names, changed or not: so name as few as possible.
 UPDATE_INCIDENT = _update("incidents", codec.INCIDENT_CHANGES)
 UPDATE_INCIDENT_OFTEN = _update("incidents", codec.INCIDENT_OFTEN)
 UPDATE_NOTIFICATION = _update("notifications", codec.NOTIFICATION_CHANGES)
@@ -201,7 +202,7 @@ RELEASE_ALERT = "UPDATE alerts SET held_source = NULL WHERE fingerprint = :finge
 
 HELD = "SELECT incident_id, fingerprint, doc FROM alerts WHERE held_until IS NOT NULL AND incident_id = ANY(:ids)"
 
-# An incident that closes holds its alerts no more, but for those that fire: their next word must find them.
+# A closing incident releases its alerts, except firing ones: their next webhook must find the incident.
 RELEASE_ALERTS = "UPDATE alerts SET held_source = NULL WHERE incident_id = ANY(:ids) AND NOT firing"
 MOVE_ALERT = "UPDATE alerts SET held_source = NULL WHERE held_source = ? AND fingerprint = ?"
 
@@ -251,7 +252,7 @@ ON CONFLICT (number) DO UPDATE SET type = excluded.type, system = excluded.syste
 
 KEEP_POLICY_CHANGE = "INSERT INTO policy_changes (digest, number) VALUES (?, ?) ON CONFLICT DO NOTHING"
 
-# Newest first, with the incidents whose follow-up actions brought each.
+# Newest first, with the incidents whose follow-up actions resulted in each version.
 POLICY_HISTORY = """
 SELECT policies.digest, policies.created_at, policies.document, incidents.number, incidents.doc
 FROM (SELECT digest, created_at, document FROM policies ORDER BY created_at DESC, digest LIMIT :limit) AS policies
@@ -260,7 +261,7 @@ LEFT JOIN incidents ON incidents.number = policy_changes.number
 ORDER BY policies.created_at DESC, policies.digest, incidents.number
 """
 
-# Closed ones about which somebody wrote something down. What an exercise made up has helped nobody.
+# Closed incidents with recorded findings; exercises are left out.
 SIMILAR = """
 SELECT incidents.number, incidents.doc
 FROM learned JOIN incidents ON incidents.number = learned.number
@@ -269,7 +270,7 @@ WHERE (learned.type = :type OR (learned.system = :system AND learned.system <> '
 ORDER BY learned.number DESC LIMIT :limit
 """
 
-# Others of the same system: those that are not closed, and of the closed ones the newest.
+# Other incidents of the same system: those not closed, and the newest closed ones.
 RELATED_NOW = """
 SELECT incidents.number, incidents.doc
 FROM (
@@ -307,8 +308,8 @@ END_ALARM = "DELETE FROM alarms WHERE incident_id = ?"
 
 NOTIFICATIONS = "SELECT * FROM notifications WHERE id = ANY(:ids) AND status <> 'set_aside'"
 
-# A row that cannot be read keeps its place and its content, and is in nobody's way. The key of an incident is free
-# again: what fires opens another, and pages.
+# An unreadable row keeps its place and content, and no query returns it. The incident's key is free again: firing
+# alerts open another incident, which pages.
 SET_ASIDE_INCIDENT = (
     "UPDATE incidents SET state = 'set_aside', open_key = NULL, due_at = NULL WHERE id = :id",
     "UPDATE notifications SET status = 'set_aside', due_at = NULL WHERE incident_id = :id AND status = 'waiting'",
@@ -336,7 +337,7 @@ INSERT INTO heartbeats (key, doc) VALUES (:key, :doc) ON CONFLICT (key) DO UPDAT
 """
 FORGET_HEARTBEAT = "DELETE FROM heartbeats WHERE key = :key"
 
-# Whoever read the value that stands there takes the turn; the others find it changed.
+# Compare and set: only one caller that read the stored value replaces it; for the others it has changed.
 TAKE_TURN = """
 INSERT INTO meta (name, value) VALUES (:name, :value)
 ON CONFLICT (name) DO UPDATE SET value = excluded.value WHERE meta.value = :last

@@ -1,12 +1,12 @@
-"""What many incidents came to, counted by the database. `Reads.tallies` asks it."""
+"""Statistics over many incidents, computed by the database. Used by `Reads.tallies`."""
 
 from dataclasses import dataclass
 
 from receiver.core.model import Instant
 from receiver.store.session import Session
 
-# An acknowledgement may be void later and a resolve come to nothing: the first of the one, the last of the other. An
-# acknowledgement that was taken back as a slip is none (`receiver.core.undo`).
+# Incidents may be acknowledged and resolved repeatedly: the first acknowledgement and the last resolve count. An
+# acknowledgement that was undone does not count (`receiver.core.undo`).
 _TALLIES = """
 SELECT level, type, exercise, count(*) AS incidents,
     count(acknowledged) AS acknowledged, avg(acknowledged - opened_at) AS to_acknowledge,
@@ -37,7 +37,7 @@ ORDER BY exercise, level DESC, type
 
 @dataclass(frozen=True, slots=True)
 class Tally:
-    """The incidents of one level, one type and one kind (real or exercise); times are means, in microseconds."""
+    """Figures for one level, type and kind (real or exercise); times are means, in microseconds."""
 
     level: int
     type: str
@@ -45,17 +45,17 @@ class Tally:
     incidents: int
     acknowledged: int
     to_acknowledge: int | None
-    """From the opening to the first acknowledgement; None: nobody acknowledged any."""
+    """From the opening to the first acknowledgement; None: none is acknowledged."""
     resolved: int
     to_resolve: int | None
     """From the opening to the last resolve; None: none is resolved."""
     kept: int
-    """Acknowledged or resolved, and the response time never breached."""
+    """Acknowledged or resolved without a breach of the response time."""
     breached: int
 
 
 def tallies(session: Session, since: Instant, until: Instant) -> list[Tally]:
-    """Incidents opened from `since` to `until` (not included), real ones first, the worst level first."""
+    """Incidents opened from `since` to `until` (excluded), real ones first, the highest level first."""
     return [
         Tally(
             level=row.level,

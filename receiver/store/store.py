@@ -1,6 +1,4 @@
-"""The store: opened once by the service, used by the engine (`receiver.core.storage.Store`) and, to read, by
-everyone.
-"""
+"""The store: opened once by the service, written by the engine (`receiver.core.storage.Store`), read by all parts."""
 
 import os
 import secrets
@@ -53,19 +51,18 @@ from receiver.store.upgrade import SchemaState
 log = structlog.get_logger()
 
 LET_GO = 6.0
-"""Seconds that a process whose service was killed may take to end: longer than it waits for a lock."""
+"""Seconds to wait for the file lock of a killed service's processes: longer than they wait for a database lock."""
 
 
 def open_store(
     url: str, *, to_serve: bool = False, identity: Identity | None = None, breaking: bool = True
 ) -> "SqlStore":
-    """Open a database and bring its schema up to date.
+    """Open a database and migrate its schema.
 
-    `sqlite://` is memory, `sqlite:///path` a file, `postgresql://…` a server. `to_serve`: a file is this process's
-    alone from now on, is checked, and what an earlier one had under way is due again. `identity`: the file must be
-    that one. `breaking`: whether the schema may change so that the Tocsin before cannot go on with it. Raises
-    SettingsError (no such kind of database), DatabaseInUse, SchemaTooNew, UpgradeNotAllowed, StoreDamaged and
-    StoreUnavailable.
+    `sqlite://` is in memory, `sqlite:///path` a file, `postgresql://…` a server. `to_serve`: lock the file for this
+    process, check it, and release the leases of an earlier process. `identity`: require this file. `breaking`: allow
+    migrations after which the previous Tocsin version cannot use the schema. Raises SettingsError (unsupported URL),
+    DatabaseInUse, SchemaTooNew, UpgradeNotAllowed, StoreDamaged and StoreUnavailable.
     """
     database = Database(url, identity)
     lock = take_ownership(database.file, LET_GO) if to_serve and database.file else None
@@ -82,7 +79,7 @@ def open_store(
         database.close()
         if lock is not None:
             os.close(lock)
-        if isinstance(error, DBAPIError):  # not a state of the store that we know: no rights, other tables …
+        if isinstance(error, DBAPIError):  # not a known state of the store: missing privileges, other tables …
             raise StoreUnavailable(f"{database.name} cannot be used: {error.orig}") from error
         raise
     return store
@@ -94,62 +91,59 @@ def _say_if_newer(schema: SchemaState) -> None:
 
 
 def _require_whole(database: Database) -> None:
-    """Raises CannotError where a copy into it has not come to its end (`receiver.store.copying`)."""
+    """Raises CannotError if the database is the unfinished target of a copy (`receiver.store.copying`)."""
     with database.read() as connection:
         if Session(connection).rows("SELECT 1 FROM meta WHERE name = 'copy_unfinished'"):
             raise CannotError(f"{database.name} is a copy that was not finished", "run `tocsin copy` again")
 
 
 def _clocks(rows: Iterable[Row[Any]]) -> dict[str, HeartbeatClock]:
-    """By key. One that cannot be read begins anew with its next beat."""
+    """Clocks by key. An unreadable one is left out; the next heartbeat starts it again."""
     return dict(codec.readable(lambda row: (row.key, codec.read_heartbeat(row.doc)), rows))
 
 
 class SqlStore:
-    """Where everything is kept. Errors are StoreUnavailable and StoreConflict."""
+    """The store in SQL. Its methods raise StoreUnavailable and StoreConflict."""
 
     def __init__(
         self, database: Database, lock: int | None = None, found: IntegrityFindings = IntegrityFindings.WHOLE
     ) -> None:
-        """`lock`: the handle of the lock on a file that is served. `found`: what its check at the start came to."""
+        """`lock`: handle of the lock on a served file. `found`: result of the file's check at the start."""
         self.found = found
-        """What the check of the file at the start came to."""
+        """Result of the file's check at the start."""
         self._database = database
         self.lock = lock
-        """Whoever has a copy of this handle keeps the file from others."""
+        """Handle of the file lock; the lock is held until all copies of the handle are closed."""
         self._lock_file = lock_of(database.file) if database.file else None
-        """Links may lead elsewhere later; the writer has a copy of this one's handle."""
+        """Path of the lock file when opened: links may point elsewhere later. The writer has a copy of the handle."""
         self._reads = Reads(database)
         self.handoffs = HandoffRows(database)
-        """The shift log, and the messages of handoffs."""
+        """The shift log and the handoff messages."""
         self.devices = DeviceRows(database)
-        """The devices on which people turned notifications on."""
+        """The devices on which notifications are turned on."""
         self.installation = self._remember("installation", secrets.token_hex(4))
-        """Tells this installation from others, in idempotency keys; made once, when the database is."""
+        """Identifies this installation in idempotency keys; made once per database."""
         self.key = self._remember("key", secrets.token_hex(32))
-        """Signs sessions and links where no setting gives a key; made once, the same for every replica."""
+        """Signs sessions and links if no setting gives a key; made once per database, shared by all replicas."""
 
     @contextmanager
     def transaction(self) -> Iterator[SqlTransaction]:
-        """One transaction: committed when the block ends well, undone when it raises."""
+        """One transaction: committed at the end of the block, rolled back if it raises."""
         with self._database.write() as connection:
             yield SqlTransaction(Session(connection))
 
     def next_due(self) -> Instant | None:
-        """When the next window or the head of a queue is due."""
+        """When the next escalation window or the first notification of a queue is due; None: nothing is."""
         with self._database.read() as connection:
             (due_at,) = Session(connection).rows(NEXT_DUE)[0]
             return due_at  # type: ignore[no-any-return] # a BIGINT column
 
     def reads(self) -> Reads:
-        """What pages, API and metrics read; on connections of its own."""
+        """Queries for pages, API and metrics; on connections of their own."""
         return self._reads
 
     def clock_offset(self, local: Instant) -> int:
-        """Microseconds that the database's clock is ahead of `local`, the caller's at this moment.
-
-        A file's clock is the caller's own: 0.
-        """
+        """Microseconds by which the database's clock is ahead of `local`, the caller's clock now; SQLite: 0."""
         if self._database.is_sqlite:
             return 0
         with self._database.read() as connection:
@@ -157,7 +151,7 @@ class SqlStore:
             return int(Session(connection).rows(sql)[0].now) - local
 
     def backup(self, path: Path) -> None:
-        """Copy a SQLite database into a file (replaced when the copy is whole), while everything goes on.
+        """Copy a SQLite database into a file, while it is served; the file is replaced when the copy is complete.
 
         Raises CannotError where the file cannot be written, StoreUnavailable where the database cannot be read.
         """
@@ -165,13 +159,13 @@ class SqlStore:
 
     @property
     def identity(self) -> Identity | None:
-        """Which file it is; None: it is none."""
+        """Identity of the database file; None: no file."""
         return self._database.identity
 
     def keep_lock(self) -> None:
-        """See that the file is still this process's alone: somebody may have deleted the lock, and served it too.
+        """Check that this process still holds the file's lock; lock again if the lock file was deleted or replaced.
 
-        Raises StoreUnavailable where another Tocsin has it.
+        Raises StoreUnavailable where another Tocsin holds it.
         """
         file = self._database.file
         if self.lock is None or file is None or self._lock_file is None:
@@ -179,7 +173,7 @@ class SqlStore:
         if identify(self._lock_file) == identify_handle(self.lock):
             return
         if identify(file) != self.identity:
-            return  # what has its name now is not ours to keep from others
+            return  # another file has the name now; it is not this process's to lock
         try:
             again = take_ownership(file, lock=self._lock_file)
         except DatabaseInUse as error:
@@ -188,29 +182,29 @@ class SqlStore:
         self.lock = again
 
     def shorten_journal(self) -> None:
-        """Give back the room of a journal that grew while somebody read for long. Raises StoreUnavailable."""
+        """Truncate a journal that grew during a long read. Raises StoreUnavailable."""
         self._database.shorten_journal()
 
     def look_at_file(self, seconds: float) -> list[str] | None:
-        """What is wrong with a SQLite file, in so many seconds; None: that was not long enough."""
+        """Check a SQLite file for at most that many seconds. Returns its problems; None: out of time."""
         return [] if self._database.file is None else look(self._database.file, seconds)
 
     def reindex(self, index: str) -> None:
-        """Make an index of a SQLite database anew. Raises StoreDamaged where that does not go."""
+        """Rebuild an index of a SQLite database. Raises StoreDamaged where it cannot be rebuilt."""
         with self._database.write() as connection:
             session = Session(connection)
             if session.rows("SELECT 1 FROM sqlite_master WHERE type = 'index' AND name = :index", index=index):
                 session.run(f'REINDEX "{index}"', {})
 
     def probe(self) -> None:
-        """Write something that means nothing. Raises StoreUnavailable where that cannot be done."""
+        """Write a random value under a key of its own. Raises StoreUnavailable where the store takes no writes."""
         with self._database.write() as connection:
             Session(connection).run(PROBE, {"value": secrets.token_hex(4)})
 
     def forget(self, before: Instant, limit: int) -> int:
-        """Delete incidents that closed before then, the oldest first, with all that is theirs; returns how many.
+        """Delete incidents closed before then, with all their rows, the oldest first; returns how many.
 
-        Not those under legal hold.
+        Incidents under legal hold are kept.
         """
         with self._database.write() as connection:
             session = Session(connection)
@@ -224,49 +218,49 @@ class SqlStore:
             return len(closed)
 
     def add_evidence(self, upload: str, position: int, content: bytes, now: Instant) -> None:
-        """A piece of a file that is uploaded; it belongs to no incident yet."""
+        """Store a chunk of an upload that belongs to no incident yet."""
         with self._database.write() as connection:
             evidence_bytes.add_chunk(Session(connection), upload, position, content, now)
 
     def drop_evidence(self, upload: str) -> None:
-        """Remove an upload, unless an incident has it."""
+        """Delete an upload, unless it belongs to an incident."""
         with self._database.write() as connection:
             evidence_bytes.drop_pending(Session(connection), upload)
 
     def drop_stale_evidence(self, before: Instant) -> None:
-        """Remove what was uploaded before then and belongs to no incident."""
+        """Delete uploads begun before then that belong to no incident."""
         with self._database.write() as connection:
             evidence_bytes.drop_stale(Session(connection), before)
 
     def verify_evidence(self) -> tuple[int, list[str]]:
-        """Hold every incident's evidence files against the audit log and their hashes: how many, and what is wrong."""
+        """Compare all evidence files with the audit log and their hashes; returns their number and the problems."""
         return self._reads.verify_evidence(audit_chain.about_evidence(self._database))
 
     def put_right(self, incident_ids: Sequence[str], notification_ids: Sequence[str], now: Instant) -> None:
-        """Look at rows that seem damaged: set aside what cannot be read, put right what contradicts itself."""
+        """Repair rows that seem damaged: set aside unreadable ones, correct columns that contradict their document."""
         with self.transaction() as transaction:
             transaction.put_right(incident_ids, notification_ids, now)
 
     def told_damage(self, rows: Sequence[tuple[str, str]]) -> None:
-        """Note that a person is told of these damaged rows, each by what it is of and its id."""
+        """Mark damaged rows, given as (kind, id), as reported to a person."""
         with self._database.write() as connection:
             Session(connection).run(TOLD, *({"what": what, "id": id_} for what, id_ in rows))
 
     def release_leases(self) -> None:
-        """What a process that has ended had under way is due at once. Only for whoever serves the database alone."""
+        """Make notifications leased by an ended process due at once. Only for the single server of a database."""
         with self._database.write() as connection:
             Session(connection).run(RELEASE_LEASES, {})
 
     def verify_audit(self, known: tuple[int, str] | None = None) -> tuple[int, str]:
-        """Check the audit log; returns its head, position and hash. Raises AuditBroken where it was changed."""
+        """Check the audit log; returns position and hash of its last entry. Raises AuditBroken if it was changed."""
         return audit_chain.verify(self._database, known)
 
     def newest_audits(self, limit: int, before: int | None = None) -> list[tuple[int, Audit]]:
-        """The audit log with its positions, the newest entry first, of those before a position."""
+        """Audit log entries with their positions, the newest first; only those before a position if one is given."""
         return audit_chain.newest(self._database, limit, before)
 
     def hear(self, beats: Sequence[Beat]) -> None:
-        """Note heartbeats; what others have heard meanwhile counts too."""
+        """Store heartbeats, merged with those that other replicas stored meanwhile."""
         with self._database.write() as connection:
             session = Session(connection)
             rows = session.rows(LOCK_HEARTBEATS, keys=sorted(each.key for each in beats))
@@ -281,12 +275,12 @@ class SqlStore:
                     session.run(FORGET_HEARTBEAT, {"key": UNKNOWN})
 
     def heartbeats(self) -> list[HeartbeatClock]:
-        """All clocks, also those that are retired."""
+        """All heartbeat clocks, retired ones included."""
         with self._database.read() as connection:
             return list(_clocks(Session(connection).rows(HEARTBEATS)).values())
 
     def retire_heartbeat(self, key: str, entry: Audit) -> None:
-        """Note that a heartbeat is not expected any more, and who said so."""
+        """Stop expecting a heartbeat; `entry` is the audit log's entry of it."""
         with self._database.write() as connection:
             session = Session(connection)
             for clock in _clocks(session.rows(LOCK_HEARTBEATS, keys=[key])).values():
@@ -294,15 +288,15 @@ class SqlStore:
             SqlTransaction(session).append_audits([entry])
 
     def take_turn(self, channel: str, last: Canary | None, begun: Canary) -> bool:
-        """Note that a canary is being sent; False: somebody else has noted one since `last`."""
+        """Record that a canary is being sent; False: another replica has recorded one since `last`."""
         return self._take_turn(f"canary/{channel}", last, begun, codec.read_canary)
 
     def take_calendar_turn(self, schedule: str, last: CalendarFetches | None, begun: CalendarFetches) -> bool:
-        """Note that a schedule's calendar is being fetched; False: somebody else has noted a fetch since `last`."""
+        """Record that a schedule's calendar is being fetched; False: another replica has recorded one since `last`."""
         return self._take_turn(f"calendar/{schedule}", last, begun, codec.read_calendar_fetches)
 
     def keep_calendar(self, schedule: str, after: CalendarFetches, text: str, digest: str) -> None:
-        """Note how a fetch fared, and keep its copy. `text` empty: the last copy stays."""
+        """Store a fetch's result and its copy of the calendar. `text` empty: the last copy stays."""
         with self._database.write() as connection:
             session = Session(connection)
             session.run(KEEP_NOTE, {"name": f"calendar/{schedule}", "value": codec.to_json(after)})
@@ -313,17 +307,17 @@ class SqlStore:
                 session.run(CALENDAR_IS_GOOD, row)
 
     def loaded_rules(self) -> LoadedRules | None:
-        """Which rules were heard of; None: of none yet."""
+        """The rules that Prometheus was last seen to have loaded; None: none yet."""
         with self._database.read() as connection:
             rows = Session(connection).rows("SELECT value FROM meta WHERE name = 'loaded_rules'")
         return next(iter(codec.readable(lambda row: codec.read_loaded_rules(row.value), rows)), None)
 
     def keep_loaded_rules(self, last: LoadedRules | None, rules: LoadedRules) -> bool:
-        """Note which rules were heard of; False: somebody else has noted something since `last`."""
+        """Store the rules that were seen as loaded; False: another replica has stored some since `last`."""
         return self._take_turn("loaded_rules", last, rules, codec.read_loaded_rules)
 
     def _take_turn(self, name: str, last: object, value: object, read: Callable[[str], object]) -> bool:
-        """Keep a value under that name, if it is still what was read; what cannot be read is set aside before."""
+        """Store a value if the stored one is still `last`; an unreadable one is set aside first."""
         with self._database.write() as connection:
             session = Session(connection)
             if last is None:
@@ -337,19 +331,19 @@ class SqlStore:
             return bool(session.rows(TAKE_TURN, name=name, value=codec.to_json(value), last=known))
 
     def keep_canary(self, channel: str, canary: Canary) -> None:
-        """Note how it fared."""
+        """Store a canary's result."""
         with self._database.write() as connection:
             Session(connection).run(KEEP_NOTE, {"name": f"canary/{channel}", "value": codec.to_json(canary)})
 
     def close(self) -> None:
-        """Close all connections; the file is anybody's."""
+        """Close all connections and release the file lock."""
         self._database.close()
         if self.lock is not None:
             os.close(self.lock)
             self.lock = None
 
     def _remember(self, name: str, value: str) -> str:
-        """What is kept under that name; `value`, if nothing is yet."""
+        """The value stored under a name; stores `value` if there is none."""
         with self._database.write() as connection:
             session = Session(connection)
             row = {"name": name, "value": value}

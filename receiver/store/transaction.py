@@ -1,8 +1,8 @@
-"""What the engine asks of the store within one transaction (`receiver.core.storage.Transaction`), in SQL.
+"""The engine's access to the store within one transaction (`receiver.core.storage.Transaction`), in SQL.
 
-Called on one thread. Nothing is decided here: which rows a decision concerns has been decided in the core. A
-queue is an incident's waiting notifications on one channel to one recipient, in order of `sequence`; a leased
-one still waits, so it keeps the ones behind it back.
+Called on one thread. It decides nothing: the core decides which rows a change concerns. A queue is the waiting
+notifications of one incident, channel and recipient, ordered by `sequence`; a leased notification counts as waiting,
+so it holds back those behind it.
 """
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
@@ -22,7 +22,7 @@ from receiver.store.session import Session
 from rules.policy import LEVELS
 
 _HEADS_PER_INCIDENT = 4
-"""Rows read per incident that is asked for: most have several messages due at once."""
+"""Rows read per incident that is asked for: most incidents have several notifications due at once."""
 
 _SET_ASIDE = {"incident": statements.SET_ASIDE_INCIDENT, "notification": statements.SET_ASIDE_NOTIFICATION}
 
@@ -32,15 +32,15 @@ log = structlog.get_logger()
 
 
 class SqlTransaction:
-    """One transaction; `receiver.core.storage.Transaction` says what each method promises."""
+    """One transaction; `receiver.core.storage.Transaction` documents its methods."""
 
     def __init__(self, session: Session) -> None:
         self._session = session
         self._places: dict[str, codec.SqlRow] = {}
-        """Incidents as they were read, as far as their indexes go."""
+        """Incident id → its indexed columns as read: `_save_incidents` compares with them."""
 
     def lock(self, keys: Sequence[str], ids: Sequence[str], *, skip_locked: bool = False) -> list[Incident]:
-        """Lock and read incidents: not closed ones by key, any by id; in key order, each once."""
+        """Lock and read incidents, those not closed by key, any by id; in key order, without duplicates."""
         if not (keys or ids):
             return []
         sql = statements.LOCK_FREE if skip_locked else statements.LOCK
@@ -50,7 +50,7 @@ class SqlTransaction:
         return incidents
 
     def due_incidents(self, now: Instant, limit: int) -> list[str]:
-        """Ids of incidents with a window due, the most overdue first; not locked."""
+        """Ids of incidents with an escalation window due, the most overdue first; not locked."""
         return [row.id for row in self._session.rows(statements.DUE_INCIDENTS, now=now, limit=limit)]
 
     def open_incidents(self, limit: int) -> list[str]:
@@ -60,9 +60,9 @@ class SqlTransaction:
     def sendable_incidents(
         self, now: Instant, limit: int, busy: frozenset[str] = frozenset(), levels: Sequence[int] = LEVELS
     ) -> list[str]:
-        """Ids of incidents with a notification at the head of its queue that is due, on a channel that is not busy.
+        """Ids of incidents with a due notification at the head of a queue on a channel that is not busy.
 
-        Of those levels, the highest first. Not of those that leave in a bundle.
+        Only of these levels, the highest level first. Bundled notifications do not count.
         """
         several = limit * _HEADS_PER_INCIDENT
         rows = self._session.rows(statements.SENDABLE, now=now, limit=several, busy=list(busy), levels=list(levels))
@@ -71,7 +71,7 @@ class SqlTransaction:
     def bundled_incidents(
         self, now: Instant, limit: int, busy: frozenset[str] = frozenset(), levels: Sequence[int] = LEVELS
     ) -> list[str]:
-        """Ids of incidents with a notification whose bundle leaves now, likewise."""
+        """Ids of incidents with a notification whose bundle is due; otherwise as `sendable_incidents`."""
         several = limit * _HEADS_PER_INCIDENT
         rows = self._session.rows(statements.BUNDLED, now=now, limit=several, busy=list(busy), levels=list(levels))
         return list(dict.fromkeys(row.incident_id for row in rows))[:limit]
@@ -81,7 +81,7 @@ class SqlTransaction:
         rows = self._session.rows(statements.HOLDERS, wanted=codec.to_json(sorted(wanted)))
         held = {(row.held_source, row.fingerprint): row.incident_id for row in rows}
         for source, fingerprint in [each for each, id_ in held.items() if not isinstance(id_, str)]:
-            del held[source, fingerprint]  # else nobody could hold it any more
+            del held[source, fingerprint]  # else no incident could hold the alert
             self._session.run(statements.RELEASE_ALERT, {"source": source, "fingerprint": fingerprint})
             self.note_damage("alert", fingerprint, "which incident holds it cannot be read, and the next one does")
         return held
@@ -94,7 +94,7 @@ class SqlTransaction:
         return found
 
     def alerts(self, wanted: Mapping[str, Sequence[str]]) -> dict[str, dict[str, Alert]]:
-        """Stored alerts: incident id → fingerprints wanted gives incident id → fingerprint → alert."""
+        """Stored alerts by incident id and fingerprint. `wanted`: incident id → fingerprints."""
         pairs = [(incident_id, name) for incident_id, names in wanted.items() for name in dict.fromkeys(names)]
         rows = self._session.rows(statements.ALERTS, wanted=codec.to_json(pairs))
         found: dict[str, dict[str, Alert]] = {}
@@ -103,7 +103,7 @@ class SqlTransaction:
         return found
 
     def first_firing(self, incident_ids: Sequence[str], most: int) -> dict[str, tuple[Alert, ...]]:
-        """Incident id → its first alerts that fire, so many at most: the worst, and of them the oldest, first."""
+        """Incident id → at most `most` of its firing alerts, the highest level first, then the oldest."""
         rows = self._session.rows(statements.FIRING, ids=list(incident_ids), most=most) if incident_ids else ()
         found: dict[str, tuple[Alert, ...]] = {}
         for incident_id, alert in self._readable("alert", rows, lambda row: (row.incident_id, _alert(row))):
@@ -113,10 +113,7 @@ class SqlTransaction:
     def heads(
         self, incident_ids: Sequence[str], now: Instant, busy: frozenset[str] = frozenset()
     ) -> list[Notification]:
-        """Due notifications that no earlier waiting one of the same incident, channel and recipient precedes.
-
-        None on the channels (by name) that are busy.
-        """
+        """Due notifications at the head of their queues, except on `busy` channels (names)."""
         if not incident_ids:
             return []
         rows = self._session.rows(statements.HEADS, ids=list(incident_ids), busy=list(busy))
@@ -133,7 +130,7 @@ class SqlTransaction:
         return {each.id: each for each in self._readable("notification", rows, codec.read_notification)}
 
     def withdrawn(self, incident_id: str) -> list[Notification]:
-        """Messages of an incident that were overtaken and have not left, in the order they were planned."""
+        """An incident's superseded notifications that have not been sent, in the order they were planned."""
         rows = self._session.rows(statements.WITHDRAWN, incident_id=incident_id)
         return self._readable("notification", rows, codec.read_notification)
 
@@ -153,16 +150,16 @@ class SqlTransaction:
         return {
             names[row.lane]: Bucket(row.credit, Instant(row.at), row.bundle_at)
             for row in rows
-            if isinstance(row.credit, int) and isinstance(row.at, int)  # else it begins anew, full
+            if isinstance(row.credit, int) and isinstance(row.at, int)  # a damaged bucket starts again, full
         }
 
     def keep_bundles(self, bundles: Mapping[str, Sequence[str]]) -> None:
-        """Remember which notifications leave in a message: the bundle's name → their ids."""
+        """Store which notifications leave in one message: the bundle's name → their ids."""
         rows = [(name, ids[0].rpartition("-")[0], codec.to_json(ids)) for name, ids in bundles.items()]
         self._session.write(statements.KEEP_BUNDLE, rows)
 
     def bundle(self, name: str) -> list[str]:
-        """Ids of the notifications that left in the bundle of that name, in its order. Empty: there is none."""
+        """Ids of the notifications of a bundle, in its order. Empty: no such bundle."""
         rows = self._session.rows(statements.BUNDLE, name=name)
         return codec.read_ids(rows[0].notifications) if rows else []
 
@@ -172,16 +169,16 @@ class SqlTransaction:
         self._session.write(statements.KEEP_BUCKET, sorted(rows))
 
     def next_numbers(self, count: int) -> int:
-        """The first of `count` incident numbers that nobody else gets.
+        """Reserve `count` consecutive incident numbers; returns the first.
 
-        On PostgreSQL whoever opens incidents waits here for whoever is opening some: so numbers have no gaps,
-        and two replicas cannot wait for each other's new keys.
+        On PostgreSQL a transaction that opens incidents waits here for the others that do: numbers have no gaps, and
+        two replicas cannot deadlock on new keys.
         """
         (last,) = self._session.rows(statements.TAKE_NUMBERS, count=count)[0]
         return int(last) - count + 1
 
     def save(self, changes: Changes) -> None:
-        """Write everything that was decided."""
+        """Write all changes of a decision."""
         session = self._session
         session.insert(schema.incidents, [codec.incident_row(each) for each in changes.opened])
         moved = self._save_incidents(changes.changed)
@@ -217,7 +214,7 @@ class SqlTransaction:
                 raise LookupError("an upload was gone before it belonged to its incident")
 
     def _save_incidents(self, changed: Sequence[Incident]) -> list[Incident]:
-        """Returns those of which more has changed than their document."""
+        """Update incidents; returns those of which an indexed column has changed."""
         moved = {each.id for each in changed if self._places.get(each.id) != codec.incident_place(each)}
         often = [codec.incident_often(each) for each in changed if each.id not in moved]
         self._session.write(statements.UPDATE_INCIDENT_OFTEN, often)
@@ -229,14 +226,14 @@ class SqlTransaction:
         return [each for each in changed if each.id in moved]
 
     def _save_notifications(self, settled: Sequence[Notification]) -> None:
-        """What waits has waited: a final one never changes."""
+        """Update waiting and final notifications; a final one is never updated again."""
         waiting = [codec.notification_wait(each) for each in settled if each.status is Status.WAITING]
         self._session.write(statements.UPDATE_WAITING, waiting)
         final = [codec.notification_change(each) for each in settled if each.status is not Status.WAITING]
         self._session.write(statements.UPDATE_NOTIFICATION, final)
 
     def _save_alerts(self, changes: Changes) -> None:
-        """A new incident has no alerts yet: they are inserted, which is cheaper."""
+        """Insert or update alerts. Alerts of a new incident are inserted without a check for conflicts: cheaper."""
         self._session.write(statements.MOVE_ALERT, list(changes.moved))
         opened = {incident.id for incident in changes.opened}
         fresh = [codec.alert_row(*each) for each in changes.alerts if each[0].id in opened]
@@ -246,7 +243,7 @@ class SqlTransaction:
 
     def _supersede(self, incident_id: str, what: Supersede) -> None:
         if what.before <= 1:
-            return  # the first page of an incident: there is nothing before it
+            return  # the first page of an incident supersedes nothing
         row = {"incident_id": incident_id, "before": what.before, "kinds": sorted(what.kinds)}
         if what.channels is None:
             self._session.run(statements.SUPERSEDE, row)
@@ -254,7 +251,7 @@ class SqlTransaction:
             self._session.run(statements.SUPERSEDE_ON, {**row, "channels": sorted(what.channels)})
 
     def _readable(self, what: str, rows: Iterable[Row[Any]], read: Callable[[Row[Any]], Kept]) -> list[Kept]:
-        """What the rows hold; one that cannot be read is set aside, so that it stops none of the others again."""
+        """Decode rows; an unreadable one is set aside, so that later transactions skip it."""
         kept = []
         for row in rows:
             try:
@@ -264,18 +261,18 @@ class SqlTransaction:
         return kept
 
     def set_aside(self, what: str, id_: str) -> None:
-        """Put an incident or a notification that cannot be read out of everybody's way; of an alert, only say so."""
+        """Exclude an unreadable incident or notification from all queries; an unreadable alert is only reported."""
         for statement in _SET_ASIDE.get(what, ()):
             self._session.run(statement, {"id": id_})
         self.note_damage(what, id_, "it cannot be read, and was set aside")
 
     def note_damage(self, what: str, id_: str, why: str) -> None:
-        """A person is told of it once."""
+        """Record damage to a row; a person is told of it once."""
         log.error("a row of the database is damaged", what=what, id=id_, why=why)
         self._session.run(statements.NOTE_DAMAGE, {"what": what, "id": id_, "why": why})
 
     def put_right(self, incident_ids: Sequence[str], notification_ids: Sequence[str], now: Instant) -> None:
-        """Look at rows that seem damaged: what cannot be read is set aside, what contradicts itself is put right."""
+        """Repair rows that seem damaged: set aside unreadable ones, correct columns that contradict their document."""
         found = {incident.id: incident for incident in self.lock([], incident_ids)}
         for row in self._session.rows(statements.INCIDENTS, ids=list(found)):
             if codec.contradicts(row, found[row.id], now):
@@ -289,21 +286,21 @@ class SqlTransaction:
                 self.note_damage("notification", notification.id, "its due time made no sense, and it was due at once")
 
     def audited(self, references: Collection[str]) -> set[str]:
-        """Those of the references that the audit log has already."""
+        """Those of the references that are in the audit log already."""
         return audit_chain.seen(self._session, references) if references else set()
 
     def append_audits(self, audits: Sequence[Audit]) -> None:
-        """Append to the audit log; last of all, because it waits for whoever else appends."""
+        """Append to the audit log; must be the transaction's last write, because other appenders wait for its lock."""
         if audits:
             audit_chain.append(self._session, audits)
 
     def override_changes(self, after: int) -> list[tuple[int, OverrideChange]]:
-        """Overrides of schedules that were made or cancelled, with their numbers, those above `after`; in order."""
+        """Changes to schedule overrides numbered above `after`, with their numbers, in order."""
         rows = self._session.rows(statements.OVERRIDE_CHANGES, after=after)
         return [(row.position, codec.read_override_change(row.doc)) for row in rows]
 
     def add_override_change(self, change: OverrideChange) -> int:
-        """Keep one more; returns its number."""
+        """Append a change to the schedule overrides; returns its number."""
         [row] = self._session.rows(statements.ADD_OVERRIDE_CHANGE, doc=codec.to_json(change))
         return int(row.position)
 
@@ -316,13 +313,13 @@ class SqlTransaction:
         return next((row.text for row in self._session.rows(statements.CALENDAR_TEXT, schedule=schedule)), "")
 
     def postpone(self, incident_id: str, until: Instant) -> None:
-        """Leave an incident's windows and waiting notifications alone until then; reads nothing of it."""
+        """Move an incident's due windows and waiting notifications to `until`, without reading the incident."""
         row = {"id": incident_id, "until": until}
         self._session.run(statements.POSTPONE_WINDOWS, row)
         self._session.run(statements.POSTPONE_NOTIFICATIONS, row)
 
     def save_policy(self, digest: str, document: bytes, now: Instant) -> None:
-        """Keep a policy version, once."""
+        """Store a policy version, once."""
         self._session.run(statements.KEEP_POLICY, {"digest": digest, "now": now, "document": document})
 
     def policy(self, digest: str) -> bytes | None:
@@ -336,5 +333,5 @@ def _alert(row: Row[Any]) -> Alert:
 
 
 def _is_due(due_at: object, now: Instant) -> bool:
-    """What is no number cannot be waited for: it is read, and then set aside."""
+    """Whether a notification is due. A value that is no number counts as due: it is read, then set aside."""
     return not isinstance(due_at, int) or due_at <= now

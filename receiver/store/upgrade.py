@@ -1,8 +1,8 @@
-"""Which schema a database has, which one this Tocsin makes of it, and who can still read that.
+"""A database's schema revision, the migrations to this Tocsin's, and which Tocsin versions can use the result.
 
-A migration says in `readable_from` the revision of the oldest Tocsin that can work on the schema after it; one that
-says nothing, or its own revision, breaks with those before. The database keeps the newest that its migrations named (in
-`meta`), because an older Tocsin has never heard of them: by that it knows whether it may go on. Used by
+A migration's `readable_from` is the revision of the oldest Tocsin that can use the schema after it; without one, or
+with its own revision, it breaks all older ones. The newest of these revisions is kept in the database (in `meta`),
+because an older Tocsin does not know the migration: it reads there whether it can continue. Used by
 `receiver.store.database` when a database is opened, and by `tocsin database`.
 """
 
@@ -19,8 +19,8 @@ from sqlalchemy import Connection, text
 from receiver.errors import SchemaTooNew, UpgradeNotAllowed
 
 READABLE_FROM = "schema_readable_from"
-"""The row of `meta`: a revision of the schema, and the oldest Tocsin that can work on that one; of any other it says
-nothing."""
+"""Name of the row in `meta`: a schema revision, and the oldest Tocsin that can use it; ignored for any other revision.
+"""
 
 CURE = (
     "take a backup; then run `tocsin database upgrade --breaking` while nothing serves it, or start once with"
@@ -34,17 +34,17 @@ _KEEP = text("INSERT INTO meta (name, value) VALUES (:name, :value)")
 
 @dataclass(frozen=True, slots=True)
 class Migration:
-    """One step of the schema."""
+    """One migration of the schema."""
 
     revision: str
     about: str
-    """Its first sentence."""
+    """The first line of its docstring."""
     readable_from: str
-    """The revision of the oldest Tocsin that can work on the schema after it."""
+    """The revision of the oldest Tocsin that can use the schema after it."""
 
     @property
     def is_additive(self) -> bool:
-        """Whether the Tocsin before it can work on it."""
+        """Whether the previous Tocsin version can use the schema after it."""
         return self.readable_from < self.revision
 
 
@@ -53,33 +53,33 @@ class SchemaState:
     """A database's schema, as this Tocsin sees it."""
 
     found: str | None
-    """The database's revision; None: it has no schema yet."""
+    """The database's revision; None: it has no schema."""
     ours: str
-    """The newest that this Tocsin knows."""
+    """The newest revision that this Tocsin knows."""
     readable_from: str
-    """The oldest Tocsin, by its revision, that can work on it."""
+    """The revision of the oldest Tocsin that can use the schema."""
     pending: tuple[Migration, ...]
-    """What an upgrade would do."""
+    """The migrations that an upgrade would run."""
 
     @property
     def is_newer(self) -> bool:
-        """Whether a newer Tocsin wrote it."""
+        """Whether a newer Tocsin made the schema."""
         return self.found is not None and self.found > self.ours
 
     @property
     def can_be_read(self) -> bool:
-        """Whether this Tocsin can work on it, as it is or after an upgrade."""
+        """Whether this Tocsin can use the schema, now or after an upgrade."""
         return not self.is_newer or self.readable_from <= self.ours
 
     @property
     def breaking(self) -> tuple[Migration, ...]:
-        """The pending ones after which the Tocsin that runs on it now could not go on; of a new database none."""
+        """Pending migrations that break the Tocsin version in use now; none for a new database."""
         return tuple(each for each in self.pending if not each.is_additive and self.found is not None)
 
 
 @cache
 def history() -> tuple[Migration, ...]:
-    """Every migration, the oldest first."""
+    """All migrations, the oldest first."""
     revisions = reversed(list(ScriptDirectory.from_config(_config()).walk_revisions()))
     return tuple(
         Migration(each.revision, each.doc.partition("\n")[0], getattr(each.module, "readable_from", each.revision))
@@ -88,7 +88,7 @@ def history() -> tuple[Migration, ...]:
 
 
 def look(connection: Connection) -> SchemaState:
-    """How things stand. Changes nothing."""
+    """The state of a database's schema. Changes nothing."""
     found = MigrationContext.configure(connection).get_current_revision()
     known = history()
     ours = known[-1].revision
@@ -102,10 +102,10 @@ def look(connection: Connection) -> SchemaState:
 
 
 def upgrade(connection: Connection, *, breaking: bool = True) -> SchemaState:
-    """Bring the schema up to date, within a transaction; returns how it stood.
+    """Run pending migrations within a transaction; returns the state before.
 
-    A newer schema that says that we can read it stays as it is. `breaking`: whether migrations may run after which the
-    Tocsin before cannot go on. Raises SchemaTooNew, UpgradeNotAllowed.
+    A newer schema that this Tocsin can use stays unchanged. `breaking`: allow migrations that break the previous Tocsin
+    version. Raises SchemaTooNew, UpgradeNotAllowed.
     """
     state = look(connection)
     if not state.can_be_read:
@@ -129,7 +129,7 @@ def _readable_from(migrations: Sequence[Migration]) -> str:
 
 
 def _kept(connection: Connection, found: str) -> str | None:
-    """What the database says of its schema; None: nothing."""
+    """The stored `readable_from` of revision `found`; None: none is stored for it."""
     value = str(connection.execute(_READ, {"name": READABLE_FROM}).scalar() or "")
     revision, _, readable_from = value.partition(" ")
     return readable_from if revision == found else None
