@@ -1,4 +1,4 @@
-"""What the engine is asked for, and what it answers: plain data between it and those who call it."""
+"""Requests to the engine and its results: plain data."""
 
 from collections.abc import Mapping
 
@@ -23,21 +23,21 @@ from receiver.core.plan import DecisionContext
 
 
 class ForIncident(Struct, frozen=True):
-    """An action on the incident of that id."""
+    """An action on the incident with that id."""
 
     id: str
     action: Action
 
 
 class FromPrometheus(Struct, frozen=True):
-    """What Prometheus says about the incident of that id."""
+    """Prometheus's answer to a query about the incident with that id."""
 
     id: str
     answer: Answered
 
 
 class Asked(Struct, frozen=True):
-    """What a person asks for; it is written into the audit log together with what it does."""
+    """A person's request; it is written into the audit log in the transaction that carries it out."""
 
     what: Declare | ForIncident
     origin: Origin
@@ -58,7 +58,7 @@ Request = (
 
 
 class Concerned(Struct, frozen=True):
-    """What of an incident that a request concerned is told to whoever asked, whoever that is."""
+    """The data of an incident that every caller may get about a request that concerned it."""
 
     id: str
     number: int
@@ -67,20 +67,20 @@ class Concerned(Struct, frozen=True):
 
 
 class Result(Struct, frozen=True):
-    """What became of a request. With `error` it was not stored, and the caller must say so."""
+    """The result of a request. With `error` nothing was stored, and the caller must report it."""
 
     concerned: tuple[Concerned, ...] = ()
-    """Those that it concerned: alerts told together may be held by several incidents, or by none."""
+    """The incidents concerned: alerts of one webhook may be held by several incidents, or by none."""
     incidents: tuple[Incident, ...] = ()
-    """Those whole, as they are now; none in an answer to a machine."""
+    """The same incidents with all their data, as now stored; empty for callers other than people."""
     refusal: Refusal | None = None
     error: str = ""
     is_damage: bool = False
-    """With `error`: the database file is damaged; the caller is to come again."""
+    """With `error`: the database file is damaged; the caller is asked to retry."""
 
     @property
     def incident(self) -> Incident | None:
-        """The (first) incident; None where the request concerned none (a resolve of something we never knew)."""
+        """The (first) incident; None where the request concerned none (a resolve of an unknown alert)."""
         return self.incidents[0] if self.incidents else None
 
 
@@ -89,23 +89,23 @@ class Delivery(Struct, frozen=True):
 
     items: tuple[tuple[Notification, Incident], ...]
     thread: str
-    """Reference of the first message in this thread; empty if this is it."""
+    """Reference of the thread's first message; empty if this is the first."""
     context: DecisionContext
-    """For the words: the version the (first) incident runs under, and the current one."""
+    """For the message's text: the policy version of the (first) incident, and the current one."""
     alerts: Mapping[str, tuple[Alert, ...]] = field(default_factory=dict)
-    """Incident id → the first of its alerts that fire now, for the words: the worst, and of them the oldest, first."""
+    """Incident id → its first firing alerts, for the text: the highest level first, then the oldest."""
     bundle: str = ""
-    """The bundle's name, by which its list is found again; empty: it is none."""
+    """The name under which the bundle is stored; empty: not a bundle."""
 
     @property
     def name(self) -> str:
-        """What links, buttons and callbacks call this message: the bundle's name or the notification's id."""
+        """The message's name in links, buttons and callbacks: the bundle's name or the notification's id."""
         return self.bundle or self.items[0][0].id
 
 
 class OutcomeReport(Struct, frozen=True):
-    """How a claimed notification fared."""
+    """The outcome of sending a claimed notification."""
 
     notification: Notification
-    """As it was claimed: whose claim this was counts."""
+    """As claimed: the report counts only while that claim holds."""
     outcome: Outcome

@@ -1,4 +1,4 @@
-"""What cannot be decided on must not stop the rest: batches run again, then each item alone, and what fails is put off.
+"""Isolation of failing items: after a failure a batch runs item by item, and an incident that fails is postponed.
 
 The engine runs all its batches through a Containment.
 """
@@ -11,41 +11,41 @@ from receiver.errors import StoreConflict, StoreUnavailable
 from rules.policy import SECOND
 
 POSTPONE = 60 * SECOND
-"""How long an incident that cannot be decided on is left alone before the next try."""
+"""Microseconds until the next attempt on an incident that failed."""
 
 ATTEMPTS = 5
-"""Times a batch runs before a conflict between replicas is given back to the caller."""
+"""Attempts of a batch before a conflict between replicas is reported to the caller."""
 
 Item = TypeVar("Item")
 Out = TypeVar("Out")
 
 
 class Containment:
-    """Runs batches, and remembers which incidents could not be decided on."""
+    """Runs batches, and remembers which incidents failed."""
 
     def __init__(self, put_off: Callable[[str, Instant], None], on_poison: Callable[[object, Exception], None]) -> None:
-        """`put_off` leaves an incident alone in the store until then; `on_poison` hears of what cannot be decided."""
+        """`put_off` postpones an incident in the store; `on_poison` is called with each failing item and its error."""
         self._put_off_in_store = put_off
         self._on_poison = on_poison
         self._put_off: dict[str, Instant] = {}
-        """Incidents that could not be decided on, and until when they are put off in the store."""
+        """Incidents that failed, and until when they are postponed in the store."""
         self._left_alone: dict[str, Instant] = {}
-        """Those of them that were due all the same, and until when nothing of them is tried here."""
+        """Those of them that were due despite that, and until when this replica skips them."""
 
     @property
     def left_alone(self) -> int:
-        """How many incidents are left alone here."""
+        """Number of incidents that this replica skips."""
         return len(self._left_alone)
 
     def not_left_alone(self, ids: Sequence[str], now: Instant) -> list[str]:
-        """Those that are not among what could not be decided on a moment ago."""
+        """The ids without the incidents that this replica skips at `now`."""
         self._left_alone = {each: until for each, until in self._left_alone.items() if now < until <= now + POSTPONE}
         return [each for each in ids if each not in self._left_alone]
 
     def postpone(self, incident_id: str, now: Instant, result: Out) -> Out:
-        """Put it off in the store; where the damage is such that this does not help, it is left alone here.
+        """Postpone an incident in the store; skip it here too if that had no effect, because its row is damaged.
 
-        Returns `result`: what stands for what could not be done.
+        Returns `result`, the caller's substitute for the incident's result.
         """
         until = Instant(now + POSTPONE)
         self._put_off = {each: end for each, end in self._put_off.items() if now < end <= until}
@@ -61,9 +61,9 @@ class Containment:
         run: Callable[[Sequence[Item]], list[Out]],
         failed: Callable[[Item, Exception], Out],
     ) -> list[Out]:
-        """Run a batch; again on a conflict; each alone on any other error, so that one cannot stop the rest.
+        """Run a batch: again after a conflict, item by item after any other error.
 
-        `failed` gives what stands for the result of an item that failed of that. Raises StoreUnavailable.
+        `failed` gives the result of an item that failed alone. Raises StoreUnavailable.
         """
         if not batch:
             return []
@@ -74,7 +74,7 @@ class Containment:
                 continue
             except StoreUnavailable:
                 raise
-            except Exception as error:  # noqa: BLE001 - a bug or a bad row: contained, said, counted
+            except Exception as error:  # noqa: BLE001 - a bug or a bad row: isolated, logged, counted
                 if len(batch) > 1:
                     return [out for each in batch for out in self.run([each], run, failed)]
                 self._on_poison(batch[0], error)
@@ -82,7 +82,7 @@ class Containment:
         raise StoreUnavailable("replicas kept changing the same incidents; nothing was stored")
 
     def _fail(self, item: Item, reason: Exception, failed: Callable[[Item, Exception], Out]) -> list[Out]:
-        """What stands for the result of an item that failed; nothing, where even leaving it alone fails."""
+        """The result of an item that failed; empty where `failed` fails too."""
         try:
             return [failed(item, reason)]
         except StoreUnavailable:

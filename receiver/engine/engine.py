@@ -1,8 +1,8 @@
-"""Transactions over `decide()`: the only way anything gets into the store. Synchronous; one thread calls it.
+"""Transactions that run `decide()`: the only way to write to the store. Synchronous; called on one thread.
 
-Rules: incidents are locked first, in key order, everything else is touched only under that lock. One
-call is one transaction (group commit): what it returns has been committed. A conflict between replicas
-runs the batch again; any other error runs each event alone, so that one bad row never stops the rest.
+Rules: incidents are locked first, in key order; everything else is changed only under these locks. One call is one
+transaction (group commit): its results are committed. After a conflict between replicas the batch runs again; after any
+other error each item runs alone, so that one bad row does not stop the rest.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -56,58 +56,58 @@ from rules.policy import HOUR, LEVELS, SECOND, Policy
 from rules.stored import digest, dump, parse
 
 LEASE = 45 * SECOND
-"""How long a claimed notification belongs to its sender; longer than any channel's own time-out (30 s)."""
+"""Microseconds of a claim: longer than the timeout of any channel (30 s)."""
 
 BUNDLE_LIMIT = 500
-"""Incidents that one bundle names; what gathered beyond them leaves as the next, at once."""
+"""Incidents per bundle; further ones leave at once in the next bundle."""
 
 EPOCH = Instant(0)
 
 OPEN_LIMIT = 1000
-"""Open incidents of which an override or a new calendar pages whom it puts on call; of others they hear later."""
+"""Open incidents for which an override or a new calendar pages the newly on-call; the others page by their policy."""
 
 OPEN_AT_ONCE = 100
-"""Of them, in one transaction."""
+"""Of these, incidents per transaction."""
 
 ROSTERED_DAYS = 8
-"""Days ahead that the decisions' rosters tell: longer than a week's shift, so that most ends are seen."""
+"""Days ahead in the rosters that decisions see: longer than a week's shift, so that most ends are included."""
 
 BUNDLE_NAMES = 10
-"""Incidents of a bundle whose alerts its words may name."""
+"""Incidents of a bundle whose alerts its text may name."""
 
 NAMED_ALERTS = 10
-"""Alerts of an incident that words may name; of the others they give the number."""
+"""Alerts of an incident that a text may name; it gives the number of the others."""
 
 READ_FOR_NEWS = 500
-"""Alerts of an incident among which the one is looked for that a page tells of."""
+"""Alerts of an incident that are searched for the one that a page reports."""
 
 Outcomes = tuple[tuple[str, ...], Refusal | None]
-"""Ids of the incidents that a request concerned, and why it was refused."""
+"""Ids of the incidents that a request concerned, and its refusal (None: carried out)."""
 
 
 class EngineState(Struct, frozen=True):
-    """What decisions depend on beside incident and event; the shell knows it."""
+    """The inputs of decisions beside incident and event, set by the service."""
 
     policy: str
-    """Digest of the version that new incidents run under."""
+    """Digest of the policy version for new incidents."""
     configured: frozenset[str]
     """Channels whose provider is configured."""
     sight: Sight
-    """Which sources are blind."""
+    """Which sources cannot be observed."""
     verifies: bool
-    """Whether there is a Prometheus to ask."""
+    """Whether a Prometheus is configured for queries."""
     cluster: Cluster
     """The Alertmanagers that send webhooks here."""
     jumps: tuple[Jump, ...]
-    """Of the clock, that our time has followed."""
+    """Jumps of the clock that Tocsin's time has followed."""
     receipts: bool = False
-    """Whether providers can call back here."""
+    """Whether providers can call back."""
     accounts: frozenset[str] = frozenset()
-    """Who may log in, by name."""
+    """Names of the accounts that may log in."""
 
 
 class Engine:
-    """The policy and the store, and the few things that can be done with them."""
+    """The policy and the store, and the operations on them."""
 
     def __init__(
         self,
@@ -118,25 +118,25 @@ class Engine:
         on_poison: Callable[[object, Exception], None] = lambda *_: None,
         on_entries: Callable[[Iterable[tuple[Incident, Entry]]], None] = lambda _: None,
     ) -> None:
-        """`configured`: channels whose provider is configured. `on_poison` hears of events that cannot be decided,
-        `on_entries` of timeline entries once they are committed, each with its incident.
+        """`configured`: channels whose provider is configured. `on_poison` is called with each item that fails, and its
+        error; `on_entries` with committed timeline entries, each with its incident.
         """
         self._store = store
         self._on_entries = on_entries
         self._policy_versions: dict[str, PolicyVersion] = {}
         self._containment = Containment(self._put_off, on_poison)
         self.verifies = False
-        """Whether there is a Prometheus to ask (set by the shell)."""
+        """Whether a Prometheus is configured for queries (set by the service)."""
         self.receipts = False
-        """Whether providers can call back here (set by the shell)."""
+        """Whether providers can call back (set by the service)."""
         self.accounts: frozenset[str] = frozenset()
-        """Who may log in, by name (set by the shell)."""
+        """Names of the accounts that may log in (set by the service)."""
         self.sight = SIGHTED
-        """Which sources are blind (set by the shell)."""
+        """Which sources cannot be observed (set by the service)."""
         self.cluster = Cluster()
-        """The Alertmanagers that send webhooks here (set by the shell)."""
+        """The Alertmanagers that send webhooks here (set by the service)."""
         self.jumps: Sequence[Jump] = ()
-        """Of the clock, that our time has followed (set by the shell, which goes on adding to it)."""
+        """Jumps of the clock that Tocsin's time has followed (set by the service, which appends to it)."""
         self._overrides: list[tuple[int, OverrideChange]] = []
         self._calendars: dict[str, tuple[str, str]] = {}
         self._rostered: tuple[tuple[object, ...], Sequence[Roster]] | None = None
@@ -147,7 +147,7 @@ class Engine:
 
     @property
     def standing(self) -> EngineState:
-        """What its decisions depend on now."""
+        """The inputs of its decisions now."""
         jumps = tuple(self.jumps)
         return EngineState(
             self._current.digest,
@@ -161,7 +161,7 @@ class Engine:
         )
 
     def stand(self, standing: EngineState) -> None:
-        """Decide on that from now on. Raises StoreUnavailable."""
+        """Use these inputs for decisions from now on. Raises StoreUnavailable."""
         if standing.policy != self._current.digest:
             self._current = self.policy_version(standing.policy)
         self._configured, self.sight, self.verifies = standing.configured, standing.sight, standing.verifies
@@ -170,35 +170,36 @@ class Engine:
 
     @property
     def current(self) -> PolicyVersion:
-        """The policy version that new incidents run under."""
+        """The policy version for new incidents."""
         return self._current
 
     def keep_policy(self, policy: Policy, now: Instant) -> None:
-        """Store a policy, before it is adopted: an incident names only what is stored. Raises StoreUnavailable."""
+        """Store a policy; required before `adopt`, because incidents refer to stored versions. Raises StoreUnavailable.
+        """
         with self._store.transaction() as transaction:
             transaction.save_policy(digest(policy), dump(policy), now)
 
     def adopt(self, policy: Policy, configured: Iterable[str]) -> None:
-        """Take a policy that is stored into use (start, reload)."""
+        """Put a stored policy into use (at start and reload)."""
         policy_version = PolicyVersion.of(policy, digest(policy))
         self._policy_versions[policy_version.digest] = self._current = policy_version
         self._configured = frozenset(configured)
 
     def known_policy_version(self, version: str) -> PolicyVersion:
-        """A policy version that was met before. Raises KeyError."""
+        """A policy version that is in memory. Raises KeyError."""
         return self._policy_versions[version]
 
     def policy_version(self, version: str) -> PolicyVersion:
-        """A policy version. Raises StoreUnavailable."""
+        """A policy version, from memory or the store. Raises StoreUnavailable."""
         if version in self._policy_versions:
             return self._policy_versions[version]
         with self._store.transaction() as transaction:
             return self.find_policy_version(version, transaction.policy)
 
     def find_policy_version(self, version: str, read: Callable[[str], bytes | None]) -> PolicyVersion:
-        """A policy version, from memory or by `read`, which gives its document; readers' threads ask as well.
+        """A policy version, from memory or by `read`, which returns its document. Readers' threads call it too.
 
-        The one in use where the store has lost it, which cannot happen: it is stored before an incident names it.
+        The one in use if the store has lost it, which only damage can cause: versions are stored before use.
         """
         if version not in self._policy_versions:
             document = read(version)
@@ -210,13 +211,13 @@ class Engine:
     def handle(self, requests: Sequence[Request], now: Instant) -> list[Result]:
         """Decide and store a batch in one transaction; one result per request, in order.
 
-        Raises StoreUnavailable: then nothing is known to be stored. What cannot be decided has its `error` set.
+        Raises StoreUnavailable: then nothing is known to be stored. A request that failed has `error` in its result.
         """
         return self._containment.run(requests, lambda batch: self._handle(batch, now), lambda _, error: _failure(error))
 
     def answer(self, requests: Sequence[Request], now: Instant) -> list[Result]:
-        """As `handle`; but only who asks for something gets the incidents whole: machines have no use for them, and
-        they are most of what goes between the processes.
+        """As `handle`, but only people's requests get whole incidents: other callers do not use them, and they are most
+        of the data sent between the processes.
         """
         results = self.handle(requests, now)
         return [
@@ -242,13 +243,13 @@ class Engine:
             return [_result(work, *outcome) for outcome in outcomes]
 
     def _save(self, transaction: Transaction, work: UnitOfWork, now: Instant) -> None:
-        """Write what was decided; of the new pages, those beyond what their recipients may get wait for a bundle."""
+        """Write the decisions; new pages beyond their recipients' rate limits wait for a bundle."""
         planned = counted_when_planned(work.planned(), self.context(self._current))
         work.plan(self._allot(transaction, planned, now))
         work.save()
 
     def _allot(self, transaction: Transaction, counted: Sequence[Notification], now: Instant) -> Sequence[Notification]:
-        """Take what is counted out of its keys' buckets; returns what has to wait, in its new form."""
+        """Charge counted notifications to their rate limits; returns those that must wait, in their new form."""
         if not counted:
             return ()
         buckets = transaction.buckets(sorted({rate_limit_key(each) for each in counted}))
@@ -257,7 +258,7 @@ class Engine:
         return allotment.wait
 
     def _carry_out(self, work: UnitOfWork, request: Request, ledger: Ledger) -> Outcomes:
-        """Decide one request; the ids of the incidents it concerned, and the refusal."""
+        """Decide one request; returns the ids of its incidents, and its refusal."""
         match request:
             case Asked():
                 return self._ask(work, request, ledger)
@@ -277,7 +278,7 @@ class Engine:
         return ((concerned.id,) if concerned else ()), effects.refusal
 
     def _ask(self, work: UnitOfWork, asked: Asked, ledger: Ledger) -> Outcomes:
-        """What a person asks for: once, and noted."""
+        """Carry out a person's request, unless it is a repetition, and record it for the audit log."""
         what = asked.what
         if ledger.is_repeated(asked.origin):
             known = work.by_id(what.id) if isinstance(what, ForIncident) else work.by_key(what.key)
@@ -289,17 +290,17 @@ class Engine:
         return ids, refused
 
     def audit(self, audits: Sequence[Audit]) -> None:
-        """Note what people did that concerns no incident: logins, reloads; once where it has a reference."""
+        """Record actions without an incident (logins, reloads) in the audit log; once per reference."""
         with self._store.transaction() as transaction:
             known = transaction.audited({each.reference for each in audits} - {""})
             transaction.append_audits([each for each in audits if each.reference not in known])
 
     def retire_heartbeat(self, key: str, entry: Audit) -> None:
-        """Note that a heartbeat is not expected any more, and who said so. Raises StoreUnavailable."""
+        """Stop expecting a heartbeat; `entry` is the audit log's entry of it. Raises StoreUnavailable."""
         self._store.retire_heartbeat(key, entry)
 
     def fire_due(self, now: Instant, limit: int = 500) -> int:
-        """Carry out due windows, the most overdue first; returns how many incidents were concerned."""
+        """Process due windows, the most overdue first; returns the number of incidents concerned."""
         contained = self._containment
         with self._store.transaction() as transaction:
             found = transaction.due_incidents(now, limit + contained.left_alone)
@@ -326,10 +327,10 @@ class Engine:
         levels: Sequence[int] = LEVELS,
         limit: int = 32,
     ) -> list[Delivery]:
-        """Take due notifications under a lease, in order per incident, channel and recipient.
+        """Lease due notifications to `worker`, in order per incident, channel and recipient.
 
-        `busy`: channels (by name) that have enough under way already. `limit`: incidents, not counting bundles.
-        `levels`: only of incidents with a notification of one of these levels due.
+        `busy`: names of channels at their limit of concurrent messages. `levels`: only incidents with a due
+        notification of these levels. `limit`: incidents, those of bundles not counted.
         """
         contained = self._containment
         with self._store.transaction() as transaction:
@@ -370,7 +371,7 @@ class Engine:
             return deliveries
 
     def _relieve(self, work: UnitOfWork, head: Notification) -> bool:
-        """Whether its recipient is off call by now: then it is planned anew."""
+        """Whether the recipient is off call by now; if so, the notification is planned again."""
         incident = work.by_id(head.incident_id)
         if incident is None or not head.via or not is_relieved(work.context(incident), head):
             return False
@@ -388,13 +389,13 @@ class Engine:
     ) -> Delivery:
         items = tuple((each, incident) for each in message if (incident := work.by_id(each.incident_id)))
         policy_version = self.find_policy_version(items[0][1].policy, transaction.policy)
-        # Each try has a list of its own: who answers the first must not take what only the second names.
+        # A bundle name per attempt: an answer to the first must not apply to incidents that only the second names.
         name = f"{message[0].id}-{now}" if len(message) > 1 else ""
         alerts = {each.id: firing[each.id] for _, each in items if each.id in firing}
         return Delivery(items, threads.get(message[0].id, ""), self.context(policy_version), alerts, name)
 
     def holds(self, claimed: Sequence[Notification], now: Instant) -> bool:
-        """Whether the lease on all of them, as claimed, still holds: asked just before the first byte."""
+        """Whether all leases, as claimed, are still valid; checked just before sending."""
         with self._store.transaction() as transaction:
             stored = transaction.notifications([each.id for each in claimed])
         return all(_is_held(stored.get(each.id), each) for each in claimed) and all(
@@ -402,9 +403,9 @@ class Engine:
         )
 
     def report(self, reports: Sequence[OutcomeReport], now: Instant) -> int:
-        """Record what became of claimed notifications; returns how many counted (a lost lease does not).
+        """Record the outcomes of claimed notifications; returns how many counted (those with a lost lease do not).
 
-        Raises StoreUnavailable: then the leases run out and the messages are sent again.
+        Raises StoreUnavailable: then the leases expire and the messages are sent again.
         """
         return sum(self._containment.run(reports, lambda batch: self._report(batch, now), lambda *_: 0))
 
@@ -423,10 +424,10 @@ class Engine:
             return [counted]
 
     def bounce(self, message: str, reason: str, now: Instant) -> bool:
-        """Record that what a provider accepted did not arrive after all; returns whether something is still waiting.
+        """Record that a message was not delivered although its provider had accepted it.
 
-        `message`: a notification's id or a bundle's. What is still waiting (its sender has not reported yet) stays as
-        it is: ask again.
+        `message`: id of a notification or name of a bundle. Returns whether a notification of it is still waiting,
+        because its sender has not reported yet; it is unchanged: call again later.
         """
         before = self._hear(message, lambda stored: Bounced(stored, reason), now)
         return any(each.status is Status.WAITING for each in before)
@@ -434,13 +435,13 @@ class Engine:
     def arrive(self, message: str, reference: str, now: Instant, receipt: str = "") -> bool:
         """Record that a provider has a message, or (with `receipt`: how that is known) that the message arrived.
 
-        Returns whether a sender has yet to report on some of it: then ask again, lest the receipt is lost.
+        Returns whether a sender has not reported yet on some of it: then call again, or the receipt is lost.
         """
         before = self._hear(message, lambda stored: Arrived(stored, reference, receipt), now)
         return any(each.leased_by for each in before if each.status is Status.WAITING)
 
     def _hear(self, message: str, news: Callable[[Notification], Event], now: Instant) -> list[Notification]:
-        """A provider's news of a message; returns its notifications as they were before."""
+        """Decide on a provider's report about a message; returns its notifications as they were before."""
         with self._working(now) as (transaction, work):
             ids = transaction.bundle(message) or [message]
             named = transaction.notifications(ids)
@@ -452,18 +453,18 @@ class Engine:
             return list(stored)
 
     def override(self, change: OverrideChange, entry: Audit) -> int:
-        """Keep an override of a schedule, or its cancellation, and page whom it puts on call of what is open.
+        """Store an override of a schedule or its cancellation, and page the newly on-call about open incidents.
 
         Returns its number. Raises StoreUnavailable.
         """
         with self._store.transaction() as transaction:
-            transaction.append_audits([entry])  # first: who appends to the log waits for whoever else does
+            transaction.append_audits([entry])  # first, because it waits for other appenders
             number = transaction.add_override_change(change)
         self.page_on_call(entry.at)
         return number
 
     def page_on_call(self, now: Instant) -> None:
-        """Page of what is open whom an override or a new calendar has put on call. Raises StoreUnavailable."""
+        """Page people whom an override or a new calendar put on call about open incidents. Raises StoreUnavailable."""
         with self._store.transaction() as transaction:
             ids = transaction.open_incidents(OPEN_LIMIT)
         for begin in range(0, len(ids), OPEN_AT_ONCE):
@@ -480,7 +481,7 @@ class Engine:
             return []
 
     def _rosters(self, transaction: Transaction, now: Instant) -> Sequence[Roster]:
-        """Who is on call about now; overrides by number and calendars by digest are read within the transaction."""
+        """The current rosters; overrides by number and calendars by digest are read within the transaction."""
         policy = self._current.policy
         if not policy.schedules:
             return ()
@@ -494,7 +495,7 @@ class Engine:
         return self._rostered[1]
 
     def _copies(self, transaction: Transaction, policy: Policy) -> Mapping[str, str]:
-        """The last good copy of each calendar that a URL feeds; a text is read again only when its digest changes."""
+        """The last good copies of fetched calendars; a text is read again only if its digest has changed."""
         if not any(each.is_fetched for each in policy.schedules):
             return {}
         for name, version in transaction.calendar_digests().items():
@@ -504,7 +505,7 @@ class Engine:
 
     @contextmanager
     def _working(self, now: Instant) -> Iterator[tuple[Transaction, UnitOfWork]]:
-        """A transaction and its work; what happened in it is told once it is committed."""
+        """A transaction and its unit of work; passes the new timeline entries to `on_entries` after the commit."""
         with self._store.transaction() as transaction:
             rosters = self._rosters(transaction, now)
 
@@ -524,7 +525,7 @@ class Engine:
     def context(
         self, policy_version: PolicyVersion, rosters: Sequence[Roster] = (), now: Instant = EPOCH
     ) -> DecisionContext:
-        """What an incident under that version is decided, and told, by; decided at `now`, with who is on call."""
+        """The context of decisions at `now`, and of messages, for incidents under a policy version."""
         jumps = tuple(self.jumps)
         return DecisionContext(
             policy_version,
@@ -542,20 +543,20 @@ class Engine:
 
 
 def _result(work: UnitOfWork, incident_ids: Sequence[str], refusal: Refusal | None) -> Result:
-    """What became of a request, by what is stored."""
+    """The result of a request, with its incidents as decided."""
     incidents = tuple(filter(None, map(work.by_id, incident_ids)))
     concerned = tuple(Concerned(each.id, each.number, each.level, each.opened_at) for each in incidents)
     return Result(concerned, incidents, refusal)
 
 
 def _failure(error: Exception) -> Result:
-    """What stands for a request that could not be decided on."""
+    """The result of a request that failed."""
     is_damage = isinstance(error, StoreDamaged) and not isinstance(error, RowUnreadable)
     return Result(error=str(error) if is_damage else "internal error", is_damage=is_damage)
 
 
 def _worst_first(message: Sequence[Notification], work: UnitOfWork) -> list[Notification]:
-    """Of several in one message the worst comes first, of them the oldest: so numbers are told in their order."""
+    """Sort the notifications of a message: the highest level first, then by incident number."""
     numbers = {each.id: incident.number for each in message if (incident := work.by_id(each.incident_id))}
     return sorted(message, key=lambda each: (-each.level, numbers.get(each.id, 0)))
 
@@ -566,9 +567,9 @@ def _read_news(
     firing: Mapping[str, tuple[Alert, ...]],
     work: UnitOfWork,
 ) -> dict[str, tuple[Alert, ...]]:
-    """Incident id → its first alerts with the one before them that a message tells of, where that was not among them.
+    """Incident id → its first firing alerts with the alert that a message reports in front, if `firing` lacks it.
 
-    Beyond `READ_FOR_NEWS` alerts it is not looked for: the transaction holds up all others.
+    At most READ_FOR_NEWS alerts are searched, because the transaction blocks all others.
     """
     found: dict[str, tuple[Alert, ...]] = {}
     for told in (each[0] for each in messages if len(each) == 1):
@@ -591,11 +592,11 @@ def _lease(notification: Notification, worker: str, now: Instant) -> Notificatio
 
 
 def _without_lease(notification: Notification) -> Notification:
-    """Where a sender had it and never reported, that was an attempt: it may have left."""
+    """A lease that was not reported on counts as an attempt: the message may have been sent."""
     tried = notification.attempts + bool(notification.leased_by)
     return replace(notification, attempts=tried, leased_by="")
 
 
 def _is_held(stored: Notification | None, claimed: Notification) -> bool:
-    """Whether nobody has claimed or finished it since this claim."""
+    """Whether the notification waits under the same claim."""
     return stored is not None and stored.status is Status.WAITING and stored.leased_by == claimed.leased_by

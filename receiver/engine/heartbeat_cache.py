@@ -1,7 +1,7 @@
-"""The heartbeats as this replica knows them: what was heard and is not stored yet, and what was stored by all.
+"""The heartbeats as this replica knows them: those stored by all replicas, and its own that are not stored yet.
 
-The webhook tells what it hears, `receiver.jobs.reconcile` what Alertmanagers list, `receiver.jobs.heartbeat` keeps it
-in the store and judges, pages and metrics show it. While the database is away it goes on by what this replica hears.
+The webhook reports heartbeats, `receiver.jobs.reconcile` the ones that Alertmanagers list; `receiver.jobs.heartbeat`
+stores and evaluates them; pages and metrics show them. Without the database, this replica's own heartbeats count.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -25,15 +25,15 @@ class Heartbeats:
     def __init__(self, clock: Callable[[], Instant]) -> None:
         self._clock = clock
         self.began = clock()
-        """Since when beats could be heard here."""
+        """Start of this replica: it has received heartbeats since."""
         self._clocks: dict[str, HeartbeatClock] = {}
         self._begins: dict[str, Instant] = {}
-        """The start of each clock's heartbeat, as a webhook told it here last."""
+        """Clock key → start time of the heartbeat alert in the last webhook to this replica."""
         self._unkept: dict[str, tuple[Beat, ...]] = {}
-        """The last beat of each clock, and its end where that was heard since."""
+        """Clock key → the last heartbeat, and the later end of it if one was received; not stored yet."""
 
     def hear(self, policy: Policy, source: str, received: Iterable[Received]) -> None:
-        """Take note of the heartbeats among alerts."""
+        """Record the heartbeats among received alerts."""
         now = self._clock()
         for each in received:
             if is_heartbeat(policy, source, each.labels):
@@ -43,7 +43,7 @@ class Heartbeats:
                     self._begins[beat.key] = each.starts_at
 
     def compare(self, policy: Policy, listings: Sequence[Listing | None], proved: frozenset[Proof]) -> frozenset[Proof]:
-        """Take note of newer evaluations that Alertmanagers list; returns what is proved for the next comparison."""
+        """Record newer evaluations in Alertmanagers' listings; returns the proofs to pass to the next comparison."""
         beats, proved = newer_beats(policy, self._clocks.values(), self._begins, listings, proved, self._clock())
         for each in beats:
             self._take(each)
@@ -64,29 +64,29 @@ class Heartbeats:
         self._unkept[beat.key] = (*before[:1], beat) if beat.ended else (beat,)
 
     def take_unkept(self) -> Sequence[Beat]:
-        """What must be stored, in the order in which it was heard of each clock."""
+        """The heartbeats to store, those of each clock in the order of arrival; removes them here."""
         beats = [beat for some in self._unkept.values() for beat in some]
         self._unkept = {}
         return beats
 
     def give_back(self, beats: Iterable[Beat]) -> None:
-        """They could not be stored; what was heard since comes after them."""
+        """Take back heartbeats that could not be stored; those received since come after them."""
         later, self._unkept = self._unkept, {}
         for beat in (*beats, *(each for some in later.values() for each in some)):
             self._keep(beat)
 
     def learn(self, stored: Iterable[HeartbeatClock]) -> None:
-        """What all replicas have stored; what is not stored yet goes on top."""
+        """Replace the clocks by the stored ones of all replicas, then apply the heartbeats that are not stored yet."""
         self._clocks = {each.key: each for each in stored}
         for beat in self.take_unkept():
             self._take(beat)
 
     def retire(self, key: str, now: Instant) -> None:
-        """A person said that one is not expected any more."""
+        """Stop expecting a heartbeat, at a person's request."""
         if key in self._clocks:
             self._clocks[key] = replace(self._clocks[key], retired_at=now)
         self._unkept.pop(key, None)
 
     def watched(self, policy: Policy) -> tuple[Watched, ...]:
-        """Every heartbeat that is expected, as it stands now."""
+        """Every expected heartbeat with its current state."""
         return watch(self._clocks.values(), policy, self.began, self._clock())

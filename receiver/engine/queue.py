@@ -1,9 +1,9 @@
-"""The command queue: all that writes goes through it, one transaction after the other, the most urgent first.
+"""The command queue: all writes pass through it, one transaction at a time, the most urgent first.
 
-Group commit: while a transaction runs, requests gather; the next one takes the most urgent of them
-(`receiver.core.urgency`), so many as take about 20 ms. Other calls of the engine and the store wait in the same line.
-The queue is bounded: when it is full the answer is quick (503, Alertmanager retries). Reads have threads of their own.
-The wall clock is asked here, through the `now` that the service passes in.
+Group commit: requests gather while a transaction runs; the next transaction takes the most urgent of them
+(`receiver.core.urgency`), about 20 ms of work. Other calls of the engine and the store wait in the same queue. The
+queue is bounded: when it is full, requests fail at once (503; Alertmanager retries). Reads use threads of their own.
+The `now` of requests comes from the clock that the service passes in.
 """
 
 import asyncio
@@ -26,39 +26,39 @@ Out = TypeVar("Out")
 
 
 class QueuedCall(NamedTuple):
-    """A method of the engine or of the store, and what it is called with."""
+    """A method of the engine or the store, with its arguments."""
 
     work: Callable[..., Any]
     arguments: tuple[Any, ...]
 
 
 Asking = tuple[Request | QueuedCall, asyncio.Future[Any]]
-"""What is asked for, and who waits for what becomes of it."""
+"""A queued request or call, and the future of its result."""
 
 QUEUE_LIMIT = 20_000
-"""Requests that may wait; beyond it new ones are refused."""
+"""Requests that may wait; further ones are refused."""
 
 RESERVED = 2_000
-"""Requests that may wait beyond the limit where they are people's or emergencies."""
+"""Requests beyond the limit that may wait if they come from people or concern emergencies."""
 
 AT_ONCE = 5_000
-"""Requests that one caller has waiting at a time."""
+"""Requests that one caller may have in the queue at a time."""
 
 BATCH_LIMIT = 600
-"""What a transaction takes of requests: about 20 ms of work, for whatever is urgent waits for its end."""
+"""Total cost of a transaction's requests: about 20 ms of work, because urgent requests wait until it ends."""
 
 REQUEST_COSTS = 10
-"""What a request takes of that, beside one for each of its alerts."""
+"""Cost of a request, plus one for each of its alerts."""
 
 ANSWER_WITHIN = 15.0
-"""Seconds without any answer of the database after which requests that wait are refused.
+"""Seconds without any answer of the database after which all waiting requests are refused.
 
-It does not limit how long a request waits: in a storm its turn may come later, and what is refused is sent again.
+It does not limit the wait of a single request: in a storm its turn may come later, and refused webhooks are sent again.
 """
 
 
 class CommandQueue:
-    """Hands requests to the engine in batches, and everything else in turn."""
+    """Passes requests to the engine in batches, and other calls one at a time."""
 
     def __init__(
         self,
@@ -68,9 +68,9 @@ class CommandQueue:
         patience: float = ANSWER_WITHIN,
         state: ServiceState | None = None,
     ) -> None:
-        """`call` runs a method of the engine or of the store elsewhere; without it, a thread here does.
+        """`call` runs a method of the engine or the store in another process; without it, a thread here does.
 
-        `patience`: seconds that the database may take to answer. `state`: where it is noted when the database fails.
+        `patience`: seconds that the database may take to answer. `state`: records the database's failures.
         """
         self._engine = engine
         self.clock = clock
@@ -82,21 +82,21 @@ class CommandQueue:
         self._waiting: Queue[Asking] = Queue()
         self._pump: asyncio.Task[None] | None = None
         self.on_commit: Callable[[], None] = lambda: None
-        """Called after each batch: messages or windows may be due now."""
+        """Called after each batch: messages or windows may have become due."""
         self.on_emergency: Callable[[], Coroutine[Any, Any, object]] = _nothing
-        """Begun after a batch that concerned an emergency: what it asks for waits in the line like everything else."""
+        """Started after a batch that concerned an emergency; its calls wait in the queue like all others."""
         self._urgent: set[asyncio.Task[object]] = set()
         self._under_way: Sequence[Asking] = ()
         self._late: asyncio.TimerHandle | None = None
-        """What refuses those who wait, where the database does not answer."""
+        """The timer that refuses waiting requests if the database does not answer."""
         self.state = state or ServiceState()
-        """The service's; whoever shows it is given it by the service."""
+        """The service's state."""
 
     async def handle(self, requests: Sequence[Request]) -> list[Result]:
-        """Decide and store; returns when it is committed. Raises StoreUnavailable (also when the queue is full).
+        """Decide and store; returns when committed. Raises StoreUnavailable, also when the queue is full.
 
-        Very many are handed in one part after the other, the most urgent first: more than the queue holds would never
-        be taken. Where a later part fails the earlier ones are stored, and change nothing when they come again.
+        More than AT_ONCE requests are queued in parts, the most urgent first, because they would exceed the queue's
+        limit. If a later part fails, the earlier ones are stored; sending them again changes nothing.
         """
         if len(requests) <= AT_ONCE:
             return await self._handle(requests)
@@ -120,9 +120,9 @@ class CommandQueue:
         return list(await asyncio.gather(*futures)) if len(futures) != 1 else [await futures[0]]
 
     async def run(self, work: Callable[..., Out], *arguments: Any, urgency: int = ANSWERS) -> Out:
-        """Run a method of the engine or of the store, in its turn. `urgency`: its rank (`receiver.core.urgency`)."""
+        """Run a method of the engine or the store in its turn. `urgency`: its rank (`receiver.core.urgency`)."""
         future = asyncio.get_running_loop().create_future()
-        key = f"call {id(future)}"  # it keeps no order with anything
+        key = f"call {id(future)}"  # unique: a call keeps no order with other entries
         self._waiting.put((QueuedCall(work, arguments), future), key, urgency, self.clock(), BATCH_LIMIT)
         self._begin()
         return cast("Out", await future)
@@ -141,7 +141,7 @@ class CommandQueue:
         return await asyncio.get_running_loop().run_in_executor(self._thread, work, *arguments)
 
     async def read(self, work: Callable[..., Out], *arguments: Any) -> Out:
-        """Run a read on the readers' thread; it never waits for a write. Reads there are short: paging needs them."""
+        """Run a short read on the readers' thread; it never waits for a write. Paging depends on these reads."""
         return await self._read(self._readers, work, *arguments)
 
     async def _read(self, thread: ThreadPoolExecutor, work: Callable[..., Out], *arguments: Any) -> Out:
@@ -154,16 +154,16 @@ class CommandQueue:
             raise
 
     async def browse(self, work: Callable[..., Out], *arguments: Any) -> Out:
-        """Run a read that may take long (lists, reports, searches): they wait for each other, and nothing for them."""
+        """Run a read that may take long (lists, reports, searches) on a thread that only such reads share."""
         return await self._read(self._browsers, work, *arguments)
 
     async def settle(self, seconds: float) -> None:
-        """Wait until everything that was handed in is stored, for so long at most."""
+        """Wait until all queued requests are stored, for at most that many seconds."""
         if self._pump is not None:
             await asyncio.wait([self._pump], timeout=seconds)
 
     def close(self) -> None:
-        """Stop all threads, when what they are doing is done."""
+        """Refuse what waits, and stop all threads after their current call."""
         if self._pump is not None:
             self._pump.cancel()
         _refuse(
@@ -188,7 +188,7 @@ class CommandQueue:
             self._expect_nothing()
 
     async def _carry_out(self, batch: list[Asking]) -> None:
-        """One call, or as many requests as make a transaction. Whoever waits hears what became of it."""
+        """Run one call, or the requests of one transaction, and set the results of their futures."""
         self._under_way = batch
         try:
             [(first, future), *_] = batch
@@ -199,7 +199,7 @@ class CommandQueue:
                     future.set_result(result)
                 return
             results = await self._run(self._engine.answer, [request for request, _ in batch], self.clock())
-        except Exception as error:  # noqa: BLE001 - whoever waits must hear of it, whatever it is
+        except Exception as error:  # noqa: BLE001 - every error is passed to the waiting callers
             _refuse(batch, error)
             return
         self._expect_answer()
@@ -210,14 +210,14 @@ class CommandQueue:
             await self._tell_of_emergency()
 
     async def _tell_of_emergency(self) -> None:
-        """Its messages are claimed next, unless a person asks for something."""
+        """Queue the claim of an emergency's messages: it runs next, unless a person's request waits."""
         task = asyncio.create_task(self.on_emergency())
         self._urgent.add(task)
         task.add_done_callback(self._urgent.discard)
-        await asyncio.sleep(0)  # until it stands in the line
+        await asyncio.sleep(0)  # lets the task enter the queue
 
     def _answer(self, future: asyncio.Future[Result], result: Result) -> None:
-        """Tell whoever waits. One request that a damaged file could not take is refused as all of them would be."""
+        """Set a request's result. A request that failed because the file is damaged is refused as StoreDamaged."""
         if result.is_damage:
             self.state.is_damage_suspected = True
             self.state.writing.fail(result.error)
@@ -226,7 +226,7 @@ class CommandQueue:
             future.set_result(result)
 
     def _expect_answer(self) -> None:
-        """From now on the database has its time anew."""
+        """Restart the time limit of the database's answer."""
         self._expect_nothing()
         self._late = asyncio.get_running_loop().call_later(self._patience, self._refuse_late)
 
@@ -235,7 +235,7 @@ class CommandQueue:
             self._late.cancel()
 
     def _refuse_late(self) -> None:
-        """No request waits longer for a database that does not answer, nor those that come meanwhile."""
+        """Refuse all requests that run or wait, because the database does not answer."""
         reason = f"the database did not answer within {self._patience:g} s"
         self.state.writing.fail(reason)
         requests = [each for each in (*self._under_way, *self._waiting) if not isinstance(each[0], QueuedCall)]
@@ -244,7 +244,7 @@ class CommandQueue:
 
 
 def _transactions(taken: Iterable[Asking]) -> Iterator[list[Asking]]:
-    """Requests that follow each other are one; each call is one of its own."""
+    """Split into transactions: consecutive requests form one, each call is one of its own."""
     for is_call, some in groupby(taken, key=lambda each: isinstance(each[0], QueuedCall)):
         batch = list(some)
         yield from ([each] for each in batch) if is_call else [batch]
@@ -261,11 +261,11 @@ def _refuse_all(futures: Iterable[asyncio.Future[Any]], error: Exception) -> Non
 
 
 async def _nothing() -> None:
-    """What an emergency leads to where nothing is sent."""
+    """Default of `on_emergency`; does nothing."""
 
 
 def _event(request: Request) -> Event:
-    """What a request asks to decide on."""
+    """The event of a request."""
     what = request.what if isinstance(request, Asked) else request
     if isinstance(what, ForIncident):
         return what.action
@@ -273,11 +273,11 @@ def _event(request: Request) -> Event:
 
 
 def _key(request: Request) -> str:
-    """What a request concerns, and keeps its order in: an incident by its key or by its id."""
+    """The id or key of the request's incident; requests with the same one keep their order."""
     what = request.what if isinstance(request, Asked) else request
     return what.id if isinstance(what, ForIncident | FromPrometheus) else what.key
 
 
 def _weight(request: Request) -> int:
-    """What it takes of a transaction."""
+    """The cost of a request within a transaction's BATCH_LIMIT."""
     return REQUEST_COSTS + (len(request.alerts) if isinstance(request, AlertsReceived) else 0)

@@ -1,7 +1,7 @@
-"""One transaction of the engine: what is loaded, decided and written.
+"""One transaction of the engine: its loading, deciding and writing.
 
-The engine makes a UnitOfWork per transaction. Several events of a batch may concern one incident: each is decided
-on the incident as the one before left it, and everything is written once, at the end.
+The engine makes a UnitOfWork per transaction. Several events of a batch may concern one incident: each decision starts
+from the result of the one before, and everything is written once, at the end.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -22,7 +22,7 @@ from receiver.core.storage import Changes, Transaction
 
 
 class UnitOfWork:
-    """The incidents of one transaction, as decided so far, and all that has to be written for them."""
+    """The incidents of one transaction, as decided so far, and all changes to write."""
 
     def __init__(
         self, transaction: Transaction, context: Callable[[str | None], DecisionContext], now: Instant
@@ -48,9 +48,9 @@ class UnitOfWork:
         self._on_hold: dict[str, bool] = {}
 
     def load_received(self, events: Sequence[AlertsReceived], keys: Sequence[str], ids: Sequence[str]) -> None:
-        """Lock and read the incidents that the batch is about: those that hold its alerts, those of its keys, these.
+        """Lock and read a batch's incidents: those that hold its alerts, those with these keys, and these ids.
 
-        Then read the stored alerts that the events name.
+        Then read the stored alerts with the events' fingerprints.
         """
         told = {(event.source, alert.fingerprint) for event in events for alert in event.alerts}
         self._holders = self._transaction.holders(told) if told else {}
@@ -67,9 +67,9 @@ class UnitOfWork:
         self._load_named_by_labels(events, told)
 
     def _load_named_by_labels(self, events: Sequence[AlertsReceived], told: AbstractSet[tuple[str, str]]) -> None:
-        """Where nobody has an alert's fingerprint, or one with other labels: lock and read what has its labels.
+        """Find alerts by labels where the fingerprint is unknown or stored with other labels; lock and read them.
 
-        These locks come after the others. Replicas that wait for each other run again, as after any conflict.
+        These locks come after the others, so replicas may deadlock: that is a conflict, and the batch runs again.
         """
         names = {
             (event.source, fingerprint(alert.labels))
@@ -87,7 +87,7 @@ class UnitOfWork:
             self._alerts.setdefault(incident_id, {}).update(alerts)
 
     def _known(self, event: AlertsReceived, name: str) -> Alert | None:
-        """The alert of that fingerprint as decided so far: of the incident that holds it, else of the event's."""
+        """The alert with that fingerprint as decided so far, in the incident that holds it, else in the event's."""
         for incident_id in (self._holders.get((event.source, name)), self._by_key.get(event.key)):
             found = self._alerts.get(incident_id, {}).get(name) if incident_id is not None else None
             if found is not None:
@@ -95,15 +95,15 @@ class UnitOfWork:
         return None
 
     def load_held(self) -> None:
-        """Read the alerts that are held as possible echoes, of the incidents loaded that have any."""
+        """Read the alerts held as possible echoes, of the loaded incidents that have any."""
         holding = [each.id for each in self._incidents.values() if each.held]
         for incident_id, alerts in self._transaction.held_alerts(holding).items() if holding else ():
             self._alerts.setdefault(incident_id, {}).update(alerts)
 
     def route(self, event: AlertsReceived) -> list[AlertsReceived]:
-        """The event, its alerts told apart, cut by the incidents that hold them as decided so far.
+        """Split the event by the incidents that hold its alerts, as decided so far, with alerts told apart by labels.
 
-        What fires in the incident of its own key stays there: under an older release two incidents could have an alert.
+        An alert that fires in the incident of the event's key stays there: earlier releases let two incidents have it.
         """
         event = replace(event, alerts=tell_apart(event.alerts, partial(self._known, event)))
         own = self.by_key(event.key)
@@ -118,27 +118,27 @@ class UnitOfWork:
         return route(event, holders)
 
     def load(self, keys: Sequence[str], ids: Sequence[str], *, skip_locked: bool = False) -> None:
-        """Lock and read the incidents that the batch is about."""
+        """Lock and read incidents."""
         for incident in self._transaction.lock(keys, ids, skip_locked=skip_locked):
             self._incidents[incident.id] = incident
             if incident.state is not State.CLOSED:
                 self._by_key[incident.key] = incident.id
 
     def incidents(self) -> list[Incident]:
-        """Those loaded, as they are now."""
+        """The loaded incidents, as decided so far."""
         return list(self._incidents.values())
 
     def by_key(self, key: str) -> Incident | None:
-        """The incident of that key that is not closed."""
+        """The incident with that key that is not closed."""
         found = self._by_key.get(key)
         return self._incidents[found] if found else None
 
     def by_id(self, incident_id: str) -> Incident | None:
-        """The incident of that id."""
+        """The incident with that id."""
         return self._incidents.get(incident_id)
 
     def decide(self, incident: Incident | None, event: Event) -> Effects:
-        """Decide, and take the effects into what will be written."""
+        """Decide on an event, and add the effects to the changes to write."""
         known = self._known_to(incident, event) if incident else {}
         if isinstance(event, Undo) and incident is not None:
             event = replace(event, withdrawn=tuple(self._transaction.withdrawn(incident.id)))
@@ -148,8 +148,8 @@ class UnitOfWork:
         return effects
 
     def _known_to(self, incident: Incident, event: Event) -> dict[str, Alert]:
-        """The stored alerts that a decision looks at: those that were read, and where the one that the title names may
-        clear, others that fire.
+        """The stored alerts that a decision needs: those loaded, and further firing ones where the event may clear the
+        alert that the title names.
         """
         known = self._alerts.get(incident.id, {})
         if not loses_title(incident, event, known):
@@ -185,7 +185,7 @@ class UnitOfWork:
             self._on_hold[after.id] = after.is_on_hold
 
     def _hold(self, incident: Incident, alert: Alert) -> None:
-        """From now on this incident holds the alert; one that is closed gives it up."""
+        """Make this incident the holder of the alert; a closed previous holder gives it up."""
         name = incident.source, alert.fingerprint
         before = self._holders.get(name)
         if before is not None and before != incident.id and before not in self._opened:
@@ -193,11 +193,11 @@ class UnitOfWork:
         self._holders[name] = incident.id
 
     def context(self, incident: Incident) -> DecisionContext:
-        """What a decision on the incident looks things up in."""
+        """The context of decisions on the incident."""
         return self._context(incident.policy)
 
     def settle(self, notifications: Iterable[Notification]) -> None:
-        """Write stored notifications in their new form."""
+        """Add changed stored notifications to the changes to write."""
         self._settled.update((each.id, each) for each in notifications)
 
     def planned(self) -> Iterable[Notification]:
@@ -205,15 +205,15 @@ class UnitOfWork:
         return self._planned.values()
 
     def plan(self, notifications: Iterable[Notification]) -> None:
-        """New notifications in a changed form."""
+        """Replace new notifications by changed ones."""
         self._planned.update((each.id, each) for each in notifications)
 
     def entries(self) -> list[tuple[Incident, Entry]]:
-        """What was entered into timelines, each with its incident as it is now (numbered, once saved)."""
+        """New timeline entries, each with its incident as decided so far (numbered after `save`)."""
         return [(self._incidents[each.incident_id], each) for each in self._entries]
 
     def save(self) -> None:
-        """Number the new incidents, and write it all."""
+        """Number the new incidents, and write all changes."""
         if self._opened:
             first = self._transaction.next_numbers(len(self._opened))
             for number, incident_id in enumerate(self._opened, first):

@@ -1,7 +1,7 @@
-"""Whether the database takes writes: what `tocsin_store_up` and `/-/ready` say of it.
+"""Whether the database takes writes, as reported by `tocsin_store_up` and `/-/ready`.
 
-Reading proves nothing: a full disk, a locked file and a writer that is stopped can all be read past. So only a write
-counts, and where nothing is known to have been written for a while the scheduler writes a row that means nothing.
+Reads are no proof: they still succeed with a full disk, a locked file or a stopped writer. So only writes count; if
+there was none for PROBE_EVERY, the scheduler writes a probe row.
 """
 
 from collections.abc import Callable
@@ -12,26 +12,26 @@ from receiver.clock import steady_clock
 from rules.policy import SECOND
 
 PROBE_EVERY = 5 * SECOND
-"""Microseconds after a proof that the database takes writes until the next one is asked for."""
+"""Microseconds after a successful write until a probe is due."""
 
 WRITTEN_WITHIN = 30 * SECOND
-"""Microseconds for which such a proof holds: longer than a lock and a writer that hangs are waited for."""
+"""Microseconds for which a successful write counts: longer than the waits for a lock and for a hanging writer."""
 
 log = structlog.get_logger()
 
 
 class Writing:
-    """Whether the database takes writes, as last known."""
+    """The last known state of the database's write access."""
 
     def __init__(self, clock: Callable[[], int] = steady_clock) -> None:
-        """`clock`: microseconds that only ever grow. Whoever opened the database has just written to it."""
+        """`clock`: a monotonic clock, in microseconds. Opening the database counts as a write."""
         self._clock = clock
         self._proved_at = clock()
         self._failure = ""
 
     @property
     def problem(self) -> str:
-        """Why nothing can be written, in words; empty: it can."""
+        """Why nothing can be written; empty: writes succeed."""
         if self._failure:
             return self._failure
         silent = self._clock() - self._proved_at
@@ -39,17 +39,17 @@ class Writing:
 
     @property
     def is_in_doubt(self) -> bool:
-        """Whether it is time to write something that means nothing."""
+        """Whether a probe is due."""
         return bool(self._failure) or self._clock() - self._proved_at >= PROBE_EVERY
 
     def fail(self, reason: str) -> None:
-        """The database did not do what it was asked for."""
+        """Record that a call of the database failed."""
         if not self._failure:
             log.error("the database is unavailable", reason=reason)
         self._failure = reason
 
     def prove(self) -> None:
-        """Something was written just now."""
+        """Record a successful write."""
         if self._failure:
             log.info("the database is available again")
         self._failure = ""

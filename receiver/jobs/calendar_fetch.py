@@ -1,8 +1,8 @@
-"""Fetches the calendars of schedules that stand at a URL. The service runs `CalendarFetching.look` every minute.
+"""Fetches the calendars of schedules that are given by a URL. The service runs `CalendarFetching.look` every minute.
 
-When one is due and what a fetch comes to is decided in `receiver.core.fetched_calendars`, whether a copy is taken in
-`receiver.on_call.calendar_copy`. Whoever takes a calendar's turn writes that down first, so several replicas fetch it
-once. Logs name the schedule and never the URL, which may be a secret.
+`receiver.core.fetched_calendars` decides when a fetch is due and what its result means;
+`receiver.on_call.calendar_copy` whether a copy is accepted. A replica records a fetch before it starts, so several
+replicas fetch once. Logs name the schedule and never the URL, which may be a secret.
 """
 
 import asyncio
@@ -24,13 +24,13 @@ from receiver.telemetry.metrics import Metrics
 from rules.policy import OnCallSchedule, Policy
 
 EVERY = 60.0
-"""Seconds between two looks."""
+"""Seconds between two runs."""
 
 log = structlog.get_logger()
 
 
 class CalendarFetching:
-    """Fetches what is due, and keeps the last good copy of each."""
+    """Fetches due calendars, and stores the last good copy of each."""
 
     def __init__(
         self, queue: CommandQueue, engine: Engine, store: SqlStore, metrics: Metrics, feeds: CalendarFeeds
@@ -41,10 +41,10 @@ class CalendarFetching:
         self._metrics = metrics
         self._feeds = feeds
         self._unknown: dict[str, tuple[str, ...]] = {}
-        """Schedule → names that are nobody's, as the log has been told."""
+        """Schedule → names in its calendar that match no person, as last logged."""
 
     async def look(self) -> None:
-        """Once: fetch what is due. Raises StoreUnavailable."""
+        """Fetch due calendars. Raises StoreUnavailable."""
         policy = self._engine.current.policy
         fetched = [each for each in policy.schedules if each.is_fetched]
         self._metrics.keep_calendars({each.name for each in fetched})
@@ -61,7 +61,7 @@ class CalendarFetching:
             return
         begun = begin(last, source, now)
         if not await self._queue.run(self._store.take_calendar_turn, name, last, begun):
-            return  # another replica's
+            return  # another replica fetches it
         known = (await self._queue.read(self._store.reads().calendar_texts)).get(name, "")
         after, text = await self._fetch(policy, schedule, begun, known)
         await self._tell(schedule, last, after)
@@ -74,7 +74,7 @@ class CalendarFetching:
     async def _fetch(
         self, policy: Policy, schedule: OnCallSchedule, begun: CalendarFetches, known: str
     ) -> tuple[CalendarFetches, str]:
-        """How it fared, and the copy to keep; empty: the last one stays."""
+        """Fetch; returns the new state, and the copy to store (empty: the last one stays)."""
         names = (begun.etag, begun.modified) if known else ("", "")
         try:
             fetched = await self._feeds.fetch(schedule.calendar, *names)
@@ -89,11 +89,11 @@ class CalendarFetching:
     async def _judge(
         self, policy: Policy, schedule: OnCallSchedule, known: str, fetched: FetchedCalendar, now: Instant
     ) -> CopyVerdict:
-        """On a thread: a large calendar takes a while to be read."""
+        """Judge a copy in a thread, because reading a large calendar takes long."""
         return await asyncio.to_thread(judge, policy, schedule, known, fetched.text, now)
 
     async def _tell(self, schedule: OnCallSchedule, last: CalendarFetches | None, after: CalendarFetches) -> None:
-        """Before it is kept: who ends in between tells it again, and repeats change nothing."""
+        """Log and report a change of state; before it is stored, because repeated reports change nothing."""
         before = last.detail if last else ""
         place = schedule.calendar_shown
         if after.detail and after.detail != before:
@@ -109,7 +109,7 @@ class CalendarFetching:
             await self._queue.handle([event])
 
     async def _say_unknown(self, policy: Policy, schedule: OnCallSchedule, text: str, now: Instant) -> None:
-        """Log the names of the coming weeks that are nobody's, when they change."""
+        """Log names in the coming weeks' shifts that match no person, when they change."""
         found = await asyncio.to_thread(shifts, policy, {schedule.name: text}, (), now, now + COMING)
         roster = next(each for each in found if each.name == schedule.name)
         unknown = roster.unknown

@@ -1,7 +1,7 @@
-"""Sends the canaries that are due. The service runs `Canaries.look` every minute.
+"""Sends due canaries. The service runs `Canaries.look` every minute.
 
-What a result means is decided in `receiver.core.canary`. Whoever takes a canary's turn writes that down first, so
-several replicas send it once.
+`receiver.core.canary` decides what a result means. A replica records a canary before it sends it, so several replicas
+send it once.
 """
 
 from dataclasses import replace
@@ -20,13 +20,13 @@ from receiver.telemetry.metrics import Metrics
 from rules.policy import Channel
 
 EVERY = 60.0
-"""Seconds between two looks."""
+"""Seconds between two runs."""
 
 log = structlog.get_logger()
 
 
 class Canaries:
-    """Sends the canaries that are due, and keeps their results."""
+    """Sends due canaries, and stores their results."""
 
     def __init__(
         self,
@@ -45,7 +45,7 @@ class Canaries:
         self._metrics = metrics
 
     async def look(self) -> None:
-        """Once: send what is due. Raises StoreUnavailable."""
+        """Send due canaries. Raises StoreUnavailable."""
         current = self._engine.current
         context = self._engine.context(current)
         for channel in current.policy.channels:
@@ -61,7 +61,7 @@ class Canaries:
             return
         begun = replace(last, tried_at=now) if last else Canary(now)
         if not await self._queue.run(self._store.take_turn, channel.name, last, begun):
-            return  # another replica's
+            return  # another replica sends it
         after = judge(last, await self._send(channel, sender), now)
         await self._queue.run(self._store.keep_canary, channel.name, after)
         self._metrics.canary(channel.name, after)
@@ -72,7 +72,7 @@ class Canaries:
             await self._queue.handle([event])
 
     async def _send(self, channel: Channel, sender: Sender) -> list[Outcome]:
-        """By the real sender; whatever goes wrong is an answer."""
+        """Send by the channel's real sender; every error becomes an outcome."""
         policy = self._engine.current.policy
         try:
             tried = await try_channel(sender, policy, channel, self._renderer, self._queue.clock)

@@ -1,4 +1,4 @@
-"""Compares our clock with its reference now and then, and says what came of it. A jump is no unreadiness."""
+"""Compares the system clock with its reference, and logs the result. A jump does not make the service unready."""
 
 import structlog
 
@@ -8,7 +8,7 @@ from receiver.engine.service_state import ServiceState
 from rules.policy import SECOND
 
 EVERY = 30.0
-"""Seconds between two looks at the reference clock."""
+"""Seconds between two comparisons."""
 
 log = structlog.get_logger()
 
@@ -23,7 +23,7 @@ class Timekeeping:
         self._said = ClockVerdict.AGREED
 
     async def look(self) -> None:
-        """Once. Raises StoreUnavailable."""
+        """Compare once. Raises StoreUnavailable."""
         verdict = await self._queue.read(self._clock.adjust)
         self._state.clock_skew, self._state.clock_jumps = self._clock.skew, self._clock.jumps
         if verdict is not self._said and verdict is ClockVerdict.AGREED:

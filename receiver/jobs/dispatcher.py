@@ -1,9 +1,8 @@
-"""Takes claimed notifications to their channels and hands the outcomes back. It decides nothing.
+"""Sends claimed notifications on their channels and reports the outcomes. It decides nothing.
 
-Each channel has a bounded number of messages under way, so that one that hangs never holds up another; those of
-emergencies are counted apart, so that an emergency waits for other emergencies only.
-Sends run outside any transaction; a crash between a send and its report sends again with the same key:
-at least once, said plainly.
+Each channel has a limit of concurrent messages, so that a hanging channel does not delay another; messages of
+emergencies have a limit of their own, so that they wait only for each other. Sending takes place outside transactions:
+after a crash between a send and its report the message is sent again with the same key (at least once).
 """
 
 import asyncio
@@ -32,31 +31,31 @@ from receiver.telemetry.tracing import NoTraces, Traces
 from rules.policy import EMERGENCY, LEVELS, SECOND, Channel
 
 IN_FLIGHT = 16
-"""Messages under way per channel, and as many again of emergencies."""
+"""Concurrent messages per channel, and the same number again for emergencies."""
 
 OTHERS = tuple(level for level in LEVELS if level != EMERGENCY)
-"""Levels that wait for emergencies."""
+"""Levels that are claimed after emergencies."""
 
 FRESH = SECOND
-"""A lease taken less than this ago (microseconds) needs no second look before the first byte."""
+"""Microseconds after a claim within which the lease is not checked again before sending."""
 
 REPORT_RETRY = 0.5
-"""Seconds between tries to report while the store is unavailable; when the lease is over it is pointless."""
+"""Seconds between attempts to report while the store is unavailable; they end with the lease."""
 
 REPORTED_AT_ONCE = 100
-"""Reports in a transaction: a storm's bundle has many, and webhooks wait behind them."""
+"""Reports per transaction: bundles in a storm have many, and webhooks wait meanwhile."""
 
 EARLIER_WITHIN = 1.0
-"""Seconds that a page waits for what earlier incidents like it came to."""
+"""Seconds that a page waits for similar earlier incidents."""
 
 LAST_REPORT = 10.0
-"""Seconds that recording what was sent may take at a stop."""
+"""Seconds that reports may take when the service stops."""
 
 log = structlog.get_logger()
 
 
 class Dispatcher:
-    """Sends what is due, in parallel, and reports in batches."""
+    """Sends due messages concurrently, and reports in batches."""
 
     def __init__(
         self,
@@ -76,27 +75,27 @@ class Dispatcher:
         self._worker = worker
         self._metrics = metrics
         self._in_flight: Counter[tuple[str, bool]] = Counter()
-        """By channel, and whether they are of emergencies."""
+        """(channel, whether an emergency) → messages being sent."""
         self._tasks: set[asyncio.Task[None]] = set()
         self._reports: list[OutcomeReport] = []
         self._reporting: asyncio.Task[None] | None = None
         self._is_finishing = False
         self.traces: Traces = NoTraces()
         self.on_progress: Callable[[], None] = lambda: None
-        """Called when a message is done: more may be due now."""
+        """Called after each report: further messages may be due."""
         self.plotter: Plotter | None = None
-        """Draws what goes with messages, where it can be drawn."""
+        """Draws charts for messages; None: not possible here."""
 
     async def send_due(self) -> int:
-        """Claim what is due and start sending it; returns how many messages were started.
+        """Claim due messages and start sending them; returns how many were started.
 
-        Emergencies have a transaction of their own: the others' may take a tenth of a second in a storm.
+        Emergencies are claimed first in a transaction of their own: the others' may take 0.1 s in a storm.
         """
         return await self._start((EMERGENCY,)) + await self._start(OTHERS)
 
     async def send_emergencies(self) -> None:
-        """As `send_due`, and only them. What cannot be claimed now is claimed by the next `send_due`."""
-        if self._is_finishing:  # what was given back is for whoever comes next
+        """As `send_due`, for emergencies only. If that fails, the next `send_due` claims them."""
+        if self._is_finishing:  # released messages are left to another process
             return
         try:
             await self._start((EMERGENCY,))
@@ -121,9 +120,9 @@ class Dispatcher:
         return len(deliveries)
 
     def _keep_in(self, delivery: Delivery) -> Delivery | None:
-        """Without what an exercise would send out of the house; None: nothing is left of it.
+        """Remove notifications of exercises to outside recipients; None: no other is left.
 
-        The core plans no such message: this is the second look, at the address as it is about to be used.
+        The core plans none: this is a second check, of the address about to be used.
         """
         kept_in = [
             (notification, incident)
@@ -138,7 +137,7 @@ class Dispatcher:
         return replace(delivery, items=left) if left else None
 
     async def finish(self, seconds: float) -> None:
-        """Let what is under way end, for so long; what is cut off is given back, for whoever comes next."""
+        """Wait for messages being sent, at most that many seconds; release the others, which are sent again later."""
         self._is_finishing = True
         if self._tasks:
             _, late = await asyncio.wait(self._tasks, timeout=seconds)
@@ -194,7 +193,7 @@ class Dispatcher:
             return Retry(f"internal error ({type(error).__name__})")
 
     async def _write(self, delivery: Delivery, channel: Channel) -> Message:
-        """The words; of a report, the report itself as it stands now."""
+        """The message's text; for a report, the current report."""
         notification, incident = delivery.items[0]
         picture = await self._picture(delivery, channel)
         earlier = await self._earlier(delivery, channel)
@@ -208,13 +207,13 @@ class Dispatcher:
         return mail(report, message, message.lead if "number" in notification.data else "")
 
     async def _picture(self, delivery: Delivery, channel: Channel) -> Picture | None:
-        """Of the incident's signals, where the channel can show it."""
+        """A chart of the incident's signals, if the channel can show it."""
         if self.plotter is None or not channel.facts.shows_pictures or len(delivery.items) > 1:
             return None
         return await self.plotter.picture(*delivery.items[0])
 
     async def _earlier(self, delivery: Delivery, channel: Channel) -> Sequence[Incident]:
-        """Of a page, the earlier incidents like it, where there is room to tell of them; it waits for them a second."""
+        """For a page with room for them: similar earlier incidents; empty if they take longer than EARLIER_WITHIN."""
         notification, incident = delivery.items[0]
         if notification.kind is not Kind.PAGE or not channel.facts.shows_pictures or len(delivery.items) > 1:
             return ()
@@ -229,7 +228,7 @@ class Dispatcher:
             return ()
 
     async def _still_ours(self, delivery: Delivery) -> bool:
-        """Whether the lease still holds; where the store cannot say, it does not: then nothing is sent twice."""
+        """Whether all leases are still valid; False if the store is unavailable, so that nothing is sent twice."""
         claimed = [notification for notification, _ in delivery.items]
         try:
             return await self._queue.run(self._engine.holds, claimed, self._queue.clock(), urgency=_urgency(claimed))
@@ -242,11 +241,11 @@ class Dispatcher:
             self._reporting = asyncio.create_task(self._flush())
 
     async def _flush(self) -> None:
-        """Report everything that has gathered, in one transaction after the other."""
+        """Report everything that has gathered, one transaction after the other."""
         while self._reports:
             batch, self._reports = self._reports[:REPORTED_AT_ONCE], self._reports[REPORTED_AT_ONCE:]
             await self._record(batch)
-            if any(report.notification.level == EMERGENCY for report in batch):  # a fallback, or the next to the same
+            if any(report.notification.level == EMERGENCY for report in batch):  # a fallback or a queued one may be due
                 await self.send_emergencies()
             self.on_progress()
 
@@ -265,9 +264,9 @@ class Dispatcher:
 
 
 def pages_to_close(incident: Incident, notification: Notification) -> range:
-    """Serials of the pages that an acknowledgement or a resolve closes.
+    """Serial numbers of the pages that an acknowledgement or a resolve closes.
 
-    A message that an older version planned does not say which: then all since the last resolve.
+    Notifications planned by an older release do not contain them: then all pages since the last resolve.
     """
     first, dash, last = notification.data.get("pages", "").partition("-")
     if dash:
@@ -276,7 +275,7 @@ def pages_to_close(incident: Incident, notification: Notification) -> range:
 
 
 def _urgency(messages: Iterable[Notification]) -> int:
-    """How urgent it is to ask or to tell the store about them."""
+    """The urgency of calls to the store about these notifications."""
     return EMERGENCIES if any(each.level == EMERGENCY for each in messages) else STEPS
 
 
@@ -285,5 +284,5 @@ def _channel(delivery: Delivery) -> str:
 
 
 def _counted_by(delivery: Delivery) -> tuple[str, bool]:
-    """What its messages under way are counted by."""
+    """The key of its concurrent messages in `_in_flight`."""
     return _channel(delivery), delivery.items[0][0].level == EMERGENCY

@@ -1,5 +1,5 @@
-"""Ends alerts in incidents that do not hold them. The service runs it every minute; what ends is decided in
-`receiver.core.doubles`.
+"""Ends firing alerts in incidents that do not hold them. The service runs it every minute; `receiver.core.doubles`
+decides which end.
 """
 
 import structlog
@@ -9,7 +9,7 @@ from receiver.engine.queue import CommandQueue
 from receiver.store.reads import Reads
 
 EVERY = 60.0
-"""Seconds between two looks."""
+"""Seconds between two runs."""
 
 log = structlog.get_logger()
 
@@ -22,7 +22,7 @@ class Doubles:
         self._reads = reads
 
     async def look(self) -> None:
-        """Once. Raises StoreUnavailable."""
+        """End those that are over. Raises StoreUnavailable."""
         found = over(await self._queue.read(self._reads.doubles), self._queue.clock())
         if found:
             log.info("alerts that two incidents had are ended in the one that does not hold them", alerts=len(found))

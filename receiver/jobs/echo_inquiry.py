@@ -1,7 +1,7 @@
-"""Asks the Alertmanagers about alerts that are held as possible echoes, so that a true firing does not wait.
+"""Queries the Alertmanagers about alerts held as possible echoes, so that real ones do not wait.
 
-The service runs `Echoes.look` where TOCSIN_ALERTMANAGER_URL is set; most looks find nothing held, and ask nothing.
-What an answer means is decided in `receiver.core.alerts`.
+The service runs `Echoes.look` where TOCSIN_ALERTMANAGER_URL is set; mostly nothing is held, and nothing is queried.
+`receiver.core.alerts` decides what an answer means.
 """
 
 import asyncio
@@ -14,21 +14,21 @@ from receiver.errors import CannotError
 from receiver.store.reads import Reads
 
 EVERY = 2.0
-"""Seconds between two looks."""
+"""Seconds between two runs."""
 
 
 class Echoes:
-    """Asks about held alerts at each run."""
+    """Queries about held alerts at each run."""
 
     def __init__(self, queue: CommandQueue, reads: Reads, peers: Sequence[Alertmanager]) -> None:
         self._queue = queue
         self._reads = reads
         self._peers = peers
         self._listed: frozenset[str] = frozenset()
-        """What of the held alerts the last look found listed."""
+        """The held alerts that were listed at the last run."""
 
     async def look(self) -> None:
-        """Once. Raises StoreUnavailable; the next look asks again."""
+        """Query once. Raises StoreUnavailable; the next run queries again."""
         held = await self._queue.read(self._reads.held_alerts)
         if not held:
             return
@@ -39,7 +39,7 @@ class Echoes:
 
 
 async def _list(peer: Alertmanager) -> Listing | None:
-    """What it lists; None: it did not answer, which `receiver.jobs.reconcile` says in the log."""
+    """A peer's listing; None: no answer (`receiver.jobs.reconcile` logs that)."""
     try:
         return await peer.list()
     except CannotError:

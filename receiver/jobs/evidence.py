@@ -1,7 +1,7 @@
-"""Answers the core's inquiries: asks Prometheus about an incident's signals and hands the answer back as an event.
+"""Answers the core's inquiries: queries Prometheus about an incident's signals, and passes the answer on as an event.
 
-The service runs `observe` where PROMETHEUS_URL is set. It decides nothing: how long it may take and what an answer
-means is the core's (`receiver.core.evidence`). What cannot be asked now is asked again until the core gives up.
+The service runs `observe` where PROMETHEUS_URL is set. `receiver.core.evidence` decides about deadlines and the meaning
+of answers. A query that fails is repeated until the core gives up.
 """
 
 import asyncio
@@ -29,35 +29,35 @@ from rules.policy import MINUTE, SECOND
 from rules.reserved import LABELS
 
 LOOK_EVERY = 0.5
-"""Seconds between looks for open inquiries."""
+"""Seconds between reads of open inquiries."""
 
 AFTER_FAILURE = 5.0
-"""Seconds until a Prometheus that did not answer is asked again."""
+"""Seconds until the next query after Prometheus did not answer."""
 
 AT_ONCE = 8
-"""Incidents that are asked about at a time."""
+"""Incidents queried concurrently."""
 
 BEFORE = 30 * MINUTE
-"""How much of the time before the opening is kept."""
+"""Microseconds before the opening that are included in the stored data."""
 
 POINTS, MOST_SERIES, MOST_RULES = 120, 6, 3
-"""Bounds of what is kept per inquiry."""
+"""Limits of the data stored per inquiry."""
 
 FINE = 2400
-"""Points that are asked for, every second if they suffice: a violation that lasted one scrape is among them."""
+"""Points requested, down to one per second: enough to include a violation that lasted one scrape."""
 
 NAME = 1000
-"""Characters of a series' name that are kept."""
+"""Characters of a series' name that are stored."""
 
 OURS = LABELS | {"__name__"}
-"""Labels that say nothing about which unit a series is of."""
+"""Labels that do not identify the unit of a series."""
 
 log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What a rule asks: its condition, and the signals behind it."""
+    """A rule's query: its condition, and the signals in it."""
 
     condition: str
     subjects: tuple[str, ...]
@@ -67,7 +67,7 @@ class Question:
 def make_observer(
     settings: Settings, queue: CommandQueue, engine: Engine, reads: Reads, records: Records
 ) -> "Observer | None":
-    """The observer, where there is a Prometheus to ask; the engine then knows that there is one."""
+    """The observer, and tell the engine that it exists; None where no Prometheus is configured."""
     if settings.prometheus_url is None:
         return None
     engine.verifies = True
@@ -75,7 +75,7 @@ def make_observer(
 
 
 class Observer:
-    """Looks for open inquiries and answers them."""
+    """Reads open inquiries and answers them."""
 
     def __init__(self, queue: CommandQueue, reads: Reads, records: Records, prometheus: Prometheus) -> None:
         self._queue = queue
@@ -85,7 +85,7 @@ class Observer:
         self._problem = ""
 
     async def observe(self) -> None:
-        """Until cancelled."""
+        """Run until cancelled."""
         while True:
             try:
                 await self.answer_open()
@@ -101,18 +101,18 @@ class Observer:
             await asyncio.sleep(AFTER_FAILURE if reason else LOOK_EVERY)
 
     async def answer_open(self) -> None:
-        """Answer what is open. Raises Unanswered where something could not be answered yet, and StoreUnavailable."""
+        """Answer open inquiries. Raises QueryFailed where one cannot be answered yet, and StoreUnavailable."""
         found = await self._queue.read(self._reads.inquiring, AT_ONCE)
         ends = await asyncio.gather(*(self._answer(incident) for incident in found), return_exceptions=True)
         for failure in filter(None, ends):
             raise failure
 
     async def close(self) -> None:
-        """Let go of the connections."""
+        """Close the connections."""
         await self._prometheus.close()
 
     async def _answer(self, incident: Incident) -> None:
-        """Answer one incident's inquiries; the check first, since somebody waits for it. Raises Unanswered."""
+        """Answer an incident's inquiries; the check first, because a person waits for it. Raises QueryFailed."""
         policy_version = await self._queue.read(self._records.policy_version, incident)
         alerts = await self._queue.read(self._reads.alerts, incident.id)
         asked = questions(incident, policy_version, alerts)
@@ -132,7 +132,7 @@ class Observer:
             return await self._check(asked, alerts)
         began = min([incident.opened_at, *(alert.starts_at for alert in alerts)])
         end = incident.resolved_at if inquiry is Inquiry.RESOLVED and incident.resolved_at else self._queue.clock()
-        end = max([end, *(alert.starts_at for alert in alerts)])  # Prometheus's clock may be ahead of ours
+        end = max([end, *(alert.starts_at for alert in alerts)])  # Prometheus's clock may be ahead
         exhibits = []
         for question in asked[:MOST_RULES]:
             for subject in question.subjects[:1]:
@@ -142,14 +142,14 @@ class Observer:
         return Answered(inquiry, exhibits=tuple(exhibits))
 
     async def _course(self, expr: str, start: Instant, end: Instant) -> list[Series]:
-        """As fine as its answer can be read. The last point is at the end: what an incident was opened for is there."""
+        """A range query at FINE, or POINTS if the answer is too long. The last point is at or after the end."""
         try:
             return await self._prometheus.query_range(expr, *_steps(start, end, FINE))
         except AnswerTooLong:
             return await self._prometheus.query_range(expr, *_steps(start, end, POINTS))
 
     async def _check(self, asked: Sequence[Question], alerts: Sequence[Alert]) -> Answered:
-        """All conditions false, and data there to say so."""
+        """Check that all conditions are false, and that their signals have data."""
         said: list[str] = []
         blind: list[str] = []
         for question in asked:
@@ -168,8 +168,8 @@ class Observer:
 
 
 def questions(incident: Incident, policy_version: PolicyVersion, alerts: Sequence[Alert] = ()) -> list[Question]:
-    """What the policy's rules and types that opened the incident ask; of a missing-data twin (among `alerts`), what the
-    rule that it follows does. Of a stranger's alert we know no condition.
+    """The queries of the policy's rules and types that opened the incident; for a missing-data twin among `alerts`, of
+    the rule that it accompanies. Alerts from outside the policy have no known condition.
     """
     followed = (f"{each.labels.get('section')}/{each.labels.get('incident_type')}" for each in alerts if each.twin)
     conditions = []
@@ -183,10 +183,10 @@ def questions(incident: Incident, policy_version: PolicyVersion, alerts: Sequenc
 
 
 def question(condition: str) -> Question:
-    """A condition as it is asked, with the signals whose data must be there."""
+    """The query of a condition, and the signals that must have data."""
     try:
         parsed = parse(condition)
-    except ConditionError:  # a policy of an older version may hold what this one refuses
+    except ConditionError:  # a policy version of an older release may contain conditions that are now refused
         return Question(condition, ())
     if parsed.comparison and parsed.watched:
         return Question(parsed.expr, (parsed.comparison.subject,), f"{parsed.comparison.threshold:g}")
@@ -194,7 +194,7 @@ def question(condition: str) -> Question:
 
 
 def concerns(labels: Mapping[str, str], alerts: Sequence[Alert]) -> bool:
-    """Whether a series is of the incident: it contradicts none of the labels of one of its alerts."""
+    """Whether a series belongs to the incident: its labels contradict none of one of the alerts."""
     own = {name: value for name, value in labels.items() if name not in OURS}
     return not alerts or any(
         all(alert.labels.get(name, value) == value for name, value in own.items()) for alert in alerts
@@ -207,7 +207,7 @@ def _values(series: Sequence[Series]) -> str:
 
 
 def _kept(series: Iterable[Series]) -> str:
-    """JSON, bounded, with six digits of each value: a picture needs no more."""
+    """JSON of a bounded number of series and points, with six digits per value: enough for a chart."""
     lines = [
         [_name(each.labels), [[round(at, 1), float(f"{value:.6g}")] for at, value in _finite(each)]]
         for each in list(series)[:MOST_SERIES]
@@ -220,8 +220,8 @@ def _finite(series: Series) -> list[tuple[float, float]]:
 
 
 def thinned(points: Sequence[tuple[float, float]], most: int) -> list[tuple[float, float]]:
-    """At most so many of the points (seconds since 1970, value), in order: the first, the last, and of each part
-    between them the least and the greatest, because that is what a rule fired for.
+    """At most `most` points (seconds since 1970, value), in order: the first, the last, and the least and greatest of
+    each part between, because rules fire for extremes.
     """
     if len(points) <= most:
         return list(points)
@@ -234,14 +234,14 @@ def thinned(points: Sequence[tuple[float, float]], most: int) -> list[tuple[floa
 
 
 def _steps(start: Instant, end: Instant, most: int) -> tuple[float, float, float]:
-    """From when, until when (the whole second after the end) and by which step, in seconds, for so many points."""
+    """Start, end (the next whole second) and step of a range query with at most `most` steps, in seconds."""
     until = ceil(end / SECOND)
     step = max(1, ceil((until - start / SECOND) / most))
     return until - step * ceil((until - start / SECOND) / step), until, step
 
 
 def _name(labels: Mapping[str, str]) -> str:
-    """As PromQL spells it: `tocsin report --as-test` reads it again."""
+    """A series' name in PromQL syntax: `tocsin report --as-test` parses it."""
     told = ", ".join(
         f"{name}={orjson.dumps(value).decode()}" for name, value in sorted(labels.items()) if name != "__name__"
     )

@@ -1,7 +1,7 @@
-"""Keeps the shift log, and sends the messages of handoffs. The service runs `Handoffs.look` every few seconds.
+"""Keeps the shift log and sends handoff messages. The service runs `Handoffs.look` every few seconds.
 
-What is new, and who is told of it, is decided in `receiver.core.shift_log`; what was decided is stored before anything
-is sent, so several replicas log and tell it once. Whom the change puts on call is paged of what is open.
+`receiver.core.shift_log` decides about new entries and messages; these are stored before anything is sent, so several
+replicas log and send once. People newly on call are paged about open incidents.
 """
 
 import asyncio
@@ -25,32 +25,32 @@ from rules.policy import HOUR, INFORMATIONAL
 from rules.time_zones import time_zone
 
 EVERY = 10.0
-"""Seconds between two looks."""
+"""Seconds between two runs."""
 
 AHEAD = 35 * 24 * HOUR
-"""How far the end of a shift is looked for."""
+"""Microseconds ahead within which the end of a shift is searched."""
 
 BACK = 24 * HOUR
-"""How far back a handoff may lie that nobody has logged yet."""
+"""Microseconds back within which a handoff that was not logged is still logged."""
 
 log = structlog.get_logger()
 
 
 class Handoffs:
-    """Logs who comes on call and goes off, and tells them."""
+    """Logs the starts and ends of shifts, and notifies the people concerned."""
 
     def __init__(self, queue: CommandQueue, engine: Engine, store: SqlStore, senders: Senders, console: str) -> None:
-        """`console`: where people reach us; empty: nowhere."""
+        """`console`: the console's public URL; empty: none."""
         self._queue = queue
         self._engine = engine
         self._store = store
         self._senders = senders
         self._console = console
         self._looked_at: Instant | None = None
-        """When the log was last found, or made, to be true."""
+        """When the log was last complete."""
 
     async def look(self) -> None:
-        """Once: log what is new, and send what is due. Raises StoreUnavailable."""
+        """Log new shifts, and send due messages. Raises StoreUnavailable."""
         now = self._queue.clock()
         position, noted = await self._queue.browse(self._compare, now)
         if not noted.entries or await self._queue.run(self._store.handoffs.note, position, noted, urgency=STEPS):
@@ -63,7 +63,7 @@ class Handoffs:
         await asyncio.gather(*(self._carry(each) for each in due))
 
     def _compare(self, now: Instant) -> tuple[int, ShiftNotes]:
-        """Where the log ends, and what is new."""
+        """The log's last position, and the entries and messages to add."""
         reads, current = self._store.reads(), self._engine.current
         position, last = self._store.handoffs.last()
         changes = kept(reads.override_changes())
@@ -79,7 +79,7 @@ class Handoffs:
         return position, note_shifts(context, last, void, listed(reads.overview.urgent(LISTED), total), looked_at)
 
     async def _carry(self, message: HandoffMessage) -> None:
-        """Send one, and keep what became of it."""
+        """Send a message, and store its outcome."""
         context = self._engine.context(self._engine.current)
         outcome = await self._send(message, context)
         settled = settle_message(message, outcome, context, self._queue.clock())
@@ -134,7 +134,7 @@ def _say(entry: ShiftEntry) -> None:
 
 
 def _notification(message: HandoffMessage) -> Notification:
-    """What senders read of a message: it is about no incident."""
+    """The notification for senders; it belongs to no incident."""
     return Notification(
         id=message.id,
         incident_id="",
@@ -153,7 +153,7 @@ def _notification(message: HandoffMessage) -> Notification:
 
 
 def _stand_in(message: HandoffMessage) -> Incident:
-    """Senders are handed an incident with each message; the words of this one are about none."""
+    """An incident for senders, which require one; its text is not used."""
     return Incident(
         id=message.id,
         key="handoff",

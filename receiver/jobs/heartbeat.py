@@ -1,7 +1,7 @@
-"""Keeps the heartbeats: stores them, makes a silence an incident, and tells whoever watches from outside.
+"""Stores the heartbeats, opens an incident for a missing one, and pings the external watchdog.
 
-The service runs `HeartbeatWatch.look` every few seconds. Clocks are kept in the store, so that any replica's beat
-counts and none is forgotten at a restart.
+The service runs `HeartbeatWatch.look` every few seconds. Clocks are stored, so that heartbeats received by any replica
+count, and none is lost at a restart.
 """
 
 from collections.abc import Awaitable, Callable, Sequence
@@ -22,15 +22,15 @@ from rules.policy import MINUTE, SECOND
 from rules.self_monitoring import RULES_FAIL
 
 EVERY = 2.0
-"""Seconds between two looks."""
+"""Seconds between two runs."""
 
 PING_EVERY = 60 * SECOND
-"""Microseconds between two pings of the outside watcher."""
+"""Microseconds between two pings of the external watchdog."""
 
 PING_TIMEOUT = aiohttp.ClientTimeout(total=10)
 
 NONE_AFTER = 5 * MINUTE
-"""Microseconds after which it is said that no heartbeat has ever been heard."""
+"""Microseconds after which a warning is logged that no heartbeat has been received at all."""
 
 LIVE = frozenset({State.OPEN, State.ACKNOWLEDGED})
 MOST_INCIDENTS = 1000
@@ -39,7 +39,7 @@ log = structlog.get_logger()
 
 
 class HeartbeatWatch:
-    """Stores and judges the heartbeats at each run."""
+    """Stores and evaluates the heartbeats at each run."""
 
     def __init__(
         self,
@@ -51,9 +51,9 @@ class HeartbeatWatch:
         can_page: Callable[[], Awaitable[bool]] | None = None,
         egress: Egress | None = None,
     ) -> None:
-        """`ping_url`: called every minute while alerting lives; its silence tells somebody outside.
+        """`ping_url`: the external watchdog's, called every minute while alerting works; empty: none.
 
-        `can_page`: whether pages leave; where they do not, alerting does not live.
+        `can_page`: whether pages can be sent; if not, there is no ping.
         """
         self._queue = queue
         self._engine = engine
@@ -67,7 +67,7 @@ class HeartbeatWatch:
         self._said_none = False
 
     async def look(self) -> None:
-        """Once: store, judge, tell. Raises StoreUnavailable."""
+        """Store, evaluate and report. Raises StoreUnavailable."""
         await self._keep()
         now = self._queue.clock()
         watched = self._heartbeats.watched(self._engine.current.policy)
@@ -81,7 +81,7 @@ class HeartbeatWatch:
             await self._ping(now)
 
     async def close(self) -> None:
-        """Close the connections to the outside watcher."""
+        """Close the connections to the external watchdog."""
         await self._session.close()
 
     async def _keep(self) -> None:
@@ -100,7 +100,7 @@ class HeartbeatWatch:
         return found
 
     def _say(self, watched: Sequence[Watched], now: Instant) -> None:
-        """Log what has changed."""
+        """Log changes."""
         silent = {each.clock.key: each for each in watched if each.life is Life.SILENT}
         for key, each in silent.items():
             if key not in self._silent:

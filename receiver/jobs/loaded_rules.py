@@ -1,7 +1,7 @@
-"""Looks whether Prometheus evaluates the rules of the policy in use. The service runs `RulesWatch.look` now and then.
+"""Checks whether Prometheus evaluates the rules of the policy in use. The service runs `RulesWatch.look` every 10 s.
 
-The webhook tells RulesSeen which digests alerts carry. What that means is decided in `receiver.core.loaded_rules`;
-what is known is kept in the store, for every replica and over a restart.
+The webhook reports the digests that alerts carry to RulesSeen. `receiver.core.loaded_rules` decides what they mean; the
+state is stored, for all replicas and across restarts.
 """
 
 import asyncio
@@ -17,30 +17,30 @@ from receiver.store import SqlStore
 from rules.stored import rules_digest
 
 EVERY = 10.0
-"""Seconds between two looks."""
+"""Seconds between two runs."""
 
 log = structlog.get_logger()
 
 
 class RulesSeen:
-    """The digests of the rules that received alerts came from, as the webhook notes them."""
+    """The rules digests of received alerts, as the webhook reports them."""
 
     def __init__(self) -> None:
         self._last: dict[str, dict[str, Instant]] = {}
         """Source → digest → when an alert last carried it."""
 
     def hear(self, source: str, digest: str, now: Instant) -> None:
-        """An alert of that source carried that digest."""
+        """Record that an alert of a source carried a digest."""
         self._last.setdefault(source, {})[digest] = now
 
     def take(self) -> dict[str, dict[str, Instant]]:
-        """What was heard since this was last asked: source → digest → when."""
+        """The records since the last call: source → digest → time."""
         heard, self._last = self._last, {}
         return heard
 
 
 class RulesWatch:
-    """Judges the noted digests at each run."""
+    """Evaluates the recorded digests at each run."""
 
     def __init__(
         self,
@@ -51,7 +51,7 @@ class RulesWatch:
         heard: RulesSeen,
         replica: str,
     ) -> None:
-        """`replica`: a name that no other process on the same database has."""
+        """`replica`: a name that is unique among the processes on the database."""
         self._queue = queue
         self._engine = engine
         self._store = store
@@ -61,13 +61,13 @@ class RulesWatch:
         self._digest = ""
         self._heard = heard
         self._unstored: dict[str, dict[str, Instant]] = {}
-        """As in RulesSeen: taken from there, and not stored yet."""
+        """Records taken from RulesSeen that are not stored yet."""
         self._told: frozenset[str] = frozenset()
-        """Digests of other rules that the log has been told of."""
+        """Digests of other policies' rules that have been logged."""
         self._was_danger: bool | None = None
 
     async def look(self) -> None:
-        """Once: keep what was heard, judge, tell. Raises StoreUnavailable; the next look then has the same words."""
+        """Store new records, evaluate and report. Raises StoreUnavailable; the next run then has the same records."""
         digest = await self._own_digest()
         self._take_heard()
         now = self._queue.clock()
@@ -78,7 +78,7 @@ class RulesWatch:
         if rules is None or self._unstored or self._is_due(rules, digest, now):
             rules = update(known or LoadedRules(), self._unstored, self._replica, digest, now)
             if not await self._queue.run(self._store.keep_loaded_rules, known, rules):
-                return  # another replica was quicker: what it kept is not known here yet
+                return  # another replica stored first: read its state at the next run
             self._unstored = {}
         self._say(rules)
         if rules.is_danger or self._was_danger is not False:
@@ -95,12 +95,12 @@ class RulesWatch:
         return self._digest
 
     def _take_heard(self) -> None:
-        """Take what the webhook noted since the last look."""
+        """Take the records of the webhook since the last run."""
         for source, digests in self._heard.take().items():
             self._unstored.setdefault(source, {}).update(digests)
 
     def _is_due(self, rules: LoadedRules, digest: str, now: Instant) -> bool:
-        """Whether the others must hear again which policy is in use here."""
+        """Whether to store again which policy is in use here, for the other replicas."""
         said = rules.in_use.get(self._replica)
         return said is None or said.digest != digest or now - said.said_at > IN_USE_FOR // 2
 

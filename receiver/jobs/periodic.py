@@ -1,6 +1,6 @@
-"""Periodic background tasks: each runs again and again, whatever happens in it.
+"""Periodic background tasks: each runs repeatedly, also after errors.
 
-One that has ended, or has not run for too long, is reported by `/-/ready`.
+A task that has ended, or has not run for too long, is reported by `/-/ready`.
 """
 
 import asyncio
@@ -14,7 +14,7 @@ from receiver.errors import StoreUnavailable
 from rules.policy import MINUTE, SECOND
 
 MISSES = 3
-"""Runs that a task may miss before it is reported, and a minute more for one that takes long."""
+"""Runs that a task may miss before it is reported; one more minute is allowed for long runs."""
 
 Look = Callable[[], Awaitable[None]]
 
@@ -29,16 +29,16 @@ class _Periodic:
 
 
 class PeriodicTasks:
-    """The periodic tasks of one service, and when each ran last."""
+    """The periodic tasks of one service, and the time of each one's last run."""
 
     def __init__(self, clock: Callable[[], int], on_unavailable: Callable[[str], None]) -> None:
-        """`clock`: microseconds that only ever grow. `on_unavailable` hears why the database cannot be used."""
+        """`clock`: monotonic, in microseconds. `on_unavailable` is called with the reason if the database fails."""
         self._clock = clock
         self._on_unavailable = on_unavailable
         self._tasks: dict[str, _Periodic] = {}
 
     def start(self, name: str, look: Look, every: float) -> None:
-        """Run `look` now, and again `every` so many seconds. `name`: what logs and `/-/ready` call it."""
+        """Run `look` now, and then every `every` seconds. `name` is used in logs and by `/-/ready`."""
         task = asyncio.create_task(self._keep_looking(name, look, every))
         self._tasks[name] = _Periodic(task, round(MISSES * every * SECOND) + MINUTE, self._clock())
 
@@ -54,7 +54,7 @@ class PeriodicTasks:
         return found
 
     async def stop(self) -> None:
-        """Cancel them all."""
+        """Cancel all tasks."""
         tasks = [each.task for each in self._tasks.values()]
         self._tasks.clear()
         for task in tasks:

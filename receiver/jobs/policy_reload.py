@@ -1,9 +1,8 @@
-"""The policy's files: read again when asked (SIGHUP, `/-/reload`), and by themselves when they change.
+"""Reloads the policy: on request (SIGHUP, `/-/reload`), and when its files change.
 
-The service runs `PolicyFiles.look` every few seconds. Rules: what the files hold counts, not their dates, so that it
-makes no difference whether an editor writes or the kubelet swaps a link; what is still being written is left alone
-until two looks see the same; a policy with problems never replaces the one in use, and that is said loudly: a metric,
-an event in the log, the console.
+The service runs `PolicyFiles.look` every second. Rules: files are compared by content, not date, so that writes by an
+editor and link changes by the kubelet are both detected; a change is loaded only when two runs see the same content; a
+policy with problems never replaces the one in use, and is reported by a metric, a log event and the console.
 """
 
 import asyncio
@@ -25,13 +24,13 @@ from rules.problems import PolicyError, Problem
 from rules.source import fingerprint
 
 LOOK_EVERY = 1.0
-"""Seconds between looks at the files."""
+"""Seconds between two runs."""
 
 log = structlog.get_logger()
 
 
 class PolicyFiles:
-    """Takes a changed policy into use, or says why it cannot."""
+    """Puts a changed policy into use, or reports its problems."""
 
     def __init__(
         self,
@@ -43,7 +42,7 @@ class PolicyFiles:
         state: ServiceState,
         metrics: Metrics,
     ) -> None:
-        """`read_as`: the fingerprint of the files that the policy in use was read from."""
+        """`read_as`: fingerprint of the files from which the policy in use was read."""
         self._paths = paths
         self._settings = settings
         self._queue = queue
@@ -51,14 +50,14 @@ class PolicyFiles:
         self._state = state
         self._metrics = metrics
         self._judged = read_as
-        """What the files held when a policy was last made of them, or refused."""
+        """Fingerprint of the files when a policy was last loaded from them, or refused."""
         self._seen = read_as
         self._one_at_a_time = asyncio.Lock()
 
     async def look(self) -> None:
-        """Once: a change that has come to rest is taken into use.
+        """Load changed files once their content is the same in two runs.
 
-        Raises StoreUnavailable; the next look tries again.
+        Raises StoreUnavailable; the next run tries again.
         """
         before, self._seen = self._seen, await asyncio.to_thread(fingerprint, self._paths)
         if self._seen == before and self._seen != self._judged:
@@ -66,7 +65,7 @@ class PolicyFiles:
             await self.reload()
 
     async def reload(self) -> list[str]:
-        """Read the policy again. Returns why it was refused, and the one in use stays; nothing: it is in use.
+        """Load the policy. Returns its problems, and the one in use stays; empty: the new one is in use.
 
         Raises StoreUnavailable: then it is not in use.
         """
@@ -98,7 +97,7 @@ class PolicyFiles:
         return [str(problem) for problem in problems]
 
     def say_channels(self, configured: frozenset[str]) -> None:
-        """Say what the policy in use switches off, on which of its channels nothing can be sent, and who is missing."""
+        """Log what the policy in use switches off, its channels without a provider, and a missing approver."""
         current = self._engine.current
         self._metrics.policy(current.digest)
         for part in current.policy.switched_off:
@@ -113,5 +112,5 @@ class PolicyFiles:
 
 
 def shown(problems: Sequence[Problem]) -> tuple[str, ...]:
-    """For the log and the console: without the policy's lines, which may hold what not everybody may read."""
+    """Problems for log and console: without the policy's lines, which not every reader may see."""
     return tuple(str(replace(problem, source="")) for problem in problems)

@@ -1,7 +1,7 @@
-"""Reconciliation: every minute what Alertmanager lists is compared with what we hold as firing.
+"""Reconciliation: every minute the alerts that Alertmanager lists are compared with those stored as firing.
 
-The service runs `Reconciliation.look` where TOCSIN_ALERTMANAGER_URL is set. What a look means is decided in
-`receiver.core.reconcile`; here both sides are asked, and what was found goes the way of every webhook.
+The service runs `Reconciliation.look` where TOCSIN_ALERTMANAGER_URL is set. `receiver.core.reconcile` evaluates the
+comparison; this module reads both sides, and passes the findings on like webhooks.
 """
 
 import asyncio
@@ -27,18 +27,18 @@ from receiver.telemetry.metrics import Metrics
 ACKNOWLEDGED = frozenset({State.ACKNOWLEDGED})
 
 LIMIT = 500
-"""Acknowledged incidents that silences are made for."""
+"""Most acknowledged incidents for which silences are made."""
 
 EVERY = 60.0
-"""Seconds between two looks."""
+"""Seconds between two runs."""
 
 log = structlog.get_logger()
 
 
 class Reconciliation:
-    """Compares both sides at each run, and remembers what the run before saw."""
+    """Compares both sides at each run, and keeps the previous run's findings."""
 
-    def __init__(  # noqa: PLR0913 - its parts, each by name
+    def __init__(  # noqa: PLR0913 - its dependencies, each by name
         self,
         queue: CommandQueue,
         engine: Engine,
@@ -50,7 +50,7 @@ class Reconciliation:
         *,
         makes_silences: bool = False,
     ) -> None:
-        """`makes_silences`: for what is acknowledged."""
+        """`makes_silences`: whether to silence acknowledged incidents in Alertmanager."""
         self._queue = queue
         self._engine = engine
         self._reads = reads
@@ -68,7 +68,7 @@ class Reconciliation:
         self._memory = Memory()
 
     async def look(self) -> None:
-        """Once: ask both sides, take in what was lost. Raises StoreUnavailable; the next look then finds it again."""
+        """Compare both sides, and store lost alerts. Raises StoreUnavailable; the next run then finds them again."""
         held = await self._queue.read(self._reads.firing_alerts)
         listings = await asyncio.gather(*(self._list(peer) for peer in self._peers))
         now = self._queue.clock()
@@ -83,10 +83,10 @@ class Reconciliation:
             await self._silence(listings, findings.theirs)
 
     def _learn(self, held: Sequence[HeldAlert], listings: Sequence[Listing | None]) -> None:
-        """Note how many peers there were at most: one alone echoes nothing. Two clusters as one source are said."""
+        """Record the largest number of peers (a single one sends no echoes); warn of two clusters in one source."""
         known = peers(listings)
         if known is not None and known > self._most:
-            self._most = known  # a peer that is cut off for a while may still tell
+            self._most = known  # a disconnected peer may still send webhooks
             self._engine.cluster = replace(self._engine.cluster, peers=known)
         strangers = are_strangers(listings, held)
         if strangers and not self._strangers:
@@ -98,7 +98,7 @@ class Reconciliation:
         self._strangers = strangers
 
     async def _silence(self, listings: Sequence[Listing | None], theirs: Collection[str]) -> None:
-        """Have what somebody acknowledged silenced for as long; what became of it is said once, and blocks nothing."""
+        """Silence acknowledged incidents until their acknowledgements end; failures are reported once."""
         acknowledged, _ = await self._queue.read(partial(self._reads.incidents, state=ACKNOWLEDGED, limit=LIMIT))
         standing = [None if each is None else list(each.silences.values()) for each in listings]
         wishes = silence_acknowledged(acknowledged, standing, theirs)
@@ -108,7 +108,7 @@ class Reconciliation:
         mute: set[int] = set()
         for order in wishes.orders:
             if order.peer in mute:
-                continue  # the next look asks again: here each would wait for its time-out
+                continue  # the next run tries again: every order to an unresponsive peer would wait for its timeout
             try:
                 await self._peers[order.peer].carry_out(order)
                 why_not = ""
@@ -129,7 +129,7 @@ class Reconciliation:
             await self._queue.handle(answers)
 
     async def _list(self, peer: Alertmanager) -> Listing | None:
-        """What it lists; None: it did not answer. That it stopped answering, or does again, is said once."""
+        """A peer's listing; None: no answer. Logs when a peer stops answering, and when it answers again."""
         listing, reason = None, ""
         try:
             listing = await peer.list()

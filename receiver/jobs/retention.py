@@ -1,8 +1,7 @@
-"""Forgets incidents that closed longer ago than the policy's `retention` says. Open ones are never touched, nor are
-those under legal hold.
+"""Deletes incidents that were closed longer ago than the policy's `retention`; never open ones or those under hold.
 
-The service looks now and then. A few are forgotten per transaction, so that nobody waits; the audit log, which is a
-chain, and the policy versions stay.
+The service runs it every few minutes. Each transaction deletes a few, so that other writes do not wait. The audit log,
+which is a chain, and the policy versions are kept.
 """
 
 import asyncio
@@ -16,22 +15,22 @@ from receiver.store import SqlStore
 from rules.policy import HOUR
 
 EVERY = 300.0
-"""Seconds between two looks."""
+"""Seconds between two runs."""
 
 AT_A_TIME = 20
 """Incidents per transaction."""
 
 PAUSE = 0.05
-"""Seconds between two transactions: whatever else waits for the database goes first."""
+"""Seconds between two transactions, for other writes that wait."""
 
 UPLOADED_WITHIN = HOUR
-"""How long an upload may belong to no incident: what was broken off with its process goes after that."""
+"""Microseconds after which an upload without an incident is deleted, because it was interrupted."""
 
 log = structlog.get_logger()
 
 
 class Retention:
-    """Deletes at each run what is older than the policy keeps."""
+    """Deletes expired incidents and uploads at each run."""
 
     def __init__(self, queue: CommandQueue, engine: Engine, store: SqlStore) -> None:
         self._queue = queue
@@ -39,8 +38,9 @@ class Retention:
         self._store = store
 
     async def look(self) -> None:
-        """Remove uploads that are nobody's, and forget what is older than the policy in use says; nothing, where it
-        says nothing.
+        """Delete interrupted uploads, and incidents that have exceeded `retention` of the policy in use, if it has one.
+
+        Raises StoreUnavailable.
         """
         await self._queue.run(self._store.drop_stale_evidence, Instant(self._queue.clock() - UPLOADED_WITHIN))
         kept = self._engine.current.policy.retention

@@ -1,6 +1,6 @@
-"""The scheduler: carries out due windows and starts due messages, in a loop.
+"""The scheduler: processes due escalation windows and starts due messages, in a loop.
 
-It sleeps until the next is due and is woken by each commit. After a restart, what is overdue is due at once.
+It sleeps until the next due time; each commit wakes it. After a restart overdue windows and messages are due at once.
 """
 
 import asyncio
@@ -21,27 +21,27 @@ from receiver.store import SqlStore
 from rules.policy import SECOND
 
 LONGEST_NAP = 1.0
-"""Seconds it sleeps at most: another replica may have planned something."""
+"""Longest sleep, in seconds: another replica may have planned something."""
 
 SHORTEST_NAP = 0.02
 """Seconds between two iterations, so that under load one transaction serves many messages.
 
-An emergency does not wait for it: its messages are claimed as soon as they are stored (`CommandQueue.on_emergency`).
+Emergencies do not wait for it: their messages are claimed when they are stored (`CommandQueue.on_emergency`).
 """
 
 FIRED_AT_ONCE = 50
-"""Incidents whose windows are carried out before messages are started again: a thousand that escalate must not keep
-those that are due from leaving.
+"""Incidents whose windows are processed before messages are started again: with a thousand escalating incidents, due
+messages must still leave.
 """
 
 LONGEST_REST = 8.0
-"""Seconds it waits at most after an iteration in which something failed unexpectedly; the first time it is one."""
+"""Longest wait after iterations with an unexpected failure, in seconds; the first wait is 1 s."""
 
 log = structlog.get_logger()
 
 
 class Scheduler:
-    """Iterates until the service stops, and once more."""
+    """Iterates until the service stops, and once after that."""
 
     def __init__(
         self, queue: CommandQueue, engine: Engine, store: SqlStore, dispatcher: Dispatcher, state: ServiceState
@@ -54,17 +54,17 @@ class Scheduler:
         self._wake = asyncio.Event()
         self._completed_at = steady_clock()
         self._failures = 0
-        """Iterations in a row in which something failed unexpectedly."""
+        """Consecutive iterations with an unexpected failure."""
         self.wake = self._wake.set
-        """Something may be due now."""
+        """Wakes the loop: something may be due."""
 
     @property
     def silence(self) -> int:
-        """Microseconds since the last iteration in which nothing failed: windows were carried out, messages started."""
+        """Microseconds since the last iteration without a failure."""
         return steady_clock() - self._completed_at
 
     async def keep(self) -> None:
-        """Iterate until the service is stopping."""
+        """Iterate until the service stops."""
         while True:
             self._wake.clear()
             due_at = await self._iterate()
@@ -79,7 +79,7 @@ class Scheduler:
                 await _either(self._wake, min(nap, LONGEST_NAP))
 
     async def _iterate(self) -> Instant | None:
-        """Carry out due windows, start due messages; returns when the next is due. Whatever fails is logged."""
+        """Process due windows, start due messages; returns the next due time. Failures are logged."""
         try:
             await self._prove_writing()
             whole = await self._goes_well(self._fire) & await self._goes_well(self._dispatcher.send_due)
@@ -96,15 +96,15 @@ class Scheduler:
         return due_at
 
     async def _prove_writing(self) -> None:
-        """Reading alone would not show whether writing goes. Raises StoreUnavailable."""
+        """Write a probe row if the last successful write is too long ago. Raises StoreUnavailable."""
         if self._state.writing.is_in_doubt:
             await self._probe()
             self._state.writing.prove()
 
     async def _probe(self) -> None:
-        """Write, if the file is still ours alone: where another Tocsin serves it too, we send nothing, it does.
+        """Check the file lock, then write: while another Tocsin serves the file, this one must not send.
 
-        Whatever else fails proves no writing either. Raises it.
+        Any failure counts as a failed write, and is raised.
         """
         try:
             self._store.keep_lock()
@@ -117,7 +117,7 @@ class Scheduler:
         await self._queue.run(self._engine.fire_due, self._queue.clock(), FIRED_AT_ONCE, urgency=STEPS)
 
     async def _goes_well(self, step: Callable[[], Awaitable[object]]) -> bool:
-        """Whether it did: windows that cannot be carried out do not keep messages back, nor the other way round."""
+        """Run a step; False if it failed. A failure of windows does not stop messages, nor the reverse."""
         try:
             await step()
         except StoreUnavailable:
@@ -129,10 +129,10 @@ class Scheduler:
 
 
 async def _either(event: asyncio.Event, seconds: float) -> None:
-    """Wait for the event, but no longer than that.
+    """Wait for the event, at most that many seconds.
 
-    Not by `asyncio.wait_for`: on Python 3.11 it swallows a cancellation that meets the event, and the service
-    would never stop.
+    `asyncio.wait_for` is not used: on Python 3.11 it loses a cancellation that coincides with the event, and the
+    service would not stop.
     """
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(seconds):

@@ -1,7 +1,7 @@
-"""Looks after the database itself: damaged rows are found, put out of the way and told of; the file is checked,
-and its journal shortened.
+"""Maintains the database: finds, sets aside and reports damaged rows, checks the file, and shortens its journal.
 
-The service runs `look` every few seconds and `check` every minute. Damage is no unreadiness: what is whole goes on.
+The service runs `look` every few seconds and `check` every minute. Damage does not make the service unready: intact
+rows remain usable.
 """
 
 import asyncio
@@ -17,19 +17,19 @@ from receiver.store.integrity import IntegrityFindings, indexes_of
 from rules.policy import HOUR, MINUTE
 
 EVERY = 10.0
-"""Seconds between two looks for rows that nobody was told of."""
+"""Seconds between two searches for unreported damage."""
 
 CHECK_EVERY = 60.0
-"""Seconds between two looks whether the file is to be checked."""
+"""Seconds between two decisions whether the file's check is due."""
 
 EXAMINED_EVERY = MINUTE
-"""Microseconds between two examinations of all that is not closed."""
+"""Microseconds between two examinations of all incidents that are not closed."""
 
 CHECKED_EVERY = 24 * HOUR
-"""Microseconds between two checks of a file that shows no damage."""
+"""Microseconds between two checks of a file without signs of damage."""
 
 SUSPECTED_EVERY = HOUR
-"""Microseconds between two checks of a file that does show damage."""
+"""Microseconds between two checks of a file with signs of damage."""
 
 MENDED = (
     "Its indexes did not agree with its tables and were made anew: nothing is wrong with it now. It was copied while "
@@ -44,16 +44,16 @@ CHECK_TAKES = 120.0
 """Seconds that a check of the file may take."""
 
 AT_A_TIME = 200
-"""Rows read at once."""
+"""Rows per read."""
 
 TOLD_AT_ONCE = 10_000
-"""Damaged rows that one look tells of."""
+"""Damaged rows reported per run."""
 
 log = structlog.get_logger()
 
 
 class Soundness:
-    """Examines rows and the file at each run."""
+    """Examines rows and the file."""
 
     def __init__(self, queue: CommandQueue, store: SqlStore, state: ServiceState) -> None:
         self._queue = queue
@@ -66,7 +66,7 @@ class Soundness:
         self._said = ""
 
     async def look(self) -> None:
-        """Once: examine what is not closed, if it is time, and tell of what proved to be damaged."""
+        """Examine what is not closed, if due, and report damage. Raises StoreUnavailable."""
         if _is_over(self._examined_at, EXAMINED_EVERY):
             await self._queue.run(self._store.shorten_journal)
             await self._examine()
@@ -80,7 +80,7 @@ class Soundness:
             await self._queue.run(self._store.told_damage, [(what, id_) for what, id_, _ in rows])
 
     async def _examine(self) -> None:
-        """Waiting for a time that never comes, windows that nobody would carry out, what cannot be read."""
+        """Repair notifications without a usable due time, and unreadable or contradictory incidents."""
         queue, doubts = self._queue, self._store.reads().doubts
         messages = await queue.read(doubts.notifications, AT_A_TIME)
         if messages:
@@ -92,7 +92,7 @@ class Soundness:
                 await queue.run(self._store.put_right, doubtful, [], queue.clock())
 
     async def check(self) -> None:
-        """The file, if it is time or something proved to be damaged."""
+        """Check the file, if due or if damage is suspected."""
         if not (_is_over(self._checked_at, CHECKED_EVERY) or self._is_suspect()):
             return
         self._checked_at = steady_clock()
@@ -108,7 +108,7 @@ class Soundness:
             await self._say(problems[0] if problems[0] is MENDED else f"{problems[0]}. {WHAT_TO_DO}")
 
     def _is_suspect(self) -> bool:
-        """Whether it is worth a check that something proved to be damaged."""
+        """Whether suspected damage makes a check due."""
         suspect, self._state.is_damage_suspected = self._state.is_damage_suspected, False
         if not suspect or not _is_over(self._suspected_at, SUSPECTED_EVERY):
             return False

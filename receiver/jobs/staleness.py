@@ -1,6 +1,6 @@
-"""Looks for incidents whose alerts nobody repeats. The service runs it where there is no Alertmanager to ask.
+"""Finds incidents whose alerts are no longer repeated by webhooks. The service runs it where no Alertmanager is set.
 
-What counts as unheard is decided in `receiver.core.staleness`.
+`receiver.core.staleness` decides which incidents are stale.
 """
 
 from functools import partial
@@ -13,19 +13,17 @@ from receiver.engine.queue import CommandQueue
 from receiver.store.reads import Reads
 
 EVERY = 60.0
-"""Seconds between two looks."""
+"""Seconds between two runs."""
 
 LIVE = frozenset({State.OPEN, State.ACKNOWLEDGED})
 PAGE = 500
-"""Incidents read at once."""
+"""Incidents per read."""
 
 log = structlog.get_logger()
 
 
 class Staleness:
-    """Looks for such incidents at each run. Before its start nobody could have heard anything here, so it counts from
-    then.
-    """
+    """Finds stale incidents at each run. Repeats are expected only since its start: no webhook could arrive before."""
 
     def __init__(self, queue: CommandQueue, reads: Reads, repeat: int) -> None:
         """`repeat`: Alertmanager's repeat_interval, in microseconds."""
@@ -35,7 +33,7 @@ class Staleness:
         self._began: Instant = queue.clock()
 
     async def look(self) -> None:
-        """Once. Raises StoreUnavailable."""
+        """Mark stale incidents. Raises StoreUnavailable."""
         cursor = None
         while True:
             ask = partial(self._reads.incidents, state=LIVE, limit=PAGE, cursor=cursor)

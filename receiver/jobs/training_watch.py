@@ -1,7 +1,6 @@
-"""Reads the record of drills, and tells the core what people are to practise again.
+"""Reads the record of drills, and reports to the core what people have to practise again.
 
-The service runs `TrainingWatch.look` every quarter of an hour; who is told what, and when, is decided in
-`receiver.core.training`.
+The service runs `TrainingWatch.look` every 15 minutes; `receiver.core.training` decides about reminders.
 """
 
 from receiver.core.events import TrainingRead
@@ -15,13 +14,13 @@ from receiver.reports.queries import Records
 from receiver.reports.training_roster import never_practised
 
 EVERY = 900.0
-"""Seconds between two looks."""
+"""Seconds between two runs."""
 
 NEVER = Instant(0)
 
 
 class TrainingWatch:
-    """Tells what is to be practised. Of a policy that names people, theirs: who has left is reminded of nothing."""
+    """Reports due practices; if the policy names people, only theirs: people who have left get no reminders."""
 
     def __init__(self, queue: CommandQueue, engine: Engine, records: Records) -> None:
         self._queue = queue
@@ -29,7 +28,7 @@ class TrainingWatch:
         self._records = records
 
     async def look(self) -> None:
-        """Once. Raises StoreUnavailable."""
+        """Report once. Raises StoreUnavailable."""
         practices = await self._queue.browse(self._read, self._queue.clock())
         await self._queue.handle([TrainingRead(KEY, practices)])
 

@@ -1,6 +1,6 @@
-"""Ends the incidents of senders whose alerts could not be read. The service runs it every minute.
+"""Ends incidents about senders of unreadable alerts. The service runs it every minute.
 
-When one is over is decided in `receiver.core.unreadable`; the webhook opens them.
+`receiver.core.unreadable` decides when one ends; the webhook opens them.
 """
 
 from functools import partial
@@ -11,11 +11,11 @@ from receiver.engine.queue import CommandQueue
 from receiver.store.reads import Reads
 
 EVERY = 60.0
-"""Seconds between two looks."""
+"""Seconds between two runs."""
 
 NOT_CLOSED = frozenset({State.OPEN, State.ACKNOWLEDGED, State.RESOLVED})
 LIMIT = 500
-"""Incidents that one look considers; each is of another source."""
+"""Incidents considered per run; each is about another source."""
 
 
 class UnreadableSources:
@@ -26,7 +26,7 @@ class UnreadableSources:
         self._reads = reads
 
     async def look(self) -> None:
-        """Once. Raises StoreUnavailable."""
+        """End those that are over. Raises StoreUnavailable."""
         incidents, _ = await self._queue.read(partial(self._reads.incidents, state=NOT_CLOSED, type=TYPE, limit=LIMIT))
         found = over(incidents, self._queue.clock())
         if found:

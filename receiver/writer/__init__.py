@@ -1,12 +1,11 @@
-"""The process that writes: it owns the database's writing end and runs the engine on it.
+"""The writer process: it owns the database's write access and runs the engine on it.
 
-Threads of one interpreter share a lock, so that what HTTP takes and what decisions and SQL take would add up; in two
-processes they run side by side (docs/decisions/0014). `Writer` is the service's end: `Writer.call` is given a
-method of the service's own engine or store and has the other process run it. Rules: data goes over and exceptions
-come back, one answer after the other, in order; a process that dies is StoreUnavailable to whoever waits, and the
-next takes its place; what the service is sending stays its own; it ends when the service does, however that ends.
-Imports the engine and the store. Begin with `Writer`; `wire` is how calls are put into bytes, `__main__` the other
-process.
+Threads of one interpreter share a lock, so the costs of HTTP and of decisions with SQL would add up; two processes run
+in parallel (docs/decisions/0014). `Writer` is the service's side: `Writer.call` takes a method of the service's own
+engine or store and runs it in the other process. Rules: arguments, results and exceptions are sent, in order; when the
+process ends, waiting callers get StoreUnavailable, and a new process is started; messages being sent are kept by the
+service; the process ends with the service, however that ends. Imports the engine and the store. Begin with `Writer`;
+`wire` is the encoding of calls, `__main__` the other process.
 """
 
 import asyncio
@@ -28,41 +27,41 @@ from receiver.version import installed
 from receiver.writer.wire import LENGTH, pack, unpack
 
 PATIENCE = 10.0
-"""Seconds that the other process may take to end when it has nothing left to do."""
+"""Seconds that the process may take to end when it is idle."""
 
 HUNG = 10.0
-"""Seconds in which it answers nothing, although it is asked, after which it is killed and another takes its place:
-twice as long as it waits for a lock."""
+"""Seconds without an answer to a waiting call, after which the process is killed and replaced: twice its wait for a
+lock."""
 
 STARTED = 60.0
-"""Seconds that one may take to start: on a machine that is busy, loading the program alone takes some."""
+"""Seconds that the process may take to start: loading the program takes several on a busy machine."""
 
 PER_ALERT = 0.002
-"""Seconds that it may take longer for each alert of what it is asked: a body of 50,000 is one transaction, and would be
-killed again and again. Ten times what it takes."""
+"""Additional seconds allowed per alert of a call: a webhook with 50,000 alerts is one transaction, and must not be
+killed for its length. Ten times the measured cost."""
 
 LATE = 1.0
-"""Seconds by which a look at it may come late without our having stood still ourselves."""
+"""Seconds by which a check for a hang may be late; a later one means that this process itself stood still."""
 
 START_APART = 1.0
-"""Seconds between two tries to start another."""
+"""Seconds between attempts to start another process."""
 
 MANY = 1000
-"""Alerts in what is asked for, from which on it is put into bytes beside the event loop."""
+"""Number of alerts in a call above which it is encoded in a thread instead of on the event loop."""
 
 TRIES = 3
-"""To find a policy version that only the database has, while whoever is to be paged waits."""
+"""Attempts to read a policy version that only the database has; meanwhile a page waits."""
 
 log = structlog.get_logger()
 
 
 class Writer:
-    """The service's end."""
+    """The service's side of the writer process."""
 
     def __init__(
         self, settings: Settings, store: SqlStore, on_poison: Callable[[], None], hung_after: float = HUNG
     ) -> None:
-        """`store` is the service's own, and keeps the file from others. `on_poison` hears of undecidable events.
+        """`store` is the service's own, which holds the file lock. `on_poison` is called per event that failed.
 
         `hung_after`: seconds.
         """
@@ -101,15 +100,15 @@ class Writer:
 
     @property
     def pid(self) -> int:
-        """The process."""
+        """The process id."""
         return self._process.pid
 
     def attach(self, engine: Engine) -> None:
-        """As whom the engine over there decides: the service's own, on the same database."""
+        """Set the service's engine; the other process's decides with the same inputs, on the same database."""
         self._engine = engine
 
     async def call(self, work: Callable[..., Any], *arguments: Any) -> Any:
-        """Run a method of an Engine or a SqlStore over there. Raises what it raises, and StoreUnavailable."""
+        """Run a method of an Engine or a SqlStore in the process. Raises what it raises, and StoreUnavailable."""
         await self._require_line()
         target = type(work.__self__).__name__  # type: ignore[attr-defined] # a bound method
         question = self._engine.standing, target, work.__name__, arguments
@@ -124,13 +123,13 @@ class Writer:
         return value
 
     async def close(self) -> None:
-        """Let it end, when what it is doing is done; nothing is asked after that."""
+        """End the process after its current call; later calls raise StoreUnavailable."""
         async with self._one_at_a_time:
             self._is_closed = True
             await self._let_go()
 
     async def _read(self, answer: bytes) -> Any:
-        """The answer; a policy version that we don't know yet is looked up, but not on the event loop."""
+        """Decode an answer; a policy version that is not in memory is read in a thread."""
         for tries in range(TRIES):
             try:
                 return unpack(answer, self._engine.known_policy_version)
@@ -170,39 +169,40 @@ class Writer:
 
 
 def _alerts(asked: object) -> int:
-    """Alerts in what is asked for."""
+    """Number of alerts in a call's requests."""
     requests = asked if isinstance(asked, list) else ()
     return sum(len(each.alerts) for each in requests if isinstance(each, AlertsReceived))
 
 
 def _kill(process: asyncio.subprocess.Process) -> None:
-    """One that hangs, or does not end when it is told to."""
+    """Kill a process that hangs or does not end."""
     with suppress(ProcessLookupError):
         process.kill()
 
 
 class _Line(asyncio.Protocol):
-    """Questions and answers, in order; whoever lets all of them wait for too long is hung up on."""
+    """Calls and answers, in order; a process that answers no call in time is disconnected."""
 
     def __init__(self, on_hung: Callable[[], None], hung_after: float) -> None:
         self._asked: deque[tuple[asyncio.Future[bytes], float]] = deque()
-        """Who waits, and seconds that their question may take beyond `hung_after`."""
+        """Futures of waiting calls, each with the seconds allowed beyond `hung_after`."""
         self._heard = bytearray()
         self._loop = asyncio.get_running_loop()
         self._on_hung = on_hung
         self._hung_after = hung_after
-        """Seconds without a byte, although something is asked."""
+        """Seconds without a byte while a call waits, after which the process counts as hung."""
         self._quiet_since = 0.0
         self._watch: asyncio.TimerHandle | None = None
         self.is_lost = False
 
     def expect_answers_within(self, seconds: float) -> None:
-        """From now on; nothing is asked at this moment."""
+        """Set the time limit of later calls; no call may wait at this moment."""
         self._hung_after = seconds
         self._stop_watching()
 
     def ask(self, question: bytes, longer: float = 0.0) -> asyncio.Future[bytes]:
-        """Its answer; StoreUnavailable where none comes any more. `longer`: seconds that it may take beyond others."""
+        """Send a call; the future is its answer, or StoreUnavailable if the process ends. `longer`: additional seconds.
+        """
         future = self._loop.create_future()
         if not self._asked:
             self._quiet_since = self._loop.time()
@@ -220,7 +220,7 @@ class _Line(asyncio.Protocol):
         self._watch = self._loop.call_at(due_at, self._look, due_at)
 
     def _look(self, due_at: float) -> None:
-        """Where we come late it is we who stood still, and its answer may lie here unread."""
+        """Check for a hang. A late check means that this process stood still, and the answer may be unread: go on."""
         self._watch = None
         now = self._loop.time()
         if now - due_at > LATE:
@@ -237,11 +237,11 @@ class _Line(asyncio.Protocol):
         self.hang_up(f"the process that writes gave no answer within {allowed:g} s")
 
     def close(self) -> None:
-        """Let it end."""
+        """Close the connection, which ends the process."""
         self._transport.close()
 
     def hang_up(self, why: str) -> None:
-        """At once, whatever is still on its way."""
+        """Drop the connection at once, with all data under way."""
         self._transport.abort()
         self.is_lost = True
         self._give_up(why)

@@ -1,4 +1,4 @@
-"""The process that writes: ``python -m receiver.writer FD``, started by `receiver.writer.Writer`."""
+"""The writer process: ``python -m receiver.writer FD``, started by `receiver.writer.Writer`."""
 
 import os
 import select
@@ -24,13 +24,13 @@ from receiver.writer.wire import LENGTH, pack, unpack
 from rules.stored import parse
 
 GRACE = 3.0
-"""Seconds that a transaction under way may take when the service is gone."""
+"""Seconds that a running transaction may take after the service has ended."""
 
 log = structlog.get_logger()
 
 
 class WriterProcess:
-    """Does what it is asked for, one thing after the other, until nobody is there any more."""
+    """Runs the service's calls one at a time, until the service disconnects."""
 
     def __init__(self, line: socket.socket) -> None:
         self._line = line
@@ -39,7 +39,7 @@ class WriterProcess:
         self._poisoned = 0
 
     def serve(self) -> None:
-        """Open the database and answer. Raises EOFError or ConnectionError when the service has hung up."""
+        """Open the database and answer calls. Raises EOFError or ConnectionError when the service disconnects."""
         database, identity, log_format, version = self._hear()
         configure_logs(log_format)
         try:
@@ -64,7 +64,7 @@ class WriterProcess:
         return unpack(body)
 
     def _answer(self, standing: EngineState, target: str, method: str, arguments: tuple[Any, ...]) -> bytes:
-        """What came of it, packed: value, what it raised, and how many events could not be decided."""
+        """Run a call; returns the encoded value, exception, and number of events that failed."""
         failure: Exception
         self._poisoned = 0
         try:
@@ -80,17 +80,17 @@ class WriterProcess:
         return pack((None, failure, self._poisoned))
 
     def _object(self, standing: EngineState, target: str) -> object:
-        """What a method is called on, by the name of its class: the engine, the store, or a part of the store."""
+        """The target of a call, by its class name: the engine, the store, or a part of the store."""
         if target == Engine.__name__:
             return self._stand(standing)
         parts = (self._store, self._store.handoffs)
         return next(part for part in parts if type(part).__name__ == target)
 
     def _stand(self, standing: EngineState) -> Engine:
-        """The engine, as the service's own stands."""
+        """The engine, with the decision inputs of the service's engine."""
         if self._engine is None:
             document = self._store.reads().policy(standing.policy)
-            if document is None:  # the service stores a policy before it uses it
+            if document is None:  # impossible without damage: the service stores a policy before it uses it
                 raise StoreUnavailable("the database has lost the policy in use: restart Tocsin")
             policy, names = parse(document), standing.configured
             self._engine = Engine(self._store, policy, names, wall_clock(), self._say_poison, log_entries)
@@ -104,12 +104,12 @@ class WriterProcess:
 
 
 def _bare(error: TocsinError) -> TocsinError:
-    """Without what led to it, which need not go over."""
+    """The error without its traceback, which is not sent."""
     return error.with_traceback(None)
 
 
 def _end_with(line: socket.socket) -> None:
-    """When the service is gone nobody hears what comes of a transaction that may hang."""
+    """End the process after the service has ended, even if a transaction hangs: its result has no reader."""
     watch = select.poll()
     watch.register(line, select.POLLRDHUP)
     watch.poll()
@@ -118,8 +118,8 @@ def _end_with(line: socket.socket) -> None:
 
 
 def main() -> None:
-    """Answer the service at the other end of the socket whose number is the argument."""
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # it is for the service, which then lets us go
+    """Serve the other end of the socket whose file descriptor is the argument."""
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # the service handles it, and ends this process
     with socket.socket(fileno=int(sys.argv[1])) as line:
         threading.Thread(target=_end_with, args=(line,), daemon=True).start()
         try:

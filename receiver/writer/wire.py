@@ -1,7 +1,7 @@
-"""What goes between the service and the process that writes: pickles, each with its length before it.
+"""The encoding of data between the service and the writer process: pickles, each preceded by its length.
 
-A policy version goes over by its digest, because both sides have it and it is large. Both ends are our own, over a
-socket that nobody else has.
+A policy version is sent as its digest, because both processes have it and it is large. Unpickling is safe: both ends
+are Tocsin's own, over a socket that no other process has.
 """
 
 import copyreg
@@ -20,10 +20,10 @@ from receiver.core.plan import PolicyVersion
 from receiver.store.codec import read_incident, to_json
 
 LENGTH = Struct("!Q")
-"""Bytes that follow."""
+"""Number of bytes that follow."""
 
 SLICE = 500
-"""Alerts that are put into bytes at once: 5 ms."""
+"""Alerts encoded in one piece: 5 ms."""
 
 
 class _Pickler(pickle.Pickler):
@@ -46,7 +46,7 @@ class _Unpickler(pickle.Unpickler):
 
 
 def _policy_version(_digest: str) -> NoReturn:
-    """Stands in a pickle for what the reader looks policy versions up with."""
+    """Name in a pickle that the reader replaces by its lookup of policy versions."""
     raise NotImplementedError
 
 
@@ -55,7 +55,7 @@ def _view(words: dict[Any, Any]) -> MappingProxyType[Any, Any]:
 
 
 def _sliced(event: AlertsReceived) -> tuple[Callable[..., AlertsReceived], tuple[Any, ...]]:
-    """Slice by slice: pickle lets no other thread run until it is through, for seconds where there are many alerts."""
+    """Encode in slices: pickle holds the interpreter's lock throughout, for seconds with many alerts."""
     slices = [pack(event.alerts[at : at + SLICE]) for at in range(0, len(event.alerts), SLICE)]
     return _event, (replace(event, alerts=()), slices)
 
@@ -65,12 +65,12 @@ def _event(event: AlertsReceived, slices: Sequence[bytes]) -> AlertsReceived:
 
 
 def _incident(doc: str) -> Incident:
-    """As the store keeps them, which is quicker than a pickle of forty fields."""
+    """Decode an incident from the store's JSON, which is faster than a pickle of forty fields."""
     return read_incident(doc, "on its way")
 
 
 def pack(value: object) -> bytes:
-    """A value with its length before it."""
+    """Encode a value, preceded by its length."""
     buffer = BytesIO()
     buffer.write(LENGTH.pack(0))
     _Pickler(buffer, pickle.HIGHEST_PROTOCOL).dump(value)
@@ -80,5 +80,5 @@ def pack(value: object) -> bytes:
 
 
 def unpack(data: bytes, policy_version: Callable[[str], PolicyVersion] = _policy_version) -> Any:
-    """The value of what followed a length; `policy_version` finds policy versions by their digest."""
+    """Decode a value, without the length; `policy_version` finds policy versions by digest."""
     return _Unpickler(data, policy_version).load()
