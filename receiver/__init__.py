@@ -1,1 +1,1 @@
-"""The receiver: takes Alertmanager's webhooks, opens incidents, keeps their windows, tells people."""
+"""The receiver: takes Alertmanager's webhooks, opens incidents, keeps their escalation windows, notifies people."""

@@ -1,7 +1,7 @@
-"""Who may do what, as the settings write it: roles, API tokens, users, and the groups of an identity provider.
+"""Roles, API tokens, users, and the roles of an identity provider's groups, as written in the settings.
 
-`receiver.settings` reads them, everybody else takes them from there. Every problem says which entry is wrong, and
-never what stands in it.
+`receiver.settings` parses them; other modules import them from there. Every error names the entry, and never its
+content.
 """
 
 from collections.abc import Sequence
@@ -13,7 +13,7 @@ from receiver.errors import CannotError
 
 
 class Role(IntEnum):
-    """What a caller may do; each role may do what the smaller ones may."""
+    """The rights of a caller; each role includes the smaller ones."""
 
     VIEWER = 1
     RESPONDER = 2
@@ -22,11 +22,11 @@ class Role(IntEnum):
 
 
 TOKEN_LENGTH = 16
-"""Characters of a token, at least, where strangers may try: 64 bits of hex digits, which nobody guesses over HTTP."""
+"""Minimum characters of a token on a reachable address: 64 bits of hex digits, too many to guess over HTTP."""
 
 
 class ApiToken(BaseModel):
-    """One API token: whose it is and what it allows."""
+    """An API token, with its name and role."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -36,7 +36,7 @@ class ApiToken(BaseModel):
 
 
 class User(BaseModel):
-    """One person who logs in with a password; of the password only its argon2 hash is known."""
+    """A person who logs in with a password, of which only the argon2 hash is stored."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -46,7 +46,7 @@ class User(BaseModel):
 
 
 def require_strong(tokens: Sequence[SecretStr]) -> None:
-    """Raises CannotError where strangers, who may try as often as they like, would need no token or could guess one."""
+    """Raises CannotError where no token is set, or one is short enough to be guessed over the network."""
     if not tokens:
         raise CannotError("is needed")
     if any(len(each.get_secret_value()) < TOKEN_LENGTH for each in tokens):
@@ -64,7 +64,7 @@ def read_tokens(value: object) -> object:
 
 
 def _token(entry: str, number: int) -> ApiToken:
-    """One entry: a bare token (an admin's), or name:role:token. The token itself may contain colons."""
+    """Parse an entry: a bare token (role admin), or name:role:token. The token itself may contain colons."""
     if ":" not in entry:
         return ApiToken(name="admin" if number == 1 else f"admin-{number}", role=Role.ADMIN, token=SecretStr(entry))
     name, role, token = [*entry.split(":", 2), "", ""][:3]
@@ -74,7 +74,7 @@ def _token(entry: str, number: int) -> ApiToken:
 
 
 def read_users(value: object) -> object:
-    """One user a line, ``name:role:hash``; empty lines and ``# comments`` are skipped."""
+    """Parse users, one a line, ``name:role:hash``; empty lines and ``# comments`` are skipped."""
     if not isinstance(value, str):
         return value
     lines = ((number, line.strip()) for number, line in enumerate(value.splitlines(), 1))
@@ -95,7 +95,7 @@ def _user(line: str, number: int) -> User:
 
 
 def read_groups(value: object) -> object:
-    """Which group has which role: ``group=role`` with commas; or one a line, where a group's own name has commas."""
+    """Parse the roles of groups: ``group=role``, separated by commas; or one a line, for names with commas."""
     if not isinstance(value, str):
         return value
     entries = value.splitlines() if "\n" in value else value.split(",")

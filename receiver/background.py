@@ -1,7 +1,7 @@
-"""The background tasks of a service: which jobs run, how often, and under which name `/-/ready` reports one that stops.
+"""The background tasks of a service: its jobs, their intervals, and the names under which `/-/ready` reports them.
 
-The service calls `Background.start` once it listens. What a job needs is handed to it here; what a job's answer means
-is decided in `receiver.core`.
+The service calls `Background.start` once it listens. This module passes each job its dependencies; `receiver.core`
+decides what a job's results mean.
 """
 
 from collections.abc import Awaitable, Callable, Sequence
@@ -40,7 +40,7 @@ from receiver.telemetry.metrics import Metrics
 
 @dataclass(frozen=True, slots=True)
 class Background:
-    """What the jobs of one service share."""
+    """The dependencies shared by the jobs of a service."""
 
     tasks: PeriodicTasks
     settings: Settings
@@ -62,7 +62,7 @@ class Background:
         shift_changes: handoffs.Handoffs,
         peers: Sequence[Alertmanager],
     ) -> None:
-        """Start all jobs but those of the policy's and the certificate's files, which the service starts with them."""
+        """Start all jobs, except those for the policy's and certificates' files, which the service starts itself."""
         queue, reads, start = self.queue, self.store.reads(), self.tasks.start
         start("clock check", clock_check.Timekeeping(queue, self.clock, self.state).look, clock_check.EVERY)
         start("heartbeat", watch.look, heartbeat.EVERY)

@@ -1,14 +1,14 @@
-"""The one place that reads clocks. Everything else gets `now` as an argument.
+"""The only module that reads clocks. All other code gets `now` as an argument.
 
-The receiver's time starts at the reference, which is the wall clock (on PostgreSQL: the database's), and then goes on
-by the machine's steady clock. Now and then it is compared with the reference:
+The receiver's time starts at the reference, which is the wall clock (on PostgreSQL: the database's), and then follows
+the machine's steady clock. It is compared with the reference regularly:
 
-* A difference of up to `ALLOWED` is followed at once.
-* A larger one is a jump, and is asked about a second time. Only if it is still there, a reference that is ahead is
-  followed; windows that were set before last as long as they were to last (`receiver.core.windows.put_off`). One that
-  jumped and came back has changed nothing.
-* A reference that is behind never turns our time back, which would put off escalations: our time goes slower until
-  both agree again, so that a window is late by a twentieth of its length at most.
+* A difference of up to `ALLOWED` is corrected at once.
+* A larger one is a jump, and is confirmed by the next comparison. If it persists and the reference is ahead, the
+  receiver follows it; windows set before keep their length (`receiver.core.windows.put_off`). A jump that is undone
+  before has no effect.
+* A reference that is behind never sets the receiver's time back, which would delay escalations: instead its time runs
+  slower until both agree, so that a window is late by at most a twentieth of its length.
 """
 
 import time
@@ -18,39 +18,39 @@ from enum import StrEnum
 from receiver.core.instant import Instant, Jump
 
 ALLOWED = 1_000_000
-"""Microseconds by which reference and receiver may differ without a word; windows are never early by more."""
+"""Microseconds of difference that are corrected silently; windows are early by at most this much."""
 
 SLOWER = 20
-"""While the reference is behind, our time goes by one part of so many less than the steady clock."""
+"""While the reference is behind, the receiver's time runs slower than the steady clock by one part in this many."""
 
 _STEADY = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
-"""Goes on while the machine sleeps, where the system has such a clock."""
+"""A clock that includes the machine's sleep, where the system has one."""
 
 
 def wall_clock() -> Instant:
-    """Microseconds since 1970 by the machine's wall clock."""
+    """Microseconds since 1970, by the machine's wall clock."""
     return Instant(time.time_ns() // 1000)
 
 
 def steady_clock() -> int:
-    """Microseconds that only ever grow, evenly; since when is unspecified."""
+    """Microseconds of a monotonic clock; its zero is unspecified."""
     return time.clock_gettime_ns(_STEADY) // 1000
 
 
 class ClockVerdict(StrEnum):
-    """What a comparison with the reference came to."""
+    """The result of a comparison with the reference."""
 
     AGREED = "agreed"
     DOUBTED = "doubted"
-    """The reference jumped; the next comparison decides."""
+    """The reference jumped; the next comparison confirms it."""
     FOLLOWED = "followed"
-    """It is ahead, as it was the last time: our time is its time from now on."""
+    """The reference is still ahead: the receiver's time has been set to it."""
     BEHIND = "behind"
-    """It is behind, as it was the last time: our time goes slower."""
+    """The reference is still behind: the receiver's time runs slower."""
 
 
 class Clock:
-    """The receiver's time. Call it for the instant now; `adjust()` now and then."""
+    """The receiver's time. A call gives the current instant; `adjust()` is to be called regularly."""
 
     def __init__(self, reference: Callable[[], Instant] = wall_clock, steady: Callable[[], int] = steady_clock) -> None:
         self._reference = reference
@@ -59,21 +59,21 @@ class Clock:
         self._offset = reference() - self._adjusted_at
         self._last = Instant(0)
         self._doubted: int | None = None
-        """By how much the reference was ahead (negative: behind) when it had jumped."""
+        """Microseconds by which the reference was ahead (negative: behind) at the unconfirmed jump; None: no jump."""
         self.skew = 0
         """Microseconds by which the reference was ahead (negative: behind) at the last comparison."""
         self.jumps = 0
-        """How often it jumped."""
+        """Number of jumps of the reference."""
         self.followed: list[Jump] = []
-        """The jumps that our time has followed; said before it does."""
+        """The jumps that the receiver has followed; each is appended before its time changes."""
 
     def __call__(self) -> Instant:
-        """The instant now; never before one that was given already."""
+        """The current instant; never earlier than one returned before."""
         self._last = max(self._last, Instant(self._steady() + self._offset))
         return self._last
 
     def adjust(self) -> ClockVerdict:
-        """Compare with the reference, and follow it as far as it is to be believed."""
+        """Compare with the reference, and correct the receiver's time."""
         now = self._steady()
         self.skew = ahead = self._reference() - now - self._offset
         passed, self._adjusted_at = now - self._adjusted_at, now

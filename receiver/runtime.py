@@ -1,4 +1,4 @@
-"""When Python's garbage collector runs. Both of our processes ask for it when they have started."""
+"""When Python's garbage collector runs. Service and writer process call this module after their start."""
 
 import asyncio
 import ctypes
@@ -7,16 +7,16 @@ from contextlib import suppress
 from pathlib import Path
 
 GROWN = 1.1
-"""How many times the memory of the last look is reason to look for garbage."""
+"""Growth factor of the memory since the last collection that triggers another."""
 
 EVERY = 10.0
-"""Seconds between two looks at how much memory there is."""
+"""Seconds between two measurements of the memory."""
 
 _MEMORY = Path("/proc/self/statm")
 
 
 def calm_down() -> None:
-    """What was loaded at the start stays: looking through it again and again was a third of a webhook's cost."""
+    """Exclude the objects of the start from collections: scanning them was a third of a webhook's cost."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(20_000, 50, 100)
@@ -25,15 +25,15 @@ def calm_down() -> None:
 class Garbage:
     """Collects garbage when the process has grown.
 
-    Since `calm_down` Python hardly looks by itself, and it counts objects, not bytes: a connection that breaks off
-    leaves a few objects that hold each other, and with them all that was sent.
+    After `calm_down` Python itself rarely collects, and it counts objects, not bytes: a broken connection leaves a few
+    objects in a reference cycle, which keep all received data.
     """
 
     def __init__(self) -> None:
         self._before = _resident()
 
     async def look(self) -> None:
-        """Once."""
+        """Measure, and collect if the process has grown."""
         if _resident() > GROWN * self._before:
             gc.collect()
             await asyncio.to_thread(_give_back)
@@ -42,7 +42,7 @@ class Garbage:
 
 
 def _resident() -> int:
-    """Pages of memory that the process has; 0 where the system does not say."""
+    """The process's resident memory in pages; 0 where the system does not provide it."""
     try:
         return int(_MEMORY.read_text().split()[1])
     except OSError:
@@ -50,6 +50,6 @@ def _resident() -> int:
 
 
 def _give_back() -> None:
-    """What was freed goes back to the system, where the C library can do that (glibc)."""
+    """Return freed memory to the system, where the C library supports it (glibc)."""
     with suppress(OSError, AttributeError):
         ctypes.CDLL(None).malloc_trim(0)

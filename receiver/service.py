@@ -1,7 +1,7 @@
-"""The composition root: makes every part of a service, gives each what it needs, and undoes it all in order.
+"""The composition root: makes all parts of a service, connects them, and stops them in order.
 
-Whatever is started or opened puts how it is undone on one exit stack, at once: a stop, a start that fails half-way and
-a signal during the start all run that stack, the last first. So the order of `_start` is the order of a stop, reversed.
+Each part that is started or opened pushes its end onto one exit stack at once. A stop, a failed start and a signal
+during the start all run that stack, so the order of a stop is the reverse of `_start`.
 """
 
 import asyncio
@@ -65,22 +65,22 @@ from rules.self_monitoring import LATEST
 from rules.source import fingerprint
 
 STUCK_AFTER = 30 * SECOND
-"""Microseconds without a completed iteration of the scheduler after which `/-/ready` says so."""
+"""Microseconds without a completed iteration of the scheduler after which `/-/ready` reports it."""
 
 DRAIN = 10.0
-"""Seconds that messages under way may take when the service stops."""
+"""Seconds that messages being sent may take when the service stops."""
 
 SETTLE = 5.0
-"""Seconds that the store may take for what was accepted before the stop, and the scheduler for its last iteration."""
+"""Seconds at a stop for storing accepted requests, and for the scheduler's last iteration."""
 
 START_PATIENCE = 60 * SECOND
-"""Microseconds in which a database server that is away when we start may come: it may be starting too."""
+"""Microseconds to wait at the start for a database server, which may be starting too."""
 
 START_APART = 2.0
-"""Seconds between two tries to start."""
+"""Seconds between two attempts to connect at the start."""
 
 UNREACHED = LATEST * SECOND
-"""Microseconds that an emergency may reach nobody before we say to the outside that pages do not leave."""
+"""Microseconds without reaching a responder of an emergency after which the external watchdog gets no ping."""
 
 log = structlog.get_logger()
 
@@ -91,7 +91,8 @@ class Service:
     def __init__(
         self, settings: Settings, paths: Sequence[Path], policy: Policy | None = None, record: Path | None = None
     ) -> None:
-        """`policy` given (the demo): used as it is; `paths` are read again at reload. `record`: keep webhooks there."""
+        """`policy` (used by the demo) replaces the one of `paths`, which a reload reads. `record`: file for webhooks.
+        """
         self._record = record
         self._settings = settings
         self._paths = paths
@@ -116,7 +117,7 @@ class Service:
 
     @property
     def address(self) -> str:
-        """The base URL it listens on."""
+        """The base URL on which it listens."""
         host, port = self._socket.getsockname()[:2]
         scheme = "https" if self._tls.context else "http"
         return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"
@@ -126,7 +127,7 @@ class Service:
         settings.require_safe()  # before anything is opened or written
         self.metrics = Metrics()
         self._egress = Egress.of(settings)
-        _ = self._egress.tls  # a file that is of no use is said at the start
+        _ = self._egress.tls  # reports an invalid file at the start
         self._tls = Tls(settings, self.metrics)
         self._worker = worker = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}"
         for warning in settings.warnings:
@@ -194,16 +195,17 @@ class Service:
         stack.push_async_callback(self._stop_taking)
 
     def _make_renderer(self, key: str) -> MessageRenderer:
-        """Message texts, with links to acknowledge where the people who get them can reach this service."""
+        """The renderer of messages; with links to acknowledge if the service has an external URL."""
         settings, installation = self._settings, self._store.installation
         links = Links(Signing(key, self.clock), installation, settings.external_url)
         ack_url = links.url if settings.external_url else None
         heard = providers_heard(settings)
-        replies = bool(heard) and all(heard)  # by whichever it goes, an answer has to be heard
+        replies = bool(heard) and all(heard)  # any provider may send the SMS, so each must receive replies
         return MessageRenderer(settings.external_url, installation, sms_replies=replies, ack_url=ack_url)
 
     async def _open_queue(self, configured: frozenset[str]) -> AsyncExitStack:
-        """The queue with the way to the database, tried again for a while where that is a server's; how to undo it."""
+        """Open database and queue, retrying for START_PATIENCE if it is a server; returns the stack that closes them.
+        """
         give_up_at = steady_clock() + START_PATIENCE
         while True:
             try:
@@ -260,7 +262,7 @@ class Service:
             self._tasks.start("policy files", self._files.look, LOOK_EVERY)
 
     def _make_peers(self, stack: AsyncExitStack) -> list[Alertmanager]:
-        """The Alertmanagers of TOCSIN_ALERTMANAGER_URL; our silences there are made in this database's name."""
+        """The clients of TOCSIN_ALERTMANAGER_URL; their silences' owner is named after this database's installation."""
         owner = f"tocsin-{self._store.installation}" if self._settings.silence_on_acknowledge else ""
         peers = [Alertmanager(url, owner, self._egress) for url in self._settings.alertmanager_url]
         for peer in peers:
@@ -285,15 +287,15 @@ class Service:
         )
 
     def _watch_task(self, name: str, task: asyncio.Task[None], stack: AsyncExitStack) -> None:
-        """A task that goes on until the service stops: if it has ended before, the service is not ready."""
+        """Report the task by `/-/ready` if it ends before the service stops; cancel it at the stop."""
         ended = [Failing(f"background task '{name}'", "has ended; restart this process")]
         self.state.add_check(lambda: ended if task.done() else [])
         stack.push_async_callback(end, task)
 
     async def _stop_taking(self) -> None:
-        """Refuse webhooks, store what was accepted, and let the scheduler run once more: what it started goes out.
+        """Refuse webhooks, store what was accepted, and run the scheduler once more, so that due messages are sent.
 
-        The service listens until the end: who asks meanwhile is told 503, and why.
+        The service still listens, and answers 503 with the reason.
         """
         self.state.is_stopping = True
         await self.queue.settle(SETTLE)
@@ -301,26 +303,27 @@ class Service:
         await asyncio.wait([self._scheduling], timeout=SETTLE)
 
     def _reference_clock(self) -> Instant:
-        """The database's clock, where it has one of its own."""
+        """The database server's clock; the wall clock for SQLite."""
         local = wall_clock()
         return Instant(local + self._store.clock_offset(local))
 
     async def _can_page(self) -> bool:
-        """Whether pages leave, as far as we can tell."""
+        """Whether pages can be sent: the database takes writes, the scheduler runs, and emergencies reach responders.
+        """
         if self.state.writing.problem or self._scheduler.silence > STUCK_AFTER:
             return False
         oldest = await self.queue.read(self._reads.oldest_emergency)
         return oldest is None or self.clock() - oldest <= UNREACHED
 
     async def reload(self) -> list[str]:
-        """Read certificates and policy again; of each, what has problems is refused, and what is in use stays.
+        """Reload certificates and policy; one with problems is refused, and the one in use stays.
 
         Returns the problems. Raises StoreUnavailable.
         """
         return [*self._tls.reload(), *await self._files.reload()]
 
     def reload_soon(self) -> None:
-        """As `reload`, without waiting for it (SIGHUP); the log says what became of it."""
+        """Start a `reload` without waiting for it (SIGHUP); its result is logged."""
         task = asyncio.create_task(self._reload_and_log())
         self._reloads.add(task)
         task.add_done_callback(self._reloads.discard)
@@ -358,7 +361,7 @@ async def serve(
     say: Callable[[Service], None],
     record: Path | None = None,
 ) -> None:
-    """Run until `stop` is set; `say` hears when it listens. `record`: a file that keeps the webhooks."""
+    """Run until `stop` is set; `say` is called once it listens. `record`: a file for received webhooks."""
     async with Service(settings, paths, record=record) as service:
         say(service)
         await stop.wait()

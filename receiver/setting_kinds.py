@@ -1,6 +1,6 @@
-"""The kinds of settings: how the text of a variable becomes an address, a URL, a list, a duration, or is refused.
+"""The types of settings: parsing of addresses, URLs, lists and durations from a variable's text.
 
-`receiver.settings` puts them on its fields. Each raises ValueError with what to write instead, without the value.
+`receiver.settings` uses them for its fields. Each raises ValueError with the expected format, without the value.
 """
 
 import re
@@ -15,7 +15,7 @@ from rules.durations import parse
 
 
 def split_address(listen: str) -> tuple[str, int]:
-    """Host and port of ``host:port``; an empty host means every interface. Raises ValueError."""
+    """Host and port of ``host:port``; an empty host means all interfaces. Raises ValueError."""
     host, colon, port = listen.rpartition(":")
     if not colon or not port.isascii() or not port.isdigit() or int(port) > 65_535:
         raise ValueError("write host:port, for example 127.0.0.1:8095")
@@ -75,7 +75,7 @@ _PATH = re.compile(r"(/(?!\.{1,2}(/|$))[A-Za-z0-9._~-]+)*", re.ASCII)
 
 
 def place(url: str | None) -> str | None:
-    """A host, and perhaps a path: more would not survive being put before other paths."""
+    """A URL with only a host and optionally a path, because other paths are appended to it."""
     parts = urlsplit(url or "")
     if parts.query or parts.fragment or parts.username or not _PATH.fullmatch(parts.path):
         raise ValueError("must be a host and perhaps a plain path: https://example.com or https://example.com/tocsin")
@@ -83,16 +83,16 @@ def place(url: str | None) -> str | None:
 
 
 def private(url: str | None) -> str | None:
-    """Over plain HTTP only on this machine: secrets and identities go there."""
+    """A URL that uses plain HTTP only on this machine, because secrets and identities are sent to it."""
     parts = urlsplit(url or "")
     if parts.scheme == "http" and not is_loopback(parts.hostname or ""):
         raise ValueError("must begin with https://")
     return url
 
 
-@lru_cache(256)  # the webhook asks for every request
+@lru_cache(256)  # called for every webhook
 def is_loopback(host: str) -> bool:
-    """Whether a host's name or address is this machine's own."""
+    """Whether a host name or address is this machine's loopback."""
     try:
         return host == "localhost" or ip_address(host).is_loopback
     except ValueError:

@@ -1,10 +1,9 @@
 """The settings: environment variables TOCSIN_…, read once into one frozen object.
 
-The command line calls `Settings.read`; everybody else is handed the object. Rules: every variable may be
-given as TOCSIN_X_FILE as well (mounted secrets); an empty variable counts as not set, an empty file is a
-problem; all problems are said at once, each with the variable, what is wrong and what to do; a secret's value
-stands in no text and no repr. (pydantic-settings was tried and left: it reads the process's own environment
-only, and knows no _FILE.)
+The command line calls `Settings.read`; other modules get the object. Rules: every variable may also be given as
+TOCSIN_X_FILE (mounted secrets); an empty variable counts as not set, an empty file is an error; all problems are
+reported together, each with the variable, the error and the remedy; no text or repr contains a secret's value.
+(pydantic-settings is not used: it reads only the process's own environment, and has no _FILE.)
 """
 
 from collections.abc import Iterable, Mapping
@@ -40,7 +39,7 @@ __all__ = ["ApiToken", "Role", "Settings", "User", "is_loopback", "split_address
 PREFIX = "TOCSIN_"
 PROXIES = ("HTTPS_PROXY", "HTTP_PROXY", "NO_PROXY")
 CLIENT_ONLY = frozenset({"TOCSIN_URL", "TOCSIN_TOKEN"})
-"""Variables that the command line's client commands read."""
+"""Variables of the client commands of the command line."""
 
 
 def variable_of(name: str, recipient: str) -> str:
@@ -51,57 +50,57 @@ def variable_of(name: str, recipient: str) -> str:
 
 
 class Settings(BaseModel):
-    """Everything that is set from outside. Field x is the variable TOCSIN_X."""
+    """All external settings. Field x is the variable TOCSIN_X."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
     listen: Annotated[str, AfterValidator(address)] = "127.0.0.1:8095"
     database: Annotated[str, AfterValidator(database_url), Field(repr=False)] = "sqlite:///tocsin.db"
     external_url: Annotated[HttpUrl | None, AfterValidator(place)] = None
-    """Where people reach this receiver: links begin with it. It may have a path, below which all is served then."""
+    """Public base URL of the receiver, used in links. If it has a path, everything is served below that path."""
     webhook_token: SecretStr | None = None
     api_tokens: Annotated[tuple[ApiToken, ...], BeforeValidator(read_tokens)] = ()
     users: Annotated[tuple[User, ...], BeforeValidator(read_users)] = ()
-    """Who may log in at the console; a file (TOCSIN_USERS_FILE) with one ``name:role:hash`` a line."""
+    """The users of the console; a file (TOCSIN_USERS_FILE) with one ``name:role:hash`` a line."""
     oidc_issuer: Annotated[HttpUrl | None, AfterValidator(private)] = None
-    """The identity provider where people may log in; with it the three that follow, and `external_url`."""
+    """URL of the identity provider; requires `oidc_client_id`, `oidc_roles` and `external_url`."""
     oidc_client_id: str | None = None
     oidc_client_secret: SecretStr | None = None
-    """Unset: a public client, which PKCE alone protects."""
+    """Unset: a public client, protected by PKCE alone."""
     oidc_roles: Annotated[tuple[tuple[str, Role], ...], BeforeValidator(read_groups)] = ()
-    """Which group has which role: ``group=role``."""
+    """The roles of groups: ``group=role``."""
     oidc_scopes: str = "openid profile email"
     oidc_groups_claim: str = "groups"
-    """The claim with a person's groups; a path (realm_access.roles) where it lies deeper."""
+    """The claim with a person's groups; a path (realm_access.roles) for a nested one."""
     oidc_name_claim: str = "preferred_username"
-    """The claim with the name that people know them by; without it, the subject."""
+    """The claim with a person's name; if it is missing, the subject is used."""
 
     tls_cert_file: Path | None = None
-    """Certificate (with its chain) that we serve with; unset: plain HTTP."""
+    """The server's certificate with its chain; unset: plain HTTP."""
     tls_key_file: Path | None = None
     tls_client_ca_file: Path | None = None
-    """Who signs our clients' certificates: with it the webhook takes only clients that have one."""
+    """Certificate authorities of clients: if set, the webhook accepts only clients with their certificates."""
     tls_clients: Literal["webhook", "all"] = "webhook"
-    """Who needs a certificate of that CA: whoever posts to the webhook, or every client."""
+    """Which clients need such a certificate: those of the webhook, or all."""
     secret_key: Annotated[SecretStr | None, Field(min_length=32)] = None
-    """Signs sessions and links; unset, a key is made once and kept in the database."""
+    """Signs sessions and links; unset: a generated key that is stored in the database."""
     trusted_proxies: Annotated[tuple[IPv4Network | IPv6Network, ...], BeforeValidator(networks)] = ()
-    """Networks of proxies whose X-Forwarded-For is believed."""
+    """Networks of proxies whose X-Forwarded-For is trusted."""
     body_limit: Annotated[int, Field(ge=1024, le=1 << 30)] = 16 << 20
-    """Bytes a request's body may have, unpacked (Alertmanager repeats annotations: 850 kB were seen)."""
+    """Bytes of a request's body after decompression (Alertmanager repeats annotations: 850 kB occur in practice)."""
     evidence_limit: Annotated[int, Field(ge=1024, le=1 << 40)] = 25 << 20
-    """Bytes of one file that is attached as evidence."""
+    """Bytes of a file attached as evidence."""
     upgrade: Literal["additive", "all"] = "additive"
-    """Which migrations a start may run: those after which the Tocsin before could go on, or all."""
+    """Migrations that a start may run: only those that the previous Tocsin version can use, or all."""
     log_format: Literal["text", "json"] = "text"
 
     https_proxy: Annotated[SecretStr, secret_url_of("http", "https")] | None = None
-    """Through which everything that speaks HTTPS is reached; also HTTPS_PROXY, which counts less."""
+    """Proxy for HTTPS destinations; takes precedence over HTTPS_PROXY."""
     http_proxy: Annotated[SecretStr, secret_url_of("http", "https")] | None = None
     no_proxy: Annotated[tuple[str, ...], BeforeValidator(commas)] = ()
-    """Hosts, domains and networks that are reached without: as NO_PROXY."""
+    """Hosts, domains and networks that are reached directly: as NO_PROXY."""
     ca_file: Path | None = None
-    """Authorities in PEM that are believed beside the system's, wherever we are the client."""
+    """Certificate authorities in PEM, trusted in addition to the system's for outgoing connections."""
 
     smtp_url: Annotated[SecretStr, secret_url_of("smtp", "smtps")] | None = None
     email_from: str | None = None
@@ -111,47 +110,48 @@ class Settings(BaseModel):
     pagerduty_routing_key: SecretStr | None = None
     pagerduty_api_url: HttpUrl = "https://events.pagerduty.com"
     pagerduty_webhook_secret: SecretStr | None = None
-    """Proves that a v3 webhook is PagerDuty's; several, while one is replaced, with commas."""
+    """Verifies PagerDuty's v3 webhooks; several are separated by commas, for the time of a replacement."""
     twilio_account_sid: str | None = None
     twilio_auth_token: SecretStr | None = None
     twilio_shared_key: SecretStr | None = None
-    """Proves that a callback is Twilio's where a Webhooks Rule has it signed by a SharedKey, not by the auth token."""
+    """Verifies Twilio's callbacks if a Webhooks Rule signs them with a SharedKey instead of the auth token."""
     twilio_from: str | None = None
     twilio_api_url: HttpUrl = "https://api.twilio.com"
     webhook_signing_secret: SecretStr | None = None
-    """Signs what the webhook channel sends."""
+    """Signs the requests of the webhook channel."""
     of_channels: Mapping[str, SecretStr] = Field(default_factory=dict)
-    """By name (`pigeon_token`): what a channel type's row in rules.channel_types names and has no field here."""
+    """Name (`pigeon_token`) → value of settings of channel types in rules.channel_types that have no field here."""
     of_recipients: Mapping[str, SecretStr] = Field(default_factory=dict)
-    """By variable (TOCSIN_TEAMS_URL_FLIGHT): what such a row names with a star, which each recipient has of its own."""
+    """Variable (TOCSIN_TEAMS_URL_FLIGHT) → value of channel types' settings with a star, which are per recipient."""
     alertmanager_url: Annotated[tuple[HttpUrl, ...], BeforeValidator(commas), Field(repr=False)] = ()
-    """One or several, with commas: what they list is compared with what is held as firing (reconciliation)."""
+    """URLs of Alertmanagers, separated by commas: their alerts are compared with those stored as firing."""
     repeat_interval: Annotated[int, BeforeValidator(duration), Field(gt=0)] = HOUR
-    """Microseconds: the longest of Alertmanager's repeat_interval; alerts silent for three of them are marked."""
+    """Microseconds: Alertmanager's longest repeat_interval; alerts not repeated for three of them are marked stale."""
     alertmanager_peers: Annotated[int, Field(ge=1, le=100)] = 2
-    """Alertmanagers of the cluster that sends here; 1: there is no slower peer, and nothing is held as an echo."""
+    """Alertmanagers in the cluster that sends webhooks; 1: no alert is held as a possible echo."""
     peer_timeout: Annotated[int, BeforeValidator(duration), Field(gt=0)] = 15 * SECOND
     """Microseconds: Alertmanager's --cluster.peer-timeout."""
     echo_window: Annotated[int, BeforeValidator(duration), Field(ge=0)] | None = None
-    """Microseconds that a firing with an old start is held after an end (level 4: 60 s at most); unset: derived."""
+    """Microseconds for which a firing alert with an old start is held after its end (level 4: 60 s at most); unset:
+    derived."""
     silence_on_acknowledge: bool = False
-    """Whether what somebody acknowledged is silenced in Alertmanager for as long as that holds."""
+    """Whether acknowledged incidents are silenced in Alertmanager while the acknowledgement lasts."""
     prometheus_url: Annotated[HttpUrl | None, Field(repr=False)] = None
-    """Like the Alertmanager's, it may carry a password, so it is not shown."""
+    """Not shown, because it may contain a password, like the Alertmanager's."""
 
     traces_url: Annotated[HttpUrl | None, Field(repr=False)] = None
     """An OpenTelemetry collector that takes OTLP over HTTP: ``http://collector:4318``."""
     heartbeat_url: HttpUrl | None = None
-    """Called every minute while the heartbeat arrives: whoever watches us from outside misses it otherwise."""
+    """Called every minute while heartbeats arrive, so that an external watchdog detects an outage."""
 
     warnings: tuple[str, ...] = ()
-    """What was odd but not wrong, in words for the log: variables nobody knows."""
+    """Warnings for the log: variables with unknown names."""
 
     @classmethod
     def read(cls, environ: Mapping[str, str], **overrides: Any) -> Self:
-        """The settings in an environment; `overrides` are fields from the command line (None: not given).
+        """Read the settings from an environment; `overrides` are the command line's fields (None: not given).
 
-        Raises SettingsError, with every problem on a line of its own.
+        Raises SettingsError, with one problem per line.
         """
         problems: list[str] = []
         values = _gather(environ, problems)
@@ -167,7 +167,7 @@ class Settings(BaseModel):
         return settings
 
     def contradictions(self) -> list[str]:
-        """What needs another setting that is not there."""
+        """Problems of settings that require others that are not set."""
         needed = {
             "oidc_issuer": ("oidc_client_id", "oidc_roles", "external_url"),
             "tls_cert_file": ("tls_key_file",),
@@ -189,35 +189,33 @@ class Settings(BaseModel):
 
     @property
     def path(self) -> str:
-        """The path of the external URL, below which browsers find everything: ``/tocsin``; empty: it has none."""
+        """The path of the external URL, which prefixes all paths: ``/tocsin``; empty: it has none."""
         return urlsplit(self.external_url or "").path
 
     @property
     def is_local(self) -> bool:
-        """Whether only this machine can reach what it listens on."""
+        """Whether it listens on this machine's loopback only."""
         return is_loopback(self.address[0])
 
     @property
     def is_open(self) -> bool:
-        """Whether nobody is configured who may do anything: then everybody on this machine may do everything."""
+        """Whether no accounts are configured; then every local caller has all rights."""
         return not self.api_tokens and not self.users and not self.oidc_issuer
 
     @property
     def account_names(self) -> frozenset[str]:
-        """Who logs in with a password. Empty where an identity provider lets in others, whose names are not known."""
+        """Names of users with a password. Empty with an identity provider, whose users are not known here."""
         return frozenset() if self.oidc_issuer else frozenset(each.name for each in self.users)
 
     @property
     def has_approver(self) -> bool:
-        """Whether anybody may approve notices and reports, and sign incidents off."""
+        """Whether any account may approve notices and reports, and sign off incidents."""
         roles = {each.role for each in self.api_tokens} | {each.role for each in self.users}
         roles |= {role for _, role in self.oidc_roles}
         return self.is_open or any(role >= Role.APPROVER for role in roles)
 
     def role_of(self, names: Iterable[str]) -> Role | None:
-        """The highest role of the accounts of these names; None: there is none. Of somebody whom an identity provider
-        knows it is not known here.
-        """
+        """The highest role of the accounts with these names; None: no such account, or one of an identity provider."""
         if self.is_open:
             return Role.ADMIN
         wanted = {each.casefold() for each in names}
@@ -225,7 +223,7 @@ class Settings(BaseModel):
         return max((each.role for each in accounts if each.name.casefold() in wanted), default=None)
 
     def require_safe(self) -> None:
-        """Raises SettingsError where strangers could reach the receiver and would need no token, or could guess it."""
+        """Raises SettingsError where the receiver is reachable by others without a token, or with a weak one."""
         if self.is_local:
             self._require_unproxied()
             return
@@ -243,7 +241,7 @@ class Settings(BaseModel):
             raise SettingsError("\n".join([*said, "TOCSIN_LISTEN: or listen on 127.0.0.1 only"]))
 
     def _require_unproxied(self) -> None:
-        """Whoever comes through a proxy on this machine seems to be on this machine."""
+        """Raises SettingsError for an open receiver behind a proxy on this machine: all callers would seem local."""
         if not self.is_open:
             return
         elsewhere = self.external_url and not is_loopback(urlsplit(self.external_url).hostname or "")
@@ -259,19 +257,19 @@ class Settings(BaseModel):
 
     @property
     def hears_twilio(self) -> bool:
-        """Whether Twilio can call back: it knows where, and we can tell that it is Twilio."""
+        """Whether Twilio can call back: the URL is known to it, and its signature can be verified."""
         return bool(self.external_url and self.twilio_account_sid and self.twilio_auth_token and self.twilio_from)
 
     def key(self, kept: str) -> str:
-        """What signs sessions and links: the setting, else the key that the database keeps."""
+        """The key that signs sessions and links: the setting, else `kept`, the database's."""
         return self.secret_key.get_secret_value() if self.secret_key else kept
 
     def own(self, name: str, recipient: str) -> SecretStr | None:
-        """What a recipient has of its own of a channel type's setting, such as `teams_url`; None: it is not set."""
+        """A recipient's own value of a channel type's setting, such as `teams_url`; None: it is not set."""
         return self.of_recipients.get(variable_of(name, recipient))
 
     def owners(self, name: str) -> Mapping[str, SecretStr]:
-        """What all recipients have of their own of that setting, by variable."""
+        """All recipients' own values of that setting, by variable."""
         begin = variable_of(name, "")
         return {variable: value for variable, value in self.of_recipients.items() if variable.startswith(begin)}
 
@@ -282,11 +280,11 @@ _OF_CHANNELS = frozenset(name for name in _NAMED.difference(_FIELDS) if not name
 VARIABLES = {f"{PREFIX}{name.upper()}": name for name in (*_FIELDS, *sorted(_OF_CHANNELS))}
 """Variable → setting, those of channel types included."""
 OF_RECIPIENTS = tuple(sorted(f"{PREFIX}{name.removesuffix('*').upper()}" for name in _NAMED if name.endswith("*")))
-"""How the variables begin that recipients have of their own."""
+"""Prefixes of the variables that are set per recipient."""
 
 
 def _gather(environ: Mapping[str, str], problems: list[str]) -> dict[str, Any]:
-    """Values by field, from variables and the files that they name."""
+    """Values by field, from variables and the files that they name; appends to `problems`."""
     values: dict[str, Any] = {}
     own: dict[str, str] = {}
     warnings: list[str] = []
@@ -313,14 +311,14 @@ def _gather(environ: Mapping[str, str], problems: list[str]) -> dict[str, Any]:
 
 
 def _proxies(environ: Mapping[str, str]) -> dict[str, str]:
-    """What other programs call HTTPS_PROXY is our TOCSIN_HTTPS_PROXY, where that is not set, by a file or otherwise."""
+    """HTTPS_PROXY and the like as TOCSIN_ variables, except where those are set by a file."""
     found = {name: environ.get(name.lower(), "") or environ.get(name, "") for name in PROXIES}
     ours = {f"{PREFIX}{name}": text for name, text in found.items()}
     return {name: text for name, text in ours.items() if text.strip() and not environ.get(f"{name}_FILE", "").strip()}
 
 
 SECRET_LIMIT = 1 << 20
-"""Bytes of a file that a variable names: a thousand users have room."""
+"""Bytes of a file named by a variable: enough for a thousand users."""
 
 
 def _read_file(variable: str, path: str, problems: list[str]) -> str | None:
@@ -341,7 +339,7 @@ def _unknown(variable: str) -> str:
 
 
 def _say(error: Any, given: Mapping[str, Any]) -> str:
-    """One problem, without the value that was wrong."""
+    """The text of a problem, without the invalid value."""
     field = str(error["loc"][0])
     where = f"--{field.replace('_', '-')}" if field in given else f"{PREFIX}{field.upper()}"
     what = error["msg"].removeprefix("Value error, ")

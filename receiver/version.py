@@ -1,7 +1,7 @@
-"""Which Tocsin this is: its version, and the commit that it was built from.
+"""The version of this Tocsin, and the commit that it was built from.
 
-A wheel carries the commit in a file; a checkout asks git. The build (hatch_build.py) calls this module too, before
-anything is installed, so it needs nothing but the standard library.
+A wheel contains the commit in a file; in a checkout git provides it. The build (hatch_build.py) imports this module
+before anything is installed, so it uses only the standard library.
 """
 
 import shutil
@@ -12,18 +12,19 @@ from pathlib import Path
 UNKNOWN = "unknown"
 PACKAGE = Path(__file__).parent
 MARK = "Tocsin-Api"
-"""The header of every answer, by which the commands tell a Tocsin from other servers; it says the API's version."""
+"""A header of every response, by which the commands recognise a Tocsin server; its value is the API's version."""
 KEPT = "commit.txt"
-"""The file in the package that a build leaves the commit in."""
+"""The file in the package to which a build writes the commit."""
 
 
 def described() -> str:
-    """Both, in a line: ``tocsin 0.1.0 (commit 06e6ada1c2d3)``."""
+    """Version and commit in a line: ``tocsin 0.1.0 (commit 06e6ada1c2d3)``."""
     return f"tocsin {_version()} (commit {commit(PACKAGE.parent)})"
 
 
 def commit(root: Path) -> str:
-    """The commit of a source tree or an installed package; ``-dirty`` where files differ from it; else ``unknown``."""
+    """The commit of a source tree or an installed package; ``-dirty`` if files were changed; ``unknown`` without one.
+    """
     kept = root / PACKAGE.name / KEPT
     if (root / ".git").exists():
         return _ask_git(root)
@@ -31,12 +32,12 @@ def commit(root: Path) -> str:
 
 
 def installed() -> str:
-    """What is installed now: it changes when the files of a running Tocsin are replaced."""
+    """The version and commit on disk; changes when the files of a running Tocsin are replaced."""
     return " ".join(build())
 
 
 def build() -> tuple[str, str]:
-    """Version and commit of what is installed, without asking git."""
+    """Version and commit of the installed package, without git."""
     kept = PACKAGE / KEPT
     return _version(), (kept.read_text(encoding="utf-8").strip() if kept.is_file() else UNKNOWN)
 
@@ -44,7 +45,7 @@ def build() -> tuple[str, str]:
 def _version() -> str:
     try:
         return version("tocsin")
-    except PackageNotFoundError:  # run from a copy of the sources that nobody installed
+    except PackageNotFoundError:  # run from sources that are not installed
         return UNKNOWN
 
 

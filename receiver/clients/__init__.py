@@ -1,6 +1,6 @@
-"""Clients of the systems that Tocsin asks: the APIs of Alertmanager and Prometheus, and the alerts they send.
+"""Clients of external systems: the APIs of Alertmanager and Prometheus, calendars, and the format of webhooks.
 
-`alert_payload` reads a webhook's body into the core's alerts, `payload_repair` mends what other senders send. What goes
-wrong is raised as an error of `receiver.errors` that says it in words (`CannotError`, `QueryFailed`). Imports the core,
-the errors and the format of times. Begin with `prometheus`.
+`alert_payload` converts a webhook's body to the core's alerts, `payload_repair` corrects bodies of other senders.
+Failures are raised as errors of `receiver.errors` with a readable reason (`CannotError`, `QueryFailed`). Imports the
+core, the errors and the format of times. Begin with `prometheus`.
 """

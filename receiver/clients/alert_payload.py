@@ -1,10 +1,10 @@
-"""Alertmanager's webhook body: from bytes to received alerts, as cheaply as can be.
+"""Parses Alertmanager's webhook body into received alerts, with little processor time.
 
-`receiver.web.alert_webhook` calls `parse`. Rules: lenient towards senders (unknown keys pass, null is empty, a missing
-fingerprint is computed, what else does not fit is repaired by `receiver.clients.payload_repair`), strict towards us (no
-NUL, which PostgreSQL refuses; nothing longer than its cap; instants are integers). The payload's own `status` and its
-common… fields are never read: they speak of the listed alerts only (CONTRACTS A.1). Typed dicts because pydantic fills
-them fastest.
+Used by `receiver.web.alert_webhook`. Rules: lenient towards senders (unknown keys are ignored, null counts as empty, a
+missing fingerprint is computed, other deviations are repaired by `receiver.clients.payload_repair`); strict in the
+result (no NUL, which PostgreSQL rejects; every text limited in length; instants are integers). The payload's own
+`status` and common… fields are not read: they refer to the listed alerts only (CONTRACTS A.1). Typed dicts are used
+because pydantic fills them fastest.
 """
 
 from collections.abc import Mapping
@@ -38,13 +38,13 @@ from receiver.errors import CannotError
 from rules.policy import MINUTE, SECOND
 
 LABEL_LIMIT = 4096
-"""Characters of a label's value (and name) that are kept."""
+"""Characters kept of a label's name and value."""
 
 TEXT_LIMIT = 8192
-"""Characters of an annotation that are kept; 425 kB have been seen."""
+"""Characters kept of an annotation; annotations of 425 kB occur in practice."""
 
 FINGERPRINT_LIMIT = 64
-"""A fingerprint has 16 hexadecimal digits; whatever is longer is none of Alertmanager's."""
+"""Longest fingerprint accepted. Alertmanager's have 16 hexadecimal digits."""
 
 LATEST = Instant(253_370_764_800 * SECOND)
 """The first instant of the year 9999; later ones overflow in some time zone."""
@@ -52,11 +52,11 @@ LATEST = Instant(253_370_764_800 * SECOND)
 NEVER = Instant(0)
 
 EARLIEST = 946_684_800 * SECOND
-"""The first instant of the year 2000. Whoever tells an earlier one has no clock, or never set the time."""
+"""The first instant of the year 2000. A sender with earlier times has no clock, or has not set the time."""
 
 AHEAD = 50 * MINUTE
-"""Microseconds that a sender's clock may be ahead of ours; a later time has not come, so it is none. Less than an hour,
-because a sender that takes its local time for UTC is ahead by one at least."""
+"""Microseconds that a sender's time may be ahead of ours; a later time is ignored. Less than an hour, because a sender
+that takes its local time for UTC is ahead by at least one."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -109,23 +109,23 @@ class Payload:
     alerts: tuple[Received, ...]
     group_labels: Mapping[str, str]
     truncated: int
-    """Alerts that Alertmanager left out (`max_alerts`)."""
+    """Number of alerts that Alertmanager left out (`max_alerts`)."""
     unreadable: tuple[UnreadableAlert, ...] = ()
     external_url: str = ""
-    """Of the Alertmanager that sent it."""
+    """URL of the Alertmanager that sent it."""
     group_key: str = ""
 
 
 GRAFANAS = frozenset(("values", "valueString", "dashboardURL", "panelURL"))
-"""What only Grafana's alerts have; it becomes annotations of these names."""
+"""Fields that only Grafana sends; they become annotations with these names."""
 
 _DOCUMENT = TypeAdapter(WebhookDocument)
 _ALERT = TypeAdapter(AlertDocument)
 _ALERTS = TypeAdapter(list[AlertDocument])
 SLICE = 500
-"""Alerts that are validated at once, where there are more: pydantic lets nobody else run until it is through (5 ms)."""
+"""Alerts validated at a time in a large body: pydantic holds the interpreter's lock meanwhile (5 ms)."""
 LARGE = 256 << 10
-"""Bytes of a body that may have more."""
+"""Bytes from which a body is validated in slices."""
 
 BODY_KEYS, ALERT_KEYS = (
     frozenset(each.__required_keys__ | each.__optional_keys__) for each in (WebhookDocument, AlertDocument)
@@ -133,7 +133,7 @@ BODY_KEYS, ALERT_KEYS = (
 
 
 def parse(body: bytes, now: Instant) -> Payload:
-    """Read a body that was received at `now`. Raises pydantic's ValidationError where it has no list of alerts."""
+    """Parse a body received at `now`. Raises pydantic's ValidationError where it has no list of alerts."""
     try:
         document = _validate(body)
     except ValidationError as error:
@@ -150,9 +150,9 @@ def parse(body: bytes, now: Instant) -> Payload:
 
 
 def _validate(body: bytes) -> WebhookDocument:
-    """The document; a large one slice by slice. Raises ValidationError."""
+    """Validate the body; a large one in slices. Raises ValidationError."""
     if len(body) >= LARGE:
-        with suppress(ValueError):  # ValidationError is one: said below as of a small one
+        with suppress(ValueError):  # includes ValidationError: the validation below then raises it for the whole body
             raw = orjson.loads(body)
             if isinstance(raw, dict) and isinstance(raw.get("alerts"), list):
                 alerts, document = raw["alerts"], _DOCUMENT.validate_python({**raw, "alerts": []})
@@ -165,7 +165,7 @@ def _validate(body: bytes) -> WebhookDocument:
 
 
 def _repair(body: bytes, error: ValidationError, now: Instant) -> Payload:
-    """Alert by alert: those that fit are taken as they are, others repaired. Raises `error` where there is no list."""
+    """Parse alert by alert, repairing those that are invalid. Raises `error` where there is no list."""
     notes: list[str] = []
     raw = respell(_decode(body, error, notes), BODY_KEYS, notes)
     if not isinstance(raw, dict) or not isinstance(raw.get("alerts"), list):
@@ -188,7 +188,7 @@ def _repair(body: bytes, error: ValidationError, now: Instant) -> Payload:
 
 
 def _decode(body: bytes, error: ValidationError, notes: list[str]) -> Any:
-    """The body's JSON, also where it is not quite JSON or UTF-8. Raises `error` where it is neither."""
+    """Decode JSON, also with errors in syntax or encoding. Raises `error` if that fails too."""
     try:
         return from_json(body)
     except ValueError:
@@ -206,11 +206,11 @@ def _text(value: object) -> str:
 
 
 def _read_alert(raw: object, now: Instant) -> Received:
-    """One alert of a body that does not fit. Raises CannotError: nothing can be made of it."""
+    """Parse one alert of an invalid body. Raises CannotError where it cannot be repaired."""
     notes: list[str] = []
     raw = respell(raw, ALERT_KEYS, notes)
     try:
-        fits = _ALERT.validate_python(_trim_alert(raw))  # type: ignore[arg-type]  # it says what it is not
+        fits = _ALERT.validate_python(_trim_alert(raw))  # type: ignore[arg-type]  # raises where it is no alert
     except (AttributeError, KeyError, TypeError, ValidationError):
         repaired = repair_alert(raw, now)
         received = _received(_trim_alert(cast("AlertDocument", repaired.document)), now)
@@ -220,7 +220,7 @@ def _read_alert(raw: object, now: Instant) -> Received:
 
 
 def take(alert: AlertDocument) -> Received:
-    """One alert that came another way (Alertmanager's API), trimmed as a webhook's would be."""
+    """An alert from another source (Alertmanager's API), with the same limits as a webhook's."""
     return _received(_trim_alert(alert), LATEST)
 
 
@@ -257,13 +257,12 @@ def _received(alert: AlertDocument, now: Instant) -> Received:
 
 
 def _can_be(at: Instant, now: Instant) -> bool:
-    """Whether something may have happened then."""
+    """Whether a time is plausible for a past event."""
     return EARLIEST <= at <= now + AHEAD
 
 
 def instant(moment: datetime | None) -> Instant:
-    """Microseconds since 1970, `NEVER` for none; a moment without a zone is taken as UTC, one that no calendar could
-    show is cut.
+    """Microseconds since 1970; `NEVER` for None. A time without a zone counts as UTC; out of range, the nearest limit.
     """
     if moment is None:
         return NEVER
@@ -273,9 +272,7 @@ def instant(moment: datetime | None) -> Instant:
 
 
 def _of_grafana(alert: AlertDocument) -> dict[str, str]:
-    """What Grafana tells beside the annotations, as annotations: ``values`` is ``B=22.5, C=1``, the others as they
-    came.
-    """
+    """Grafana's additional fields as annotations: ``values`` becomes ``B=22.5, C=1``, the others are unchanged."""
     values = alert.get("values")
     said = ", ".join(f"{name}={text_of(value)}" for name, value in values.items()) if isinstance(values, dict) else ""
     told = {"values": said, **{name: text_of(alert.get(name)) for name in GRAFANAS - {"values"}}}
@@ -293,7 +290,7 @@ def _trim(document: WebhookDocument) -> WebhookDocument:
 
 
 def _trim_alert(alert: AlertDocument) -> AlertDocument:
-    """Raises AttributeError, KeyError or TypeError where it is no alert."""
+    """Limit an alert's texts. Raises AttributeError, KeyError or TypeError where it is no alert."""
     named = (alert.get("fingerprint") or "").replace("\0", "")
     return {
         **alert,

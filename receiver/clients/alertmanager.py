@@ -1,5 +1,5 @@
-"""Asks an Alertmanager's API what it lists, and for silences. `receiver.jobs.reconcile` and
-`receiver.jobs.echo_inquiry` call it.
+"""Client of Alertmanager's API: its alerts and silences. Used by `receiver.jobs.reconcile` and
+`receiver.jobs.echo_inquiry`.
 """
 
 import asyncio
@@ -25,10 +25,10 @@ from receiver.errors import CannotError
 from receiver.messages.times import rfc3339
 
 MARK = "; made by Tocsin for incident "
-"""Stands before the incident's id in the comment of our silences."""
+"""Precedes the incident's id in the comment of silences made by Tocsin."""
 
 WORDS = 200
-"""Bytes of a refusal that are kept."""
+"""Bytes of an error response that are kept."""
 
 
 TIMEOUT = aiohttp.ClientTimeout(total=20)
@@ -63,12 +63,12 @@ class _Peer(TypedDict):
 
 class _Cluster(TypedDict, total=False):
     peers: list[_Peer] | None
-    """Left out where clustering is disabled."""
+    """Missing where clustering is disabled."""
 
 
 class _StatusDocument(TypedDict):
     uptime: datetime
-    """The moment it started, whatever its name says."""
+    """The time of its start, despite the name."""
     cluster: NotRequired[_Cluster]
 
 
@@ -102,16 +102,16 @@ class Alertmanager:
     """One Alertmanager."""
 
     def __init__(self, url: str, owner: str = "tocsin", egress: Egress | None = None) -> None:
-        """`url`: its base; it may carry a user and a password. `owner`: what the silences that we make are made by."""
+        """`url`: base URL, may contain user and password. `owner`: the `createdBy` of silences made by Tocsin."""
         self._url = url.rstrip("/")
         self._owner = owner
         self._session = HttpSession(TIMEOUT, egress)
         parts = urlsplit(url)
         self.name = f"{parts.hostname}:{parts.port}" if parts.port else str(parts.hostname)
-        """For logs and metrics."""
+        """Name in logs and metrics."""
 
     async def list(self) -> Listing:
-        """What it lists now. Raises CannotError, AlertmanagerSilentError."""
+        """Its alerts and silences now. Raises CannotError, AlertmanagerSilentError."""
         try:
             status, alerts, silences = [await self._get(what) for what in ("status", "alerts", "silences")]
             return await asyncio.to_thread(_read, status, alerts, silences, self._owner)
@@ -127,7 +127,7 @@ class Alertmanager:
             raise AlertmanagerSilentError(reason_of(error)) from None
 
     async def routes(self) -> Routes:
-        """Its configuration, which hides secrets and webhooks' URLs. Raises CannotError."""
+        """The routes of its configuration, in which secrets and webhook URLs are hidden. Raises CannotError."""
         try:
             document = orjson.loads(await self._get("status"))
             return Routes(yaml.safe_load(document["config"]["original"]))
@@ -139,7 +139,7 @@ class Alertmanager:
             raise CannotError("its status has no configuration that can be read") from None
 
     async def carry_out(self, order: Order) -> None:
-        """Make, change or end a silence of ours. Raises CannotError, AlertmanagerSilentError."""
+        """Make, change or end one of Tocsin's silences. Raises CannotError, AlertmanagerSilentError."""
         try:
             if order.incident is None or order.until is None:
                 await self._delete(order.silence_id)
@@ -160,7 +160,7 @@ class Alertmanager:
 
     async def _delete(self, silence_id: str) -> None:
         async with self._session.request("DELETE", f"{self._url}/api/v2/silence/{silence_id}") as response:
-            if response.status not in {200, 404}:  # 404: it is gone already
+            if response.status not in {200, 404}:  # 404: already deleted
                 raise aiohttp.ClientResponseError(response.request_info, (), status=response.status)
 
     async def _post(self, document: Mapping[str, object]) -> None:
@@ -179,7 +179,7 @@ class Alertmanager:
 
 
 def _read(status: bytes, alerts: bytes, silences: bytes, owner: str) -> Listing:
-    """Raises pydantic's ValidationError."""
+    """Parse the three responses. Raises pydantic's ValidationError."""
     known_status = _STATUS.validate_json(status)
     members = frozenset(each["name"] for each in known_status.get("cluster", {}).get("peers") or ())
     known = (
@@ -196,7 +196,7 @@ def _standing(silence: _SilenceDocument, owner: str) -> Silence:
 
 
 def _silence(order: Order, incident: Incident, until: Instant, owner: str) -> Mapping[str, object]:
-    """A silence for what an incident's alerts share, as Alertmanager's API takes it."""
+    """The API's document of a silence for the labels that an incident's alerts share."""
     matchers = [
         {"name": name, "value": value, "isRegex": False, "isEqual": True} for name, value in incident.labels.items()
     ]

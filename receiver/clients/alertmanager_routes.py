@@ -1,5 +1,5 @@
-"""An Alertmanager's configuration, as its API shows it: which receivers it tells of an alert. `tocsin doctor` and
-`tocsin copy` ask whether somebody is told where Tocsin itself is not there to do it.
+"""The routing tree of an Alertmanager's configuration: the receivers of an alert. `tocsin doctor` and `tocsin copy`
+check with it whether a receiver other than Tocsin is notified when Tocsin is down.
 """
 
 import re
@@ -13,7 +13,7 @@ from rules.policy import Policy
 from rules.self_monitoring import DOWN, down_labels
 
 _CLASSIC = re.compile(r"\s*([a-zA-Z_:][a-zA-Z0-9_:]*)\s*(=~|!~|!=|=)\s*(.*?)\s*", re.DOTALL)
-"""A matcher without quotes, which Alertmanager takes as well."""
+"""A matcher without quotes, the older syntax that Alertmanager still accepts."""
 
 _WEBHOOKS = "webhook_configs"
 
@@ -23,11 +23,13 @@ class _Route:
     receiver: str
     matchers: tuple[Matcher, ...]
     goes_on: bool
-    """Whether its siblings behind it are asked too where it matches."""
+    """Alertmanager's `continue`: whether later siblings are tried after a match."""
     children: tuple["_Route", ...]
 
     def told(self, labels: Mapping[str, str]) -> list[str]:
-        """As Alertmanager walks it: the first child that matches, and those behind one that says `continue`."""
+        """The receivers of these labels, by Alertmanager's algorithm: the first matching child, and later ones while
+        the matching one has `continue`.
+        """
         if not all(matches(each, labels.get(each[0], "")) for each in self.matchers):
             return []
         told: list[str] = []
@@ -40,10 +42,10 @@ class _Route:
 
 
 class Routes:
-    """The routing tree, and what its receivers are."""
+    """The routing tree and its receivers."""
 
     def __init__(self, document: Mapping[str, Any]) -> None:
-        """`document`: the configuration. Raises KeyError, TypeError, AttributeError, ValueError where it is none."""
+        """`document`: the configuration. Raises KeyError, TypeError, AttributeError, ValueError if it is invalid."""
         self._root = _read(document["route"], "")
         self._receivers: dict[str, dict[str, Any]] = {
             each["name"]: {kind: found for kind, found in each.items() if kind.endswith("_configs") and found}
@@ -51,17 +53,17 @@ class Routes:
         }
 
     def webhooks(self) -> dict[str, bool]:
-        """The receivers that are webhooks, by name, and whether all of each one's tell of ends. URLs are hidden."""
+        """Webhook receivers by name, and whether all webhooks of each send resolves. Their URLs are hidden."""
         hooks = {name: kinds[_WEBHOOKS] for name, kinds in self._receivers.items() if _WEBHOOKS in kinds}
         return {name: all(each.get("send_resolved", True) for each in found) for name, found in hooks.items()}
 
     def told(self, labels: Mapping[str, str]) -> list[str]:
-        """The names of the receivers that are told of an alert with these labels."""
+        """The names of the receivers that are notified of an alert with these labels."""
         return list(dict.fromkeys(self._root.told(labels)))
 
     def around_tocsin(self, heartbeat: Mapping[str, str], policy: Policy) -> list[str]:
-        """Who is told without Tocsin that Tocsin is down: receivers of `TocsinDown` that are more than the webhook
-        which the heartbeat, with these labels, reaches Tocsin by.
+        """Receivers of `TocsinDown` that do not depend on Tocsin: all but those that only call the webhooks to which
+        the heartbeat with these labels is routed.
         """
         tocsin = self.told(heartbeat)
         down = {name: value for name, value in heartbeat.items() if name != "heartbeat"} | down_labels(policy)

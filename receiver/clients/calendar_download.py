@@ -1,7 +1,7 @@
-"""Fetches calendars. `receiver.jobs.calendar_fetch` uses it. Whatever the world does is a FeedFailed.
+"""Downloads calendars for `receiver.jobs.calendar_fetch`. All external failures are raised as FeedFailed.
 
-Rules: a URL may be a secret, so no error tells it; what a redirect leads to is https too (or this machine again, where
-it began there); time, size and redirects have limits.
+Rules: a URL may be a secret, so no error contains it; redirects must lead to https (from http on this machine, also to
+this machine); time, size and number of redirects are limited.
 """
 
 import asyncio
@@ -16,7 +16,7 @@ from receiver.clients.http_session import HttpSession
 from receiver.errors import CannotError
 
 WITHIN = 10.0
-"""Seconds that a fetch may take, with all its redirects."""
+"""Seconds for a download, all redirects included."""
 
 LARGEST = 4 << 20
 """Bytes that a calendar may have."""
@@ -27,34 +27,34 @@ _PIECE = 64 << 10
 _MOVED = frozenset((301, 302, 303, 307, 308))
 _LOOPBACK = re.compile(r"localhost|127(\.\d{1,3}){3}|::1")
 _OPAQUE = 500
-"""Characters of an ETag or a date that are kept."""
+"""Characters of an ETag or a Last-Modified header that are kept; longer ones are ignored."""
 
 
-class FeedFailed(CannotError):  # noqa: N818 - a state of the world, not a mistake
+class FeedFailed(CannotError):  # noqa: N818 - an external state, not a bug
     """A calendar could not be fetched; `reason` says why, without its URL."""
 
 
 @dataclass(frozen=True, slots=True)
 class FetchedCalendar:
-    """What a server answered."""
+    """A server's answer."""
 
     text: str
     etag: str = ""
     modified: str = ""
     is_unchanged: bool = False
-    """The server says that what it gave last is its newest; then the rest is empty."""
+    """304: the known copy is current; the other fields are empty."""
 
 
 class CalendarFeeds:
-    """The connections to the servers of calendars."""
+    """The connections to calendar servers."""
 
     def __init__(self, within: float = WITHIN, egress: Egress | None = None) -> None:
-        """`within`: seconds that one fetch may take."""
+        """`within`: seconds for one download."""
         self._within = within
         self._http = HttpSession(aiohttp.ClientTimeout(total=within), egress)
 
     async def fetch(self, url: str, etag: str = "", modified: str = "") -> FetchedCalendar:
-        """What stands there now. `etag`, `modified`: what the server called the known copy. Raises FeedFailed."""
+        """Download a calendar. `etag`, `modified`: the known copy's headers. Raises FeedFailed."""
         asked = {"If-None-Match": etag, "If-Modified-Since": modified}
         headers = {"User-Agent": "Tocsin", "Accept": "text/calendar, */*;q=0.5"}
         headers |= {name: value for name, value in asked.items() if value}
@@ -72,7 +72,7 @@ class CalendarFeeds:
             raise FeedFailed(f"its server cannot be reached ({type(error).__name__})") from None
 
     async def close(self) -> None:
-        """Let go of the connections."""
+        """Close the connections."""
         await self._http.close()
 
     async def _follow(self, url: URL, headers: dict[str, str]) -> FetchedCalendar:

@@ -1,8 +1,8 @@
-"""The way out: by which proxy a destination is reached, and which authorities prove who it is.
+"""Outgoing connections: the proxy for a destination, and the certificate authorities that are trusted.
 
-Every client that speaks HTTP is handed an Egress: `receiver.clients.http_session` for aiohttp, the channels whose
-libraries bring their own. Rules: this machine is never asked for through a proxy; a proxy's credentials stand in no
-error. Mail does not go by a proxy, because no mail server is asked by HTTP.
+Every HTTP client gets an Egress: `receiver.clients.http_session` for aiohttp, and the channels with libraries of their
+own. Rules: this machine is never reached through a proxy; no error contains a proxy's credentials. Mail does not use a
+proxy, because these are HTTP proxies.
 """
 
 import ssl
@@ -23,25 +23,25 @@ from receiver.settings import PROXIES, VARIABLES, Settings
 from rules.channel_types import DIRECT
 
 _FIELDS = frozenset({"https_proxy", "http_proxy", "no_proxy", "ca_file"})
-"""The settings that say the way out."""
+"""The settings of outgoing connections."""
 
 
 @dataclass(frozen=True)
 class Egress:
-    """How this process gets out."""
+    """Proxies and certificate authorities of this process."""
 
     http_proxy: str | None = None
     https_proxy: str | None = None
     no_proxy: tuple[str, ...] = ()
-    """Hosts, domains (.example.com), networks (10.0.0.0/8), each perhaps with a port; ``*``: everything."""
+    """Hosts, domains (.example.com) and networks (10.0.0.0/8), each optionally with a port; ``*``: all."""
     ca_file: Path | None = None
-    """Authorities in PEM that are believed beside the system's."""
+    """Certificate authorities in PEM, trusted in addition to the system's."""
     own: str = ""
-    """What a channel says (`rules.policy.Channel.proxy`): it counts more than the rest."""
+    """A channel's own proxy (`rules.policy.Channel.proxy`), which takes precedence."""
 
     @classmethod
     def of(cls, settings: Settings) -> Self:
-        """As the settings say."""
+        """From the settings."""
         https, http = settings.https_proxy, settings.http_proxy
         return cls(
             http.get_secret_value() if http else None,
@@ -52,17 +52,17 @@ class Egress:
 
     @classmethod
     def of_environment(cls, environ: Mapping[str, str]) -> Self:
-        """As a client is told by its environment, whatever else is set for a receiver there. Raises SettingsError."""
+        """From a client's environment, ignoring all other settings of a receiver in it. Raises SettingsError."""
         named = tuple(variable for variable, field in VARIABLES.items() if field in _FIELDS)
         ours = {*named, *(f"{each}_FILE" for each in named), *PROXIES, *map(str.lower, PROXIES)}
         return cls.of(Settings.read({name: text for name, text in environ.items() if name in ours}))
 
     def through(self, own: str) -> "Egress":
-        """The way of a channel that says so itself."""
+        """This Egress with a channel's own proxy, if it has one."""
         return replace(self, own=own) if own else self
 
     def proxy_for(self, url: str) -> str | None:
-        """The proxy that leads to a URL; None: none."""
+        """The proxy for a URL; None: direct."""
         if self.own:
             return None if self.own == DIRECT else self.own
         parts = urlsplit(url)
@@ -73,7 +73,7 @@ class Egress:
 
     @cached_property
     def tls(self) -> ssl.SSLContext:
-        """What proves to us who a server is. Raises SettingsError for a file without certificates."""
+        """TLS context that verifies servers. Raises SettingsError for a file without certificates."""
         context = ssl.create_default_context()
         if self.ca_file:
             try:
@@ -84,7 +84,7 @@ class Egress:
         return context
 
     def prepare(self, session: requests.Session, url: str) -> None:
-        """Let a session of requests reach that URL by the same way."""
+        """Configure a requests session for a URL in the same way."""
         session.trust_env = False
         proxy = self.proxy_for(url)
         session.proxies = {"http": proxy, "https": proxy} if proxy else {}
@@ -92,7 +92,7 @@ class Egress:
 
 
 class _Adapter(requests.adapters.HTTPAdapter):
-    """requests with the authorities of an SSLContext, also behind a proxy."""
+    """requests with an SSLContext, also through a proxy."""
 
     def __init__(self, context: ssl.SSLContext) -> None:
         self._context = context
@@ -106,7 +106,7 @@ class _Adapter(requests.adapters.HTTPAdapter):
 
 
 def _is_among(patterns: Iterable[str], host: str, port: int | None) -> bool:
-    """Whether NO_PROXY means that host."""
+    """Whether a host matches a NO_PROXY entry."""
     host = host.lower().rstrip(".")
     for pattern in patterns:
         name, colon, at = pattern.lower().rpartition(":")
@@ -123,12 +123,12 @@ def _is_among(patterns: Iterable[str], host: str, port: int | None) -> bool:
 def _fits(name: str, host: str) -> bool:
     try:
         return ip_address(host) in ip_network(name, strict=False)
-    except ValueError:  # one of them is a name
+    except ValueError:  # at least one of them is a name, not an address
         return host == name.removeprefix(".") or host.endswith(f".{name.removeprefix('.')}")
 
 
 def reason_of(error: BaseException) -> str:
-    """A failed connection in a few words, without a URL: which proxy stands in the way, or the error's kind."""
+    """A connection error in a few words, without the URL: a proxy's failure, or the error's type."""
     match error:
         case aiohttp.ClientHttpProxyError(status=401 | 407 as status):
             return f"the proxy asks for other credentials ({status}): see HTTPS_PROXY"

@@ -1,9 +1,9 @@
 """The HTTP connections to one destination: a provider, an Alertmanager, Prometheus, an identity provider.
 
 Each client (`receiver.clients.alertmanager`, `receiver.clients.prometheus`, `receiver.channels.posting`,
-`receiver.web.auth.provider`, `receiver.jobs.heartbeat`) keeps an HttpSession of its own for each destination, so that
-one that is slow takes no connection from another; whoever makes the client closes it. Rules: no cookies, and no limit
-of connections here: how many requests are under way is bounded by whoever makes them; the way out is the Egress's.
+`receiver.web.auth.provider`, `receiver.jobs.heartbeat`) has an HttpSession per destination, so that a slow one does not
+use up the connections of another; the owner of the client closes it. Rules: no cookies; no limit of connections,
+because callers limit their concurrent requests; proxies and certificate authorities come from the Egress.
 """
 
 from collections.abc import Callable
@@ -16,11 +16,11 @@ import aiohttp
 from receiver.clients.egress import Egress
 
 make_connector = partial(aiohttp.TCPConnector, limit=0)
-"""The connections of one destination; more keyword arguments go to aiohttp's TCPConnector."""
+"""Makes the connector of one destination; further keyword arguments go to aiohttp's TCPConnector."""
 
 
 class HttpSession:
-    """Opens the connections on first use, and keeps them for the next request."""
+    """Opens connections on first use, and reuses them."""
 
     def __init__(
         self,
@@ -28,8 +28,8 @@ class HttpSession:
         egress: Egress | None = None,
         connector: Callable[..., aiohttp.BaseConnector] = make_connector,
     ) -> None:
-        """`timeout` is each request's. `egress` None: no proxy. `connector` is called inside the event loop that makes
-        the first request, with the TLS context as `ssl`.
+        """`timeout` applies to each request. `egress` None: no proxy. `connector` is called in the event loop of the
+        first request, with the TLS context as `ssl`.
         """
         self._timeout = timeout
         self._egress = egress or Egress()
@@ -43,7 +43,7 @@ class HttpSession:
         await self.close()
 
     def request(self, method: str, url: str, **more: Any) -> AbstractAsyncContextManager[aiohttp.ClientResponse]:
-        """The answer to a request; redirects are not followed."""
+        """Send a request; the context manager gives the response. Redirects are not followed."""
         proxy = self._egress.proxy_for(url)
         return self._get().request(method, url, proxy=proxy, allow_redirects=False, **more)
 
@@ -57,6 +57,6 @@ class HttpSession:
         return self._session
 
     async def close(self) -> None:
-        """Close the connections; a request after that opens new ones."""
+        """Close the connections; a later request opens new ones."""
         if self._session is not None:
             await self._session.close()

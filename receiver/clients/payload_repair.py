@@ -1,7 +1,7 @@
-"""Webhook bodies that are almost Alertmanager's, as other senders write them: made readable, alert by alert.
+"""Repairs webhook bodies of senders that deviate from Alertmanager's format, alert by alert.
 
-`receiver.clients.alert_payload` comes here when a body does not fit as it is. What was changed is noted on the alert,
-so that people see it; of an alert only its labels cannot be guessed. Notes quote a status and names, never a value.
+`receiver.clients.alert_payload` calls it when a body is invalid. Changes are noted on the alert, so that people see
+them. Only missing labels make an alert unreadable. Notes quote a status and names, never a value.
 """
 
 import json
@@ -25,7 +25,7 @@ ENDED = frozenset(
         "ended", "success", "healthy", "up",
     )
 )  # fmt: skip
-"""What senders call an alert that is over; every other word is taken for firing. Grafana adds a reason in brackets:
+"""Senders' words for a resolved alert; every other word counts as firing. Grafana adds a reason in brackets:
 ``Normal (MissingSeries)``."""
 
 NOT_QUITE_JSON = (
@@ -39,45 +39,45 @@ IMPOSSIBLE_START = "startsAt cannot be: taken as when it was received"
 IMPOSSIBLE_END = "endsAt is missing or cannot be: taken as when it was received"
 
 QUOTED = 40
-"""Characters of a status that a note quotes."""
+"""Characters of a status quoted in a note."""
 
 _STATE = re.compile(r"\W*(\w+)\s*(?:\(([^()]*)\))?\W*")
-"""A state, and the reason that Grafana adds to it."""
+"""A state, and Grafana's reason in brackets."""
 
 _BRACKET = re.compile(r'"(?:[^"\\]|\\.)*+"|[\[\]{}]', re.DOTALL)
-"""A text, which may hold brackets, or a bracket."""
+"""A JSON string, which may contain brackets, or a bracket."""
 
 DEEPEST = 50
 """Levels of nesting that are read; Alertmanager's bodies have four."""
 
 _LONE = re.compile("[\ud800-\udfff]")
-"""Half of a letter: a sender has cut its text within an emoji."""
+"""A lone surrogate: the sender has cut a text within an emoji."""
 
 _EPOCH = moment(Instant(0))
 _MOMENT = TypeAdapter(datetime)
 _GO = re.compile(r"(\d{4}-\d\d-\d\d) (\d\d:\d\d:\d\d(?:\.\d+)?) ([+-]\d{4}) \w+.*", re.DOTALL)
-"""A time as a template of Go's prints it: ``2026-11-23 02:28:11.8 +0000 UTC``."""
+"""A time in the format of Go templates: ``2026-11-23 02:28:11.8 +0000 UTC``."""
 
 
 class Repaired(Struct, frozen=True):
-    """An alert made readable."""
+    """A repaired alert."""
 
     document: Mapping[str, Any]
-    """What `payload` reads: status, labels, annotations, startsAt, endsAt, fingerprint, generatorURL and values."""
+    """The fields that `receiver.clients.alert_payload` reads: status, labels, annotations, times, …"""
     notes: tuple[str, ...]
-    """What was changed."""
+    """The changes made."""
 
 
 class UnreadableAlert(Struct, frozen=True):
-    """An alert of a body that nothing can be made of."""
+    """An alert of a body that cannot be repaired."""
 
     index: int
-    """Its place in the body's list, from 0."""
+    """Index in the body's list, from 0."""
     reason: str
 
 
 def repair_alert(raw: object, now: Instant) -> Repaired:
-    """The alert, readable. An end after `now` is yet to come. Raises CannotError where nothing can be made of it."""
+    """Repair an alert. An end after `now` counts as not reached. Raises CannotError where that is impossible."""
     if not isinstance(raw, dict):
         raise CannotError("it is no object")
     labels = raw.get("labels")
@@ -104,15 +104,15 @@ def repair_alert(raw: object, now: Instant) -> Repaired:
 
 
 def decode_leniently(body: bytes) -> Any:
-    """JSON as templates and scripts write it: in UTF-16, behind a byte order mark, with other letters than UTF-8's,
-    halves of letters, line breaks within texts, or values nested without end, which are left out. Raises ValueError.
+    """Decode JSON with common errors of templates and scripts: UTF-16, a byte order mark, invalid UTF-8, lone
+    surrogates, line breaks within strings, too deep nesting (replaced by null). Raises ValueError.
     """
     text = body.decode(json.detect_encoding(body), "replace")
     return _whole_letters(json.loads(_shallow(text), strict=False))
 
 
 def _shallow(text: str) -> str:
-    """The JSON, with null for whatever is nested deeper than `DEEPEST`."""
+    """The JSON text, with null for values nested deeper than `DEEPEST`."""
     kept, depth, at = [], 0, 0
     for found in _BRACKET.finditer(text):
         if found[0] in "[{":
@@ -138,7 +138,7 @@ def _whole_letters(value: Any) -> Any:
 
 
 def respell(raw: Any, names: Collection[str], notes: list[str]) -> Any:
-    """The object with these names as they should be written: ``StartsAt`` and ``starts_at`` are ``startsAt``."""
+    """The object with variants of these names replaced: ``StartsAt`` and ``starts_at`` become ``startsAt``."""
     if not isinstance(raw, dict):
         return raw
     meant = {name.lower(): name for name in names}
@@ -153,7 +153,7 @@ def respell(raw: Any, names: Collection[str], notes: list[str]) -> Any:
 
 
 def repair_group(raw: Mapping[str, Any], notes: list[str]) -> tuple[dict[str, str], int]:
-    """A body's group labels, and how many alerts it leaves out; `notes` get what was changed of them."""
+    """A body's group labels, and the number of alerts it leaves out; appends changes to `notes`."""
     labels = raw.get("groupLabels")
     if labels is not None and not isinstance(labels, dict):
         notes.append("groupLabels is no object: taken as empty")
@@ -162,7 +162,7 @@ def repair_group(raw: Mapping[str, Any], notes: list[str]) -> tuple[dict[str, st
 
 
 def text_of(value: object) -> str:
-    """A JSON value as the text of a label: numbers and truth values as JSON writes them, null as nothing."""
+    """A JSON value as text: numbers and booleans as in JSON, null as an empty text."""
     if isinstance(value, str):
         return value
     if value is None:
@@ -171,12 +171,12 @@ def text_of(value: object) -> str:
         return str(int(value)) if value.is_integer() and abs(value) < 1e15 else str(value)
     try:
         return orjson.dumps(value).decode()
-    except (orjson.JSONEncodeError, RecursionError):  # an integer of more than 64 bits, or nested too deeply
+    except (orjson.JSONEncodeError, RecursionError):  # an integer of more than 64 bits, or too deep nesting
         return str(value) if isinstance(value, int) else ""
 
 
 def _status(said: object, ends_at: datetime | None, now: datetime, notes: list[str]) -> Literal["firing", "resolved"]:
-    """Without a status the end says whether it is over: a firing alert has none, or one that is yet to come."""
+    """The status. If it is missing, the end decides: a firing alert has none, or one in the future."""
     if said is None or said == "":
         is_over = ends_at is not None and _EPOCH < ends_at <= now
         notes.append(f"status is missing: taken as {'resolved' if is_over else 'firing'} by its end")
@@ -190,7 +190,7 @@ def _status(said: object, ends_at: datetime | None, now: datetime, notes: list[s
 
 
 def _moment(value: object) -> datetime | None:
-    """The time that a value says; None: it says none."""
+    """The time in a value; None: no valid time."""
     if isinstance(value, str) and (found := _GO.fullmatch(value.strip())):
         value = "{}T{}{}".format(*found.groups())
     if isinstance(value, bool) or not isinstance(value, str | int | float | datetime):
@@ -241,7 +241,7 @@ def _url(said: object, notes: list[str]) -> str | None:
 
 
 def _truncated(said: Any, notes: list[str]) -> int:
-    """Alerts that were left out; what is no number may be some, and then the last that clears proves nothing."""
+    """Number of alerts left out. An invalid number counts as 1: then the listed alerts do not prove a recovery."""
     if said is None or said == "":
         return 0
     try:

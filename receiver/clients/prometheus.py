@@ -1,7 +1,7 @@
-"""Asks Prometheus. `receiver.jobs.evidence` uses it. Whatever the world does is an Unanswered.
+"""Client of Prometheus's API, used by `receiver.jobs.evidence`. All external failures are raised as QueryFailed.
 
-Rules: redirects are never followed, an answer is read up to a cap and within the time given, and no error text
-shows the URL, which may carry a password.
+Rules: redirects are not followed; answers have limits of size and time; no error contains the URL, which may include a
+password.
 """
 
 import math
@@ -18,24 +18,24 @@ from receiver.errors import CannotError
 from rules.reserved import DIGEST
 
 ANSWER_LIMIT = 4 << 20
-"""Bytes of an answer that are read."""
+"""Bytes read of an answer."""
 
 Pair = tuple[float, str]
 
 
 @dataclass(frozen=True, slots=True)
 class Series:
-    """One series: (seconds since 1970, value), in order, without NaN."""
+    """A series; its points are (seconds since 1970, value), in order, without NaN."""
 
     labels: Mapping[str, str]
     points: Sequence[tuple[float, float]]
 
 
-class QueryFailed(CannotError):  # noqa: N818 - a state of the world, not a mistake
+class QueryFailed(CannotError):  # noqa: N818 - an external state, not a bug
     """There is no answer, or none that can be used."""
 
     def __init__(self, reason: str, *, final: bool = False) -> None:
-        """`final`: the question itself is refused, so that asking again would not help."""
+        """`final`: the query itself is rejected, so repeating it is useless."""
         super().__init__(reason)
         self.final = final
 
@@ -70,28 +70,28 @@ class _Answer(BaseModel):
 
 
 class Prometheus:
-    """One Prometheus, by its base URL."""
+    """A Prometheus server."""
 
     def __init__(self, url: str, timeout: float = 10.0, egress: Egress | None = None) -> None:
-        """`timeout`: seconds for everything, from name resolution to the last byte."""
+        """`url`: base URL. `timeout`: seconds for a whole request, name resolution included."""
         self._url = url.rstrip("/")
         self._timeout = timeout
         self._session = HttpSession(aiohttp.ClientTimeout(total=timeout), egress)
 
     async def query(self, expr: str) -> list[Series]:
-        """The expression's series now. Raises Unanswered."""
+        """The expression's current series. Raises QueryFailed."""
         return await self._ask("query", {"query": expr})
 
     async def query_range(self, expr: str, start: float, end: float, step: float) -> list[Series]:
         """The expression's series from `start` to `end` (seconds since 1970), every `step` seconds.
 
-        Raises Unanswered.
+        Raises QueryFailed, AnswerTooLong.
         """
         wanted = {"query": expr, "start": f"{start:.3f}", "end": f"{end:.3f}", "step": f"{step:.3f}"}
         return await self._ask("query_range", wanted)
 
     async def rules_digests(self) -> frozenset[str]:
-        """The digests that its alerting rules carry (`rules.reserved.DIGEST`). Raises QueryFailed."""
+        """The policy digests in its alerting rules (`rules.reserved.DIGEST`). Raises QueryFailed."""
         try:
             async with self._session.request("GET", f"{self._url}/api/v1/rules?type=alert") as response:
                 if response.status != 200:
@@ -134,7 +134,7 @@ def _judge(status: int, body: bytes) -> list[Series]:
 
 
 def _points(each: Any) -> list[tuple[float, float]]:
-    """The points that are numbers; a value that is no number at all counts as NaN."""
+    """The numeric points; NaN and values that are not numbers are left out."""
     points = []
     for at, text in [each.value] if isinstance(each, _Vector) else each.values:
         try:

@@ -1,4 +1,4 @@
-"""Without Prometheus and Alertmanager: the webhook that they sent when this was written, posted by hand."""
+"""Replacement for Prometheus and Alertmanager where they are not installed: posts a webhook captured from them."""
 
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -27,7 +27,7 @@ LABELS = {
 
 
 def post_to(receiver: str) -> Callable[[float], Awaitable[None]]:
-    """Something that sets the safety margin, and posts what Alertmanager would when it crosses the threshold."""
+    """A function that sets the safety margin, and posts Alertmanager's webhook when it crosses the threshold."""
     since: Instant | None = None
 
     async def drift(margin: float) -> None:
@@ -52,7 +52,7 @@ async def _post(receiver: str, body: dict[str, Any]) -> None:
 
 
 def _body(margin: float, starts_at: Instant, ends_at: Instant | None) -> dict[str, Any]:
-    """Version 4 of Alertmanager's webhook, as 0.25 sends it."""
+    """Version 4 of Alertmanager's webhook, as release 0.25 sends it."""
     status = "firing" if ends_at is None else "resolved"
     annotations = {
         "condition": "safety_margin < 0.95",

@@ -1,7 +1,7 @@
-"""A small ML system's exporter: the guide's signals, healthy until somebody says otherwise.
+"""The exporter of a small ML system: the guide's signals, initially healthy.
 
-The demo's story moves the values; where it runs by itself (`receiver.demo.landing_model`), `POST
-/set?safety_margin=0.9` does.
+The demo's story sets the values; where the exporter runs alone (`receiver.demo.landing_model`),
+`POST /set?safety_margin=0.9` does.
 """
 
 import asyncio
@@ -23,7 +23,7 @@ HEALTHY: dict[str, float] = {
 
 
 class Exporter:
-    """Serves `/metrics`; the story, or `/set`, moves `values`."""
+    """Serves `/metrics`; the story or `/set` changes `values`."""
 
     def __init__(self) -> None:
         self.values = dict(HEALTHY)
@@ -38,7 +38,7 @@ class Exporter:
         return web.Response(text="".join(lines))
 
     async def _set(self, request: web.Request) -> web.Response:
-        """Move signals; one that is none, or no number, changes nothing."""
+        """Set signals; an unknown name or an invalid number changes nothing, and is answered with 400."""
         try:
             moved = {name: float(value) for name, value in request.query.items()}
         except ValueError:

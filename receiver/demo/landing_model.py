@@ -1,6 +1,4 @@
-"""The demo's exporter as a process of its own, for the compose file: ``python -m receiver.demo.landing_model
-[PORT]``.
-"""
+"""The demo's exporter as a process, for the compose file: ``python -m receiver.demo.landing_model [PORT]``."""
 
 import sys
 
@@ -12,7 +10,7 @@ PORT = 8000
 
 
 def main(port: int = PORT) -> None:
-    """Serve until somebody says to stop."""
+    """Serve until the process is told to stop."""
     web.run_app(Exporter().app, port=port, print=None, shutdown_timeout=1)
 
 

@@ -1,4 +1,4 @@
-"""Local stand-ins for the providers: they speak the real protocols and print what people would get."""
+"""Local stand-ins for the providers: they implement the real protocols and print the messages."""
 
 import asyncio
 import html
@@ -10,17 +10,17 @@ from aiohttp import web
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
 Show = Callable[[str, str, str, str], None]
-"""(medium, to whom, headline, text)."""
+"""(medium, recipient, headline, text)."""
 
 
 class Mailbox:
-    """An SMTP server's handler: every mail is shown."""
+    """An SMTP server's handler; shows every mail."""
 
     def __init__(self, show: Show) -> None:
         self._show = show
 
     async def handle_DATA(self, _server: SMTP, _session: Session, envelope: Envelope) -> str:  # noqa: N802 - aiosmtpd's name
-        """Take a mail."""
+        """Show a mail."""
         content = envelope.content if isinstance(envelope.content, bytes) else str(envelope.content).encode()
         mail = message_from_bytes(content, policy=policy.default)
         body = mail.get_body(("plain",))
@@ -30,7 +30,7 @@ class Mailbox:
 
 
 async def start_mailbox(show: Show) -> tuple[asyncio.Server, str]:
-    """An SMTP server on a free port; returns it and its URL."""
+    """Start an SMTP server on a free port; returns it and its URL."""
     handler = Mailbox(show)
     server = await asyncio.get_running_loop().create_server(lambda: SMTP(handler), "127.0.0.1", 0)
     host, port = server.sockets[0].getsockname()[:2]
@@ -38,7 +38,7 @@ async def start_mailbox(show: Show) -> tuple[asyncio.Server, str]:
 
 
 class Providers:
-    """Slack, PagerDuty and Twilio under one roof, each at its own paths."""
+    """Slack, PagerDuty and Twilio in one application, each at its own paths."""
 
     def __init__(self, show: Show) -> None:
         self._show = show
@@ -87,7 +87,7 @@ def _block_text(blocks: Any) -> str:
 
 
 def _unsaid(shown: str, headline: str, lines: list[str]) -> list[str]:
-    """The lines of the blocks that the fallback text has not said already."""
+    """The lines of the blocks that the fallback text does not contain."""
     said = {headline, *lines}
     return [each for each in shown.splitlines() if each.strip("*") not in said]
 

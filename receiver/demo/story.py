@@ -1,4 +1,4 @@
-"""The story itself: who does what when, and what the terminal shows of it."""
+"""The demo's story: the sequence of events and actions, and the terminal's output."""
 
 import asyncio
 import contextlib
@@ -33,16 +33,16 @@ from rules.time_scale import faster, faster_groups
 
 PERSON = "Dana"
 LOOK = "look"
-"""The password, and token, of whoever only looks: the story tells what happens when, and nobody else acts in it."""
+"""Password and token of the audience, a viewer: only the story acts on the incident."""
 SIGNAL = "safety_margin"
 COLOURS = ("cyan", "magenta", "green", "yellow", "bright_red", "blue")
 STYLES = {"timeline": "bold"} | dict(zip(CHANNEL_TYPES, cycle(COLOURS), strict=False))
 SHOWN_LINES = 14
-"""Lines of a message that the terminal shows."""
+"""Lines of a message shown in the terminal."""
 
 
 class Screen:
-    """What is printed: each line with the seconds since the story began."""
+    """The terminal's output: each line with the seconds since the start."""
 
     def __init__(self) -> None:
         self._console = Console(highlight=False)
@@ -52,12 +52,12 @@ class Screen:
         return f"{(steady_clock() - self._began) / SECOND:6.1f}s"
 
     def say(self, who: str, text: str, style: str = "bold") -> None:
-        """One line of the story."""
+        """Print a line of the story."""
         line = f"[dim]{self._clock()}[/]  [{style}]{escape(who):<12}[/] {escape(text)}"
         self._console.print(line, soft_wrap=True)  # an address or a command stays whole
 
     def show(self, medium: str, to: str, headline: str, text: str) -> None:
-        """A message as a person would get it."""
+        """Print a message to a recipient."""
         style = STYLES.get(medium, "white")
         lines = text.strip().splitlines()
         body = "\n".join(lines[:SHOWN_LINES]) + ("\n…" if len(lines) > SHOWN_LINES else "")
@@ -66,12 +66,12 @@ class Screen:
         self._console.print(Panel(content, title=title, title_align="left", border_style=style, padding=(0, 1)))
 
     def rule(self, text: str) -> None:
-        """A chapter."""
+        """Print the heading of a chapter."""
         self._console.rule(f"[bold]{escape(text)}", align="left", style="dim")
 
 
 async def tell(factor: float, *, once: bool) -> None:
-    """Tell the story; `once` ends it by itself, otherwise it stays up until Ctrl-C. Cleans up after itself."""
+    """Run the story. `once`: it ends by itself; otherwise it waits for Ctrl-C. Releases everything it started."""
     configure_logs(level=logging.CRITICAL)
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -93,7 +93,7 @@ async def tell(factor: float, *, once: bool) -> None:
 
 async def _tell(screen: Screen, stack: contextlib.AsyncExitStack, folder: Path, factor: float, *, once: bool) -> None:
     policy = load()
-    # A heartbeat comes as often as the real Alertmanager repeats it, however fast the policy's time passes.
+    # Heartbeats arrive at the real Alertmanager's repeat interval, which is independent of the demo's time factor.
     fast = replace(faster(policy, factor), heartbeat_within=policy.heartbeat_within)
     acting_token = secrets.token_hex(16)
     screen.rule("Where to look")
@@ -147,13 +147,13 @@ async def _start_receiver(
 
 
 Drift = Callable[[float], Awaitable[None]]
-"""Sets the safety margin of the watched system."""
+"""A function that sets the safety margin of the watched system."""
 
 
 async def _start_world(
     screen: Screen, stack: contextlib.AsyncExitStack, folder: Path, policy: Policy, receiver: Service, factor: float
 ) -> Drift:
-    """Prometheus and Alertmanager where they are installed, else captured webhooks."""
+    """Start Prometheus and Alertmanager if they are installed, else use captured webhooks."""
     if not tools.installed():
         screen.say("prometheus", "not installed here (nor Alertmanager): captured webhooks are posted instead")
         return captured.post_to(receiver.address)
@@ -163,7 +163,7 @@ async def _start_world(
     options = Options(receiver_url=f"{receiver.address}/webhook/alertmanager")
     alertmanager_tool = await tools.start_alertmanager(folder, alertmanager_config.render(policy, options), factor)
     stack.push_async_callback(alertmanager_tool.stop)
-    mark = stamp(receiver.engine.current.policy)  # in faster time it is another policy to the receiver
+    mark = stamp(receiver.engine.current.policy)  # the accelerated policy, which has another digest
     groups = tuple(group.annotated(mark) for group in faster_groups(compile_rules(policy), factor))
     targets = {"ml": url.removeprefix("http://"), "tocsin": receiver.address.removeprefix("http://")}
     rules = rule_file.render(groups)
@@ -218,7 +218,7 @@ async def _post(screen: Screen, api: aiohttp.ClientSession, path: str, body: dic
 
 
 async def _until(api: aiohttp.ClientSession, holds: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
-    """Wait for an incident of which that holds."""
+    """Wait for an incident for which `holds` is true."""
     while True:
         async with api.get("incidents") as response:
             found = (await response.json())["incidents"]
@@ -229,7 +229,7 @@ async def _until(api: aiohttp.ClientSession, holds: Callable[[dict[str, Any]], b
 
 
 async def _watch(screen: Screen, api: aiohttp.ClientSession) -> None:
-    """Print the timeline as it is written."""
+    """Print new timeline entries."""
     async for number, entry in _entries(api):
         if entry["fact"] in {"accepted", "delivered"}:
             continue  # the message itself is shown

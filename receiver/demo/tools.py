@@ -1,4 +1,4 @@
-"""The real Prometheus and Alertmanager as child processes, with the compiled files at the demo's pace."""
+"""The real Prometheus and Alertmanager as child processes, with the compiled files and the demo's time factor."""
 
 import asyncio
 import platform
@@ -13,51 +13,51 @@ import aiohttp
 import yaml
 
 STARTS_WITHIN = 20.0
-"""Seconds until a tool must answer."""
+"""Seconds within which a tool must answer."""
 
 
 def installed() -> bool:
-    """Whether both are on this machine."""
+    """Whether both are installed on this machine."""
     return all(shutil.which(name) for name in ("prometheus", "prometheus-alertmanager"))
 
 
 PORTS = range(20_000, 30_000)
-"""Below those that a system lends to whoever calls out (Linux: from 32768): it takes none of them while we restart."""
+"""Below the ephemeral ports (Linux: from 32768), so that the system does not assign one during a restart."""
 
 
 def free_port() -> int:
-    """A port of 127.0.0.1 that nobody listens on.
+    """A free port of 127.0.0.1.
 
-    It stays bound here until this process ends, so no other call gets it, in this process or in another one. Linux lets
-    a server of ours listen on it all the same, because both sockets reuse addresses and this one does not listen. Other
-    systems do not: there it is let go at once.
+    On Linux it stays bound until this process ends, so that no other call gets it, in this process or another. A server
+    can still listen on it, because both sockets set SO_REUSEADDR and this one does not listen. Other systems do not
+    allow that: there the port is released at once.
     """
     while True:
         port = secrets.choice(PORTS)
         with suppress(OSError), socket.socket() as held:
             held.bind(("127.0.0.1", port))
-            held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # after the bind, which fails where it is taken
+            held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # after `bind`, which must fail on a used port
             if platform.system() == "Linux":
                 held.detach()
             return port
 
 
 SETTLE = 1.5
-"""Seconds after the first scrape began until its samples can be read."""
+"""Seconds from the start of the first scrape until its samples can be queried."""
 
 
 class Tool:
-    """One child process that serves HTTP."""
+    """A child process that serves HTTP."""
 
     def __init__(self, name: str, folder: Path, port: int) -> None:
-        """`name`: of the program, or its path; `folder`: where what it says goes."""
+        """`name`: the program's name or path; `folder`: of its log file."""
         self.name = name
         self.url = f"http://127.0.0.1:{port}"
         self._log = folder / f"{Path(name).name}.log"
         self._process: asyncio.subprocess.Process | None = None
 
     async def start(self, *arguments: str) -> None:
-        """Start it and wait until it is ready."""
+        """Start the process, and wait until it is ready. Raises RuntimeError if it does not become ready."""
         with self._log.open("wb") as log:
             self._process = await asyncio.create_subprocess_exec(
                 self.name, *arguments, stdout=log, stderr=log, start_new_session=True
@@ -76,16 +76,16 @@ class Tool:
         raise RuntimeError(f"{self.name} did not start:\n{self._log.read_text()[-2000:]}")
 
     def reload(self) -> None:
-        """Have it read its configuration again."""
+        """Make it read its configuration again."""
         self.send(signal.SIGHUP)
 
     def send(self, number: signal.Signals) -> None:
-        """A signal to the process."""
+        """Send a signal to the process."""
         if self._process:
             self._process.send_signal(number)
 
     async def stop(self) -> None:
-        """End it, by its own process id."""
+        """End the process."""
         if self._process and self._process.returncode is None:
             self._process.terminate()
             try:
@@ -96,7 +96,7 @@ class Tool:
 
 
 async def start_alertmanager(folder: Path, config: bytes, factor: float) -> Tool:
-    """Alertmanager with the compiled routes, their waits shortened."""
+    """Start Alertmanager with the compiled routes, their intervals shortened."""
     port = free_port()
     path = folder / "alertmanager.yml"
     path.write_text(yaml.safe_dump(_faster_routes(yaml.safe_load(config), factor), sort_keys=False))
@@ -113,9 +113,9 @@ async def start_alertmanager(folder: Path, config: bytes, factor: float) -> Tool
 async def start_prometheus(
     folder: Path, rules: bytes, targets: dict[str, str], alertmanager: Tool, scraped: asyncio.Event
 ) -> Tool:
-    """Prometheus scraping `targets` (job → host:port) every second, with the compiled rules.
+    """Start Prometheus: it scrapes `targets` (job → host:port) every second, and evaluates the compiled rules.
 
-    It gets the rules when it has scraped: evaluated before, every signal would seem lost at this pace.
+    The rules are added after the first scrape: earlier, at this speed, every signal would count as missing.
     """
     port = free_port()
     (folder / "rules.yml").write_text("groups: []\n")
@@ -134,7 +134,7 @@ async def start_prometheus(
         f"--config.file={path}",
         f"--storage.tsdb.path={folder / 'tsdb'}",
         f"--web.listen-address=127.0.0.1:{port}",
-        # It finds its Alertmanager only after five seconds, and would send what fired before a minute later.
+        # Prometheus finds Alertmanager after 5 s, and by default would resend alerts fired before that a minute later.
         "--rules.alert.resend-delay=5s",
     )
     await asyncio.wait_for(scraped.wait(), STARTS_WITHIN)
@@ -145,7 +145,7 @@ async def start_prometheus(
 
 
 def _faster_routes(config: dict[str, object], factor: float) -> dict[str, object]:
-    """Waits of all routes divided by the factor, to whole milliseconds, at least a second where they are not 0."""
+    """Replace intervals other than 0 by 10 s (`repeat_interval`) or 1 s (the others) if the factor is above 1."""
 
     def walk(route: dict[str, object]) -> None:
         for name in ("group_wait", "group_interval", "repeat_interval"):

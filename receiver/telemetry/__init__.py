@@ -1,6 +1,6 @@
-"""What Tocsin says of itself: logs, metrics and traces.
+"""Tocsin's own logs, metrics and traces.
 
-`metrics` holds every metric, `logs` the format of a line, `incident_log` one line for each thing that happens to an
-incident; `tracing` is an interface that costs nothing until `otlp` sends. Imports the engine's and the store's data,
-reads neither. Begin with `metrics`.
+`metrics` defines all metrics, `logs` the format of log lines, `incident_log` a line per incident event; `tracing` is an
+interface without cost until `otlp` sends. Imports the data types of the engine and the store, and calls neither. Begin
+with `metrics`.
 """

@@ -1,8 +1,8 @@
-"""One log line for each incident that was opened, paged, escalated, acknowledged, resolved …, once that is committed.
+"""One log line per incident event (opened, paged, escalated, acknowledged, resolved …), after its commit.
 
-Whoever runs an Engine for a service gives it `log_entries`, so that the lines come of the process that writes. They are
-made of the timeline's entries. Rules: number, id, level and what the policy calls things; no title, label, note or
-person's address, which may hold what only some may read.
+A service's Engine gets `log_entries`, so the process that writes logs the lines; they are made of timeline entries.
+Rules: a line contains number, id, level and names of the policy; no title, label, note or address, which not every
+reader of the log may see.
 """
 
 from collections.abc import Iterable
@@ -36,10 +36,10 @@ LINES = {
     Fact.CLOSED: "incident closed",
     Fact.KEPT_OPEN: "incident not closed: something is missing",
 }
-"""What is logged; the rest is in the timeline."""
+"""The facts that are logged, and their lines; the timeline has all facts."""
 
 SHOWN = ("channels", "channel", "kind", "failed", "step", "attempts", "alerts", "forced")
-"""Members of an entry that hold nothing but the policy's names and numbers; `reason` only where it is one of ours."""
+"""Members of an entry that contain only names of the policy and numbers; `reason` is logged if it is in REASONS."""
 
 REASONS = frozenset(Reason)
 
@@ -47,9 +47,9 @@ log = structlog.get_logger()
 
 
 def log_entries(happened: Iterable[tuple[Incident, Entry]]) -> None:
-    """Each entry with its incident as it is now. Never raises: what is told has been committed."""
-    bound = log.bind()  # once: a storm has thousands of lines a second
-    with suppress(OSError, ValueError):  # nobody reads the log any more, or its disk is full
+    """Log entries, each with its incident as now stored. Never raises, because the entries are committed."""
+    bound = log.bind()  # once per call: a storm has thousands of lines a second
+    with suppress(OSError, ValueError):  # the log is closed, or its disk is full
         for incident, entry in happened:
             if entry.fact in LINES:
                 bound.info(LINES[entry.fact], **_particulars(incident, entry))

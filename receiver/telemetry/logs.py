@@ -1,8 +1,8 @@
 """Structured logs: one line per event, key=value or JSON, on standard error.
 
-The command line calls `configure_logs` once. Everybody else: ``log = structlog.get_logger()``, a message that
-stays the same and the particulars as keys.
-Rules: no payload, no label, no secret. Keys that sound like a secret are blotted out, whoever wrote them.
+The command line calls `configure_logs` once. Other modules use ``log = structlog.get_logger()``, with a constant
+message and the details as keys. Rules: no payload, no label, no secret. Values of keys that suggest a secret are
+redacted.
 """
 
 import logging
@@ -20,16 +20,16 @@ SECRET_WORDS = ("token", "secret", "password", "authorization", "routing_key", "
 BLOTTED = "**********"
 
 LONGEST = 8_000
-"""Characters of one value on a line; of a longer one the beginning and the end. An error may quote a whole message."""
+"""Characters kept of a value, half at each end. An error may quote a whole message."""
 
 FRAMES = 20
-"""Calls of a traceback that are logged, the innermost; a recursion has a thousand."""
+"""Innermost calls of a traceback that are logged; a recursion may have a thousand."""
 
 
 def configure_logs(
     style: Literal["text", "json"] = "text", stream: TextIO = sys.stderr, level: int = logging.INFO
 ) -> None:
-    """Set up logging for this process, that of the libraries included."""
+    """Set up logging of this process, libraries included."""
     unfailing = _Unfailing(stream)
     stream = cast("TextIO", unfailing)
     shared: list[Any] = [
@@ -53,9 +53,9 @@ def configure_logs(
 
 
 class _Unfailing:
-    """A stream that fails nobody: a log on a full disk must not refuse a webhook.
+    """A stream whose write errors are suppressed: a full disk under the log must not refuse webhooks.
 
-    The next line that can be written says how many were lost. Writing must not log: structlog holds a lock meanwhile.
+    The next written line contains the number of lost lines. `write` must not log, because structlog holds a lock.
     """
 
     def __init__(self, stream: TextIO) -> None:
@@ -63,13 +63,13 @@ class _Unfailing:
         self._lost = 0
 
     def add_lost(self, _logger: object, _name: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-        """A processor: the number of lines lost since the last one that was written, as a key."""
+        """A structlog processor: adds the number of lines lost since the last written one."""
         if self._lost:
             event["lines_lost"] = self._lost
         return event
 
     def write(self, line: str) -> None:
-        """Write a line, if that goes."""
+        """Write a line; count it as lost if that fails."""
         try:
             self._stream.write(line)
             self._stream.flush()
@@ -79,11 +79,11 @@ class _Unfailing:
             self._lost = 0
 
     def flush(self) -> None:
-        """Each line is flushed as it is written."""
+        """Does nothing: `write` flushes each line."""
 
 
 def _lead_libraries(shared: list[Any], render: Any, stream: TextIO) -> None:
-    """What libraries log by the standard module looks the same; below a warning it is not wanted."""
+    """Format the libraries' log records (standard `logging`) in the same way; from WARNING up."""
     handler = logging.StreamHandler(stream)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
@@ -96,13 +96,13 @@ def _lead_libraries(shared: list[Any], render: Any, stream: TextIO) -> None:
 
 
 def _is_ours(record: logging.LogRecord) -> bool:
-    """Strangers who speak no proper HTTP are answered 400 by aiohttp, and leave no traceback here."""
+    """False for aiohttp's tracebacks of invalid HTTP requests, which it answers with 400."""
     kind = record.exc_info[0] if record.exc_info else None
     return kind is None or kind.__module__ != "aiohttp.http_exceptions"
 
 
 def blot(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    """Blot out what sounds like a secret."""
+    """Redact values whose keys suggest a secret."""
     for key in event:
         if _sounds_secret(key):
             event[key] = BLOTTED
@@ -115,7 +115,7 @@ def _sounds_secret(key: str) -> bool:
 
 
 def _format_error(exc_info: ExcInfo) -> str:
-    """The traceback, with its innermost calls."""
+    """The traceback's innermost calls."""
     return _shortened("".join(traceback.format_exception(*exc_info, limit=-FRAMES)))
 
 
@@ -129,7 +129,7 @@ def _shortened(text: str) -> str:
 
 
 def _escape(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    """One event is one line, and no long one, whatever is in it."""
+    """Escape and shorten values, so that each event is one line of limited length."""
     for key, value in event.items():
         if isinstance(value, str):
             short = _shortened(value)

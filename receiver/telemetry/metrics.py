@@ -1,9 +1,9 @@
-"""What Prometheus is told about Tocsin: counters kept here, gauges fed from the store when it scrapes.
+"""Tocsin's Prometheus metrics: counters kept here, and gauges read from the store at each scrape.
 
-The service makes one Metrics, with a registry of its own; webhook, dispatcher and engine tell it what
-happened, and `/metrics` asks it for the text. Rules: names are promises (the compiled fail-through rule
-reads `tocsin_oldest_undelivered_emergency_seconds`); what cannot be known is left out or at its worst,
-never zero; no label carries anything that came from an alert.
+The service makes one Metrics with a registry of its own; webhook, dispatcher and engine report events to it, and
+`/metrics` renders it. Rules: names are stable (the compiled fail-through rule reads
+`tocsin_oldest_undelivered_emergency_seconds`); an unknown value is left out, NaN or the worst case, never zero; no
+label contains data of an alert.
 """
 
 import platform
@@ -43,13 +43,13 @@ OUTCOMES: Mapping[type[Outcome], str] = {
 }
 
 RESULTS = ("accepted", "malformed", "unauthorized", "too_large", "unavailable", "failed")
-"""What becomes of webhooks."""
+"""Results of webhooks."""
 
 INGEST_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 DELIVERY_BUCKETS = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 900, 3600)
 
 
-disable_created_metrics()  # type: ignore[no-untyped-call]  # a second series per counter that nobody asks for
+disable_created_metrics()  # type: ignore[no-untyped-call]  # saves an unused second series per counter
 
 
 class Metrics:
@@ -58,17 +58,17 @@ class Metrics:
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
         self.named = CollectorRegistry()
-        """What names people, and is not for strangers."""
+        """Metrics with names of people, exposed only to callers with an API token."""
         self._say_build()
         self._make_counters()
         self._make_gauges()
         self._emergency_since: Instant | None = None
-        """The oldest undelivered emergency when the database was last seen."""
+        """Since when the oldest undelivered emergency pages, at the last answer of the database."""
         self._seen_at: Instant | None = None
         self._jumped = 0
 
     def _say_build(self) -> None:
-        """Which Tocsin this is, and what its process takes (`process_*`, where the system tells)."""
+        """The build's version, and the process's resources (`process_*`, where the system provides them)."""
         release, commit = build()
         about = {"version": release, "commit": commit, "python": platform.python_version()}
         Info("tocsin_build", "Which Tocsin this is", registry=self.registry).info(about)
@@ -119,7 +119,7 @@ class Metrics:
             registry=registry,
         )
         self._jumps = Counter("tocsin_clock_jumps", "Jumps of the reference clock", registry=registry)
-        for result in RESULTS:  # a rate does not see the first of a series
+        for result in RESULTS:  # start each series at 0, because `rate` ignores a series' first value
             self._webhooks.labels(result)
         self._accepted = self._webhooks.labels("accepted")
         self._firing, self._resolved = self._alerts.labels("firing"), self._alerts.labels("resolved")
@@ -188,7 +188,7 @@ class Metrics:
             registry=registry,
         )
         self._calendars: dict[str, Instant] = {}
-        """Schedule → since when its calendar ages."""
+        """Schedule → since when its calendar has not been fetched."""
         self._alertmanager_up = Gauge(
             "tocsin_alertmanager_up", "Whether an Alertmanager's API answers", ["alertmanager"], registry=registry
         )
@@ -235,13 +235,13 @@ class Metrics:
         )
 
     def webhook(self, result: str, took: int | None = None) -> None:
-        """A webhook came in. `took`: microseconds until it was committed."""
+        """Count a webhook. `took`: microseconds until its commit; None: not committed."""
         self._accepted.inc() if result == "accepted" else self._webhooks.labels(result).inc()
         if took is not None:
             self._ingest.observe(took / SECOND)
 
     def alerts(self, alerts: Collection[Alert]) -> None:
-        """Alerts came in."""
+        """Count received alerts."""
         firing = sum(alert.firing for alert in alerts)
         unknown = sum(bool(alert.level_note) for alert in alerts)
         for counter, count in ((self._firing, firing), (self._resolved, len(alerts) - firing)):
@@ -254,32 +254,32 @@ class Metrics:
             self._repaired.inc(repaired)
 
     def unreadable(self, alerts: int) -> None:
-        """Alerts came in of which nothing could be made."""
+        """Count alerts that could not be repaired."""
         self._unreadable.inc(alerts)
 
     def ignored(self, alerts: int) -> None:
-        """Alerts came in that the policy ignores."""
+        """Count alerts that the policy ignores."""
         self._ignored.inc(alerts)
 
     def heartbeats(self, watched: Collection[Watched], now: Instant) -> None:
-        """How old the heartbeats are."""
+        """Set the ages of the heartbeats."""
         self._heartbeats.set(len(watched))
         self._heartbeat.clear()
         for source, age in ages(watched, now).items():
             self._heartbeat.labels(source).set(age)
 
     def sent(self, notification: Notification, outcome: Outcome, now: Instant) -> None:
-        """A try to send a message ended so."""
+        """Count an attempt to send a message."""
         self._notifications.labels(notification.channel, OUTCOMES[type(outcome)]).inc()
         if isinstance(outcome, Delivered):
             self._delivery.labels(notification.channel).observe(max(0, now - notification.created_at) / SECOND)
 
     def reported(self, batch: Sequence[object], counted: int) -> None:
-        """Outcomes were recorded; those that did not count had lost their lease."""
+        """Count recorded outcomes; those that did not count had lost their lease."""
         self._lost_leases.inc(len(batch) - counted)
 
     def poisoned(self) -> None:
-        """An event could not be decided."""
+        """Count an item that failed in the engine."""
         self._poisoned.inc()
 
     def alertmanager_up(self, name: str, *, up: bool) -> None:
@@ -287,35 +287,35 @@ class Metrics:
         self._alertmanager_up.labels(name).set(up)
 
     def reconciled(self, taken_in: int, vanished: int, foreign: int) -> None:
-        """A comparison with Alertmanager is done."""
+        """Count the results of a comparison with Alertmanager."""
         self._reconciled.labels("taken_in").inc(taken_in)
         self._reconciled.labels("vanished").inc(vanished)
         self._foreign.set(foreign)
 
     def policy(self, digest: str) -> None:
-        """A policy was taken into use; its channels are told next."""
+        """Set the policy in use; `channel_configured` is called next for its channels."""
         self._policy.clear()
         self._configured.clear()
         self._policy.labels(digest).set(1)
 
     def template_failed(self) -> None:
-        """A message has Tocsin's own words where the policy's template was due."""
+        """Count a message with Tocsin's own text because the policy's template failed."""
         self._unfilled.inc()
 
     def certificates(self, expire: Mapping[str, float]) -> None:
-        """Certificates were taken into use; when the first of each file expires, in seconds since 1970."""
+        """Set when the first certificate of each file in use expires, in seconds since 1970."""
         self._certificates.clear()
         for file, at in expire.items():
             self._certificates.labels(file).set(at)
 
     def channel_configured(self, name: str, *, configured: bool) -> None:
-        """Whether messages can go out on a channel. Its counters begin: a rate does not see the first of a series."""
+        """Set whether a channel can send. Starts its counters at 0, because `rate` ignores a series' first value."""
         self._configured.labels(name).set(configured)
         for outcome in OUTCOMES.values():
             self._notifications.labels(name, outcome)
 
     def on_call(self, rosters: Collection[Roster], overrides: int, now: Instant) -> None:
-        """Who is on call. `overrides`: how many put somebody on call now."""
+        """Set who is on call. `overrides`: the number of overrides in effect now."""
         for gauge in (self._people, self._gap, self._on_call):
             gauge.clear()
         self._overrides.set(overrides)
@@ -328,21 +328,21 @@ class Metrics:
                 self._on_call.labels(roster.name, person).set(1)
 
     def canary(self, channel: str, canary: Canary) -> None:
-        """How a channel's canaries fared."""
+        """Set the results of a channel's canaries."""
         self._canary.labels(channel).set(not canary.failures)
         if canary.delivered_at is not None:
             self._canary_at.labels(channel).set(canary.delivered_at / SECOND)
 
     def keep_calendars(self, schedules: Collection[str]) -> None:
-        """Only these schedules have calendars that are fetched."""
+        """Drop all schedules but these, whose calendars are fetched."""
         self._calendars = {name: at for name, at in self._calendars.items() if name in schedules}
 
     def calendar(self, schedule: str, fetches: CalendarFetches) -> None:
-        """How the fetches of a schedule's calendar fared."""
+        """Set the results of a calendar's fetches."""
         self._calendars[schedule] = fetches.since if fetches.good_at is None else fetches.good_at
 
     def expose(self, figures: StoreFigures | None, now: Instant, state: ServiceState) -> bytes:
-        """The text for a scrape. `figures` None: the database does not answer."""
+        """The text of a scrape. `figures` None: the database does not answer."""
         self._store_up.set(figures is not None and not state.writing.problem)
         self._show_state(state)
         self._calendar.clear()
@@ -380,7 +380,9 @@ class Metrics:
         self._on_hold.set(figures.on_hold)
 
     def _lose_sight(self, now: Instant) -> None:
-        """Nothing is known; of emergencies the worst is assumed, so that the fail-through rule takes over."""
+        """Without the database: unknown values are NaN; the worst is assumed of emergencies, so that the fail-through
+        rule takes over.
+        """
         self._oldest.set(nan)
         self._overdue.set(nan)
         if self._seen_at is None:

@@ -1,5 +1,5 @@
-"""Traces as OTLP over HTTP: the only module that knows OpenTelemetry. `receiver.telemetry.tracing` imports it where
-the settings name a collector.
+"""Traces as OTLP over HTTP; the only module that imports OpenTelemetry. `receiver.telemetry.tracing` imports it where a
+collector is set.
 """
 
 from collections.abc import Iterable, Sequence
@@ -31,30 +31,30 @@ from receiver.telemetry.metrics import OUTCOMES
 from rules.policy import SECOND
 
 PATIENCE = 5
-"""Seconds that the collector may take for an answer, and the last spans at a stop."""
+"""Seconds for an answer of the collector, and for the remaining spans at a stop."""
 
 SEND_EVERY = 1_000
-"""Milliseconds that spans are gathered for."""
+"""Milliseconds between two batches of spans."""
 
 
 def root_of(incident_id: str) -> int:
-    """The id of a trace's first span, which every other has for a parent: every replica derives the same."""
+    """The id of a trace's first span, the parent of all others; derived, so that all replicas agree on it."""
     return int.from_bytes(sha256(f"root/{incident_id}".encode()).digest()[:8])
 
 
 class _Ids(RandomIdGenerator):
-    """An incident's first span has ids that follow from the incident's."""
+    """Generates ids; those of an incident's first span are derived from the incident's id."""
 
     def __init__(self) -> None:
         self.root: str = ""
-        """The incident whose first span is begun next."""
+        """Id of the incident whose first span starts next; empty: none."""
 
     def generate_trace_id(self) -> int:
-        """Of a span without a parent, which is an incident's first."""
+        """The trace id of an incident's first span, the only span without a parent."""
         return int(self.root, 16)
 
     def generate_span_id(self) -> int:
-        """Of any span."""
+        """The id of any span."""
         return root_of(self.root) if self.root else super().generate_span_id()
 
 
@@ -72,7 +72,7 @@ class Spans:
         self._tracer = self._provider.get_tracer("tocsin")
 
     def received(self, incidents: Iterable[Concerned], began: Instant, parsed: Instant, ended: Instant) -> None:
-        """A webhook; where it opened the incident, its span is the trace's first."""
+        """Record a webhook; if it opened the incident, its span is the trace's first."""
         for incident in incidents:
             is_first = incident.opened_at >= began
             self._ids.root = incident.id if is_first else ""
@@ -89,7 +89,7 @@ class Spans:
             span.end(_nanos(ended))
 
     def sent(self, delivery: Delivery, outcome: Outcome, began: Instant, ended: Instant) -> None:
-        """A try; in the trace of every incident that the message is about."""
+        """Record an attempt, in the trace of every incident that the message concerns."""
         first, _ = delivery.items[0]
         told = {
             "tocsin.channel": first.channel,
@@ -111,7 +111,7 @@ class Spans:
             span.end(_nanos(ended))
 
     def close(self) -> None:
-        """Send what is left."""
+        """Send the remaining spans."""
         self._provider.force_flush(PATIENCE * 1000)
         self._provider.shutdown()
 
@@ -130,10 +130,10 @@ def _nanos(instant: Instant) -> int:
 
 
 def _reason(outcome: Outcome) -> str:
-    """Why it was not delivered; empty: it was."""
+    """Why a message was not delivered; empty: it was, or it was superseded."""
     return outcome.reason if isinstance(outcome, Retry | Rejected) else ""
 
 
 def _concerned(delivery: Delivery) -> Sequence[Incident]:
-    """The incidents that a message is about, each once."""
+    """The incidents of a message, without duplicates."""
     return list({incident.id: incident for _, incident in delivery.items}.values())

@@ -1,9 +1,9 @@
-"""OpenTelemetry traces, for whoever wants them: one trace an incident, from the webhook to every delivery.
+"""Optional OpenTelemetry traces: one trace per incident, from the webhook to every delivery.
 
-The trace's id is the incident's id, so that a log line, a page and a trace lead to each other, and no state has to be
-kept or handed on between replicas. Rules: without TOCSIN_TRACES_URL nothing of OpenTelemetry is imported; spans are
-sent by a thread of their own, and a collector that is away costs nothing but the spans; a span carries the incident's
-number and level and how a message fared, never a label, a recipient or a text.
+The trace's id is the incident's id, so that log lines, pages and traces refer to each other, and replicas share no
+state for it. Rules: without TOCSIN_TRACES_URL nothing of OpenTelemetry is imported; a thread of its own sends the
+spans, and an unreachable collector loses only spans; a span contains the incident's number and level and the outcome of
+a message, never a label, a recipient or a text.
 """
 
 from collections.abc import Iterable
@@ -17,20 +17,20 @@ from receiver.errors import SettingsError
 
 
 class Traces(Protocol):
-    """Records what the receiver did, once it is done."""
+    """Records completed work of the receiver."""
 
     def received(self, incidents: Iterable[Concerned], began: Instant, parsed: Instant, ended: Instant) -> None:
-        """A webhook concerned these incidents: it came, was understood, and was stored, then."""
+        """Record a webhook that concerned these incidents: its arrival, and the ends of parsing and storing."""
 
     def sent(self, delivery: Delivery, outcome: Outcome, began: Instant, ended: Instant) -> None:
-        """A message was tried."""
+        """Record an attempt to send a message."""
 
     def close(self) -> None:
-        """Send what is left. Blocks, for seconds at most."""
+        """Send the remaining spans. Blocks for a few seconds at most."""
 
 
 class NoTraces:
-    """Traces nothing: the settings name no collector."""
+    """Records nothing; used where no collector is set."""
 
     def received(self, incidents: Iterable[Concerned], began: Instant, parsed: Instant, ended: Instant) -> None:
         """Does nothing."""
@@ -43,13 +43,13 @@ class NoTraces:
 
 
 def make_traces(url: str | None, worker: str, egress: Egress) -> Traces:
-    """Sends spans to that collector (None: traces nothing). Raises SettingsError where the extra `traces` is not
+    """The traces for a collector's URL; without one, NoTraces. Raises SettingsError where the extra `traces` is not
     installed.
     """
     if not url:
         return NoTraces()
     try:
-        from receiver.telemetry.otlp import Spans  # noqa: PLC0415 - only whoever asks for traces needs OpenTelemetry
+        from receiver.telemetry.otlp import Spans  # noqa: PLC0415 - OpenTelemetry is needed only for traces
     except ImportError:
         raise SettingsError("TOCSIN_TRACES_URL: needs OpenTelemetry: pip install 'tocsin[traces]'") from None
     return Spans(url, worker, egress)
