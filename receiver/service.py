@@ -91,8 +91,7 @@ class Service:
     def __init__(
         self, settings: Settings, paths: Sequence[Path], policy: Policy | None = None, record: Path | None = None
     ) -> None:
-        """`policy` (used by the demo) replaces the one of `paths`, which a reload reads. `record`: file for webhooks.
-        """
+        """`policy` (used by the demo) replaces that of `paths`, which a reload reads. `record`: file for webhooks."""
         self._record = record
         self._settings = settings
         self._paths = paths
@@ -204,8 +203,7 @@ class Service:
         return MessageRenderer(settings.external_url, installation, sms_replies=replies, ack_url=ack_url)
 
     async def _open_queue(self, configured: frozenset[str]) -> AsyncExitStack:
-        """Open database and queue, retrying for START_PATIENCE if it is a server; returns the stack that closes them.
-        """
+        """Open database and queue, retrying a server for START_PATIENCE; returns the stack that closes them."""
         give_up_at = steady_clock() + START_PATIENCE
         while True:
             try:
@@ -308,8 +306,7 @@ class Service:
         return Instant(local + self._store.clock_offset(local))
 
     async def _can_page(self) -> bool:
-        """Whether pages can be sent: the database takes writes, the scheduler runs, and emergencies reach responders.
-        """
+        """Whether pages can be sent: the database takes writes, the scheduler runs, emergencies reach responders."""
         if self.state.writing.problem or self._scheduler.silence > STUCK_AFTER:
             return False
         oldest = await self.queue.read(self._reads.oldest_emergency)

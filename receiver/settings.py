@@ -132,8 +132,7 @@ class Settings(BaseModel):
     peer_timeout: Annotated[int, BeforeValidator(duration), Field(gt=0)] = 15 * SECOND
     """Microseconds: Alertmanager's --cluster.peer-timeout."""
     echo_window: Annotated[int, BeforeValidator(duration), Field(ge=0)] | None = None
-    """Microseconds for which a firing alert with an old start is held after its end (level 4: 60 s at most); unset:
-    derived."""
+    """Microseconds after an end in which a firing with an old start is held (level 4: 60 s at most); unset: derived."""
     silence_on_acknowledge: bool = False
     """Whether acknowledged incidents are silenced in Alertmanager while the acknowledgement lasts."""
     prometheus_url: Annotated[HttpUrl | None, Field(repr=False)] = None

@@ -23,8 +23,7 @@ def described() -> str:
 
 
 def commit(root: Path) -> str:
-    """The commit of a source tree or an installed package; ``-dirty`` if files were changed; ``unknown`` without one.
-    """
+    """The commit of a source tree or installed package; ``-dirty`` if files were changed; ``unknown`` without one."""
     kept = root / PACKAGE.name / KEPT
     if (root / ".git").exists():
         return _ask_git(root)

@@ -262,8 +262,7 @@ def _can_be(at: Instant, now: Instant) -> bool:
 
 
 def instant(moment: datetime | None) -> Instant:
-    """Microseconds since 1970; `NEVER` for None. A time without a zone counts as UTC; out of range, the nearest limit.
-    """
+    """Microseconds since 1970; `NEVER` for None. Without a zone it counts as UTC; out of range, the nearest limit."""
     if moment is None:
         return NEVER
     since = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)) - _EPOCH

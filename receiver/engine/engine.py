@@ -64,7 +64,7 @@ BUNDLE_LIMIT = 500
 EPOCH = Instant(0)
 
 OPEN_LIMIT = 1000
-"""Open incidents for which an override or a new calendar pages the newly on-call; the others page by their policy."""
+"""Open incidents about which an override or a new calendar pages people newly on call; of others they learn later."""
 
 OPEN_AT_ONCE = 100
 """Of these, incidents per transaction."""
@@ -93,7 +93,7 @@ class EngineState(Struct, frozen=True):
     configured: frozenset[str]
     """Channels whose provider is configured."""
     sight: Sight
-    """Which sources cannot be observed."""
+    """Which sources are blind, because their heartbeat is missing or their rules fail."""
     verifies: bool
     """Whether a Prometheus is configured for queries."""
     cluster: Cluster
@@ -132,7 +132,7 @@ class Engine:
         self.accounts: frozenset[str] = frozenset()
         """Names of the accounts that may log in (set by the service)."""
         self.sight = SIGHTED
-        """Which sources cannot be observed (set by the service)."""
+        """Which sources are blind (set by the service)."""
         self.cluster = Cluster()
         """The Alertmanagers that send webhooks here (set by the service)."""
         self.jumps: Sequence[Jump] = ()
@@ -174,8 +174,7 @@ class Engine:
         return self._current
 
     def keep_policy(self, policy: Policy, now: Instant) -> None:
-        """Store a policy; required before `adopt`, because incidents refer to stored versions. Raises StoreUnavailable.
-        """
+        """Store a policy; required before `adopt`, as incidents refer to stored versions. Raises StoreUnavailable."""
         with self._store.transaction() as transaction:
             transaction.save_policy(digest(policy), dump(policy), now)
 
@@ -453,7 +452,7 @@ class Engine:
             return list(stored)
 
     def override(self, change: OverrideChange, entry: Audit) -> int:
-        """Store an override of a schedule or its cancellation, and page the newly on-call about open incidents.
+        """Store an override of a schedule or its cancellation, and page people newly on call about open incidents.
 
         Returns its number. Raises StoreUnavailable.
         """

@@ -200,7 +200,7 @@ def read_canary(value: str) -> Canary:
 
 
 def read_loaded_rules(value: str) -> LoadedRules:
-    """The loaded rules, as `to_json` wrote them."""
+    """What is known of the loaded rules, as `to_json` wrote it."""
     return _read_json(_loaded_rules, value, "which rules were heard of")
 
 

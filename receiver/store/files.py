@@ -107,8 +107,7 @@ def copy_out(database: Database, path: Path) -> None:
 
 
 def _copy(source: sqlite3.Connection, copy: sqlite3.Connection, failed: str) -> None:
-    """Copy a database into another one. Raises CannotError (`failed`, and the cause) where the copy cannot be written.
-    """
+    """Copy a database into another. Raises CannotError (`failed`, and the cause) where the copy cannot be written."""
     try:
         source.backup(copy)
     except sqlite3.OperationalError as error:

@@ -171,8 +171,7 @@ RETURNING CAST(value AS bigint)
 
 
 def _update(table: str, names: Iterable[str]) -> str:
-    """An UPDATE by id. `superseded` never returns to false: a leased notification may be superseded before its report.
-    """
+    """An UPDATE by id. `superseded` stays true: a leased notification may be superseded before its report."""
     put = ("superseded = (superseded OR ?)" if name == "superseded" else f"{name} = ?" for name in names)
     return f"UPDATE {table} SET {', '.join(put)} WHERE id = ?"
 

@@ -307,13 +307,13 @@ class SqlStore:
                 session.run(CALENDAR_IS_GOOD, row)
 
     def loaded_rules(self) -> LoadedRules | None:
-        """The rules that Prometheus was last seen to have loaded; None: none yet."""
+        """What is known of the rules that Prometheus evaluates (`receiver.core.loaded_rules`); None: nothing yet."""
         with self._database.read() as connection:
             rows = Session(connection).rows("SELECT value FROM meta WHERE name = 'loaded_rules'")
         return next(iter(codec.readable(lambda row: codec.read_loaded_rules(row.value), rows)), None)
 
     def keep_loaded_rules(self, last: LoadedRules | None, rules: LoadedRules) -> bool:
-        """Store the rules that were seen as loaded; False: another replica has stored some since `last`."""
+        """Store what is known of these rules; False: another replica has stored something since `last`."""
         return self._take_turn("loaded_rules", last, rules, codec.read_loaded_rules)
 
     def _take_turn(self, name: str, last: object, value: object, read: Callable[[str], object]) -> bool:

@@ -19,8 +19,7 @@ from sqlalchemy import Connection, text
 from receiver.errors import SchemaTooNew, UpgradeNotAllowed
 
 READABLE_FROM = "schema_readable_from"
-"""Name of the row in `meta`: a schema revision, and the oldest Tocsin that can use it; ignored for any other revision.
-"""
+"""Name of the row in `meta`: a schema revision, and the oldest Tocsin that can use it; ignored for other revisions."""
 
 CURE = (
     "take a backup; then run `tocsin database upgrade --breaking` while nothing serves it, or start once with"

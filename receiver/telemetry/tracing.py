@@ -43,9 +43,7 @@ class NoTraces:
 
 
 def make_traces(url: str | None, worker: str, egress: Egress) -> Traces:
-    """The traces for a collector's URL; without one, NoTraces. Raises SettingsError where the extra `traces` is not
-    installed.
-    """
+    """The traces for a collector's URL; without one, NoTraces. Raises SettingsError without the extra `traces`."""
     if not url:
         return NoTraces()
     try:

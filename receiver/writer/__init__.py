@@ -201,8 +201,7 @@ class _Line(asyncio.Protocol):
         self._stop_watching()
 
     def ask(self, question: bytes, longer: float = 0.0) -> asyncio.Future[bytes]:
-        """Send a call; the future is its answer, or StoreUnavailable if the process ends. `longer`: additional seconds.
-        """
+        """Send a call; the future is its answer, or StoreUnavailable if the process ends. `longer`: more seconds."""
         future = self._loop.create_future()
         if not self._asked:
             self._quiet_since = self._loop.time()
