@@ -1,4 +1,4 @@
-"""The engine: the only write access to the store. It runs the core's decisions as transactions.
+"""The engine: it runs the core's decisions as transactions, and is the only way to store them.
 
 `engine` claims, decides and stores; `unit_of_work` is the loading, deciding and writing of one transaction; `commands`
 defines the engine's requests and results; `queue` collects the requests of many tasks into batches for the single

@@ -1,4 +1,4 @@
-"""Transactions that run `decide()`: the only way to write to the store. Synchronous; called on one thread.
+"""Transactions that run `decide()`: the only way to store decisions. Synchronous; called on one thread.
 
 Rules: incidents are locked first, in key order; everything else is changed only under these locks. One call is one
 transaction (group commit): its results are committed. After a conflict between replicas the batch runs again; after any
