@@ -1,8 +1,9 @@
-"""What people read: from an incident and a policy's templates to messages, in one place.
+"""The texts that people read, made from an incident and a policy's templates.
 
-`renderer.MessageRenderer` makes a `Message`, which every channel reads and none changes; `incident_text` is the
-incident as texts show it, `reasons` why a message is sent; pages and reports take `plain`, `line` and the times. Pure,
-but for reading our own templates and the process that fills a policy's. Imports the core. Begin with `renderer`.
+Begin with `renderer`: `renderer.MessageRenderer` makes a `Message` that every channel reads and none changes.
+`incident_text` is the incident as texts show it; `reasons` states why a message is sent; pages and reports use `plain`,
+`line` and the times. Pure, except that it reads Tocsin's own templates and calls the process that fills a policy's.
+Imports the core.
 """
 
 from receiver.messages.message import PICTURE_ID, SHORT_LIMIT, Message, Picture

@@ -1,4 +1,4 @@
-"""What an incident waits for, and when: the countdowns of pages, of the API and of the command line."""
+"""The countdowns of an incident, for pages, the API and the command line."""
 
 from dataclasses import dataclass
 
@@ -15,13 +15,13 @@ class DeadlineRow:
     label: str
     at: Instant
     tells: tuple[str, ...] = ()
-    """Channels that are told then."""
+    """Channels that are notified at that time."""
     passed: bool = False
-    """It is behind us, and it should not be."""
+    """The deadline has passed and its task is not done."""
 
 
 def deadlines(incident: Incident, policy_version: PolicyVersion, now: Instant) -> tuple[DeadlineRow, ...]:
-    """The countdowns of an incident, the next first; passed ones last. `policy_version`: the one it runs under."""
+    """Returns the countdowns of an incident, the next first and passed ones last. `policy_version`: the incident's."""
     plan = policy_version.plan(incident)
     duties = [
         DeadlineRow(f"{line(task.what, 120)} due", duty.due_at, passed=duty.due_at <= now)
@@ -59,7 +59,7 @@ def _others(incident: Incident) -> list[DeadlineRow]:
         Window.REVISION: "Revised report goes out",
     }
     if incident.recovery is Recovery.UNREPORTED:
-        del labels[Window.VERIFY]  # it is only looked at again
+        del labels[Window.VERIFY]  # the incident is only checked again
     return [
         DeadlineRow(label, incident.windows[window]) for window, label in labels.items() if window in incident.windows
     ]

@@ -1,4 +1,4 @@
-"""What became of a message, in a word: for the console, its exports and the report."""
+"""The state of a notification in words, for the console, its exports and the report."""
 
 from collections.abc import Mapping
 from types import MappingProxyType
@@ -18,5 +18,5 @@ FATES: Mapping[Status, str] = MappingProxyType(
 
 
 def fate(notification: Notification) -> str:
-    """What became of it; of a page also whether it reached somebody."""
+    """Returns the notification's status in words; of a page also whether it reached a person."""
     return f"{FATES[notification.status]}{'; reached somebody' if notification.reached_at is not None else ''}"

@@ -1,4 +1,6 @@
-"""The message at a handoff, to whoever came on call and whoever went off: what is open, and who has it."""
+"""The message at a handoff of a schedule, to the people who came on call and went off call: the open incidents and
+their owners.
+"""
 
 from dataclasses import dataclass
 from datetime import tzinfo
@@ -13,16 +15,16 @@ from receiver.messages.times import day_and_time
 from rules.policy import INFORMATIONAL
 
 TITLE = 120
-"""Characters of an incident's title."""
+"""Maximum characters of an incident's title."""
 
 
 LEAD = 1000
-"""Characters of what happened: several names and why an override is void have room."""
+"""Maximum characters of the lead: room for several names and for the reason why an override is void."""
 
 
 @dataclass(frozen=True, slots=True)
 class HandoffText:
-    """One message's words. `zone`: of the person who reads it; `console`: our address, empty where there is none."""
+    """The text of one handoff message. `zone`: the reader's. `console`: Tocsin's address; empty: none is configured."""
 
     message: HandoffMessage
     zone: tzinfo
@@ -30,7 +32,7 @@ class HandoffText:
 
     @property
     def subject(self) -> str:
-        """What happened to the reader."""
+        """States what happened to the reader."""
         told = self.message
         if told.about == ON:
             return f"You are on call: {told.schedule}{self._until}"
@@ -40,7 +42,9 @@ class HandoffText:
 
     @property
     def lead(self) -> str:
-        """Since when, by what, before or after whom; true whenever it is read."""
+        """States the time, the shift or override, and who is on call before or after. In the past tense: true when read
+        late.
+        """
         told, at = self.message, day_and_time(self.message.at, self.zone)
         if told.about == ON:
             before = f" You follow {_names(told.others)}." if told.others else ""
@@ -74,7 +78,7 @@ class HandoffText:
 
     @property
     def lines(self) -> list[str]:
-        """The incidents that were open then, after a line that says so."""
+        """One line for each incident that was open at the handoff, after a line that counts them."""
         told = self.message
         if told.about not in {ON, OFF}:
             return []
@@ -93,7 +97,7 @@ class HandoffText:
         )
 
     def as_message(self) -> Message:
-        """For every medium."""
+        """Returns the message for every medium."""
         subject, lead, lines = line(self.subject), line(self.lead, LEAD), self.lines
         page = self.console and f"{self.console.rstrip('/')}/on-call"
         body = "\n\n".join(filter(None, (lead, "\n".join(lines), page)))

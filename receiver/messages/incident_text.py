@@ -1,6 +1,6 @@
-"""One incident as texts show it: everything foreign made harmless, everything looked up that a sentence needs.
+"""One incident as texts show it: sanitised values, and derived values that sentences need.
 
-All other modules here read an IncidentText, never an incident, so that nothing gets past `plain`.
+All other modules here read an IncidentText, not an incident, so that every value passes through `plain`.
 """
 
 from collections.abc import Collection, Iterable, Sequence
@@ -28,11 +28,11 @@ from rules.time_zones import time_zone
 TITLE = 160
 NAME = 80
 MISSING = 500
-"""Characters of what keeps an incident from closing."""
+"""Maximum characters of what keeps an incident from closing."""
 STEPS = 5
-"""Steps that a message names; more nobody takes in."""
+"""Maximum steps that a message names."""
 LABELS = 30
-"""Labels that are shown; more help nobody at night."""
+"""Maximum labels that are shown."""
 
 RECOVERED = {
     Recovery.UNREPORTED: "no longer reported",
@@ -47,9 +47,10 @@ LIVE = frozenset({State.OPEN, State.ACKNOWLEDGED})
 
 @dataclass(frozen=True)
 class IncidentText:
-    """One incident at one moment. `page_url` is empty where nobody told us our address.
+    """One incident at one moment. `page_url`: the incident's page; empty: no external address is configured.
 
-    What a message asks for again and again is worked out once; never what tells a time, which each text notes anew.
+    Values that messages use several times are cached, except texts with times, each of which must be recorded in
+    `instants`.
     """
 
     incident: Incident
@@ -57,55 +58,57 @@ class IncidentText:
     now: Instant
     page_url: str
     ack_url: str = ""
-    """Where this message's reader can acknowledge without logging in; empty: nowhere."""
+    """URL at which this message's reader can acknowledge without logging in; empty: none."""
     asks_reader: bool = True
-    """Whether the reader is one of those who are to answer, not one who is only told how it stands."""
+    """Whether the reader is one of the responders, not only informed."""
     zone_of_channel: str = ""
-    """The zone that its readers' channel names; empty: the policy's."""
+    """The zone of the channel; empty: the policy's."""
     manner: Manner = Manner.WRITTEN
     instants: dict[str, Instant] = field(default_factory=dict, compare=False)
-    """Each time that was told, by the words for it."""
+    """Each time that a text named, by its words."""
     alerts: Sequence[Alert] = ()
-    """Those of its alerts that fire now, the worst and oldest first; as many as words may name."""
+    """The alerts that fire now, the worst and oldest first; as many as texts may name."""
     news: str = ""
-    """What a message says that fired; empty: it says that of nothing."""
+    """The newly fired alert that the message reports; empty: none."""
 
     @property
     def policy(self) -> Policy:
-        """The policy version the incident runs under."""
+        """The policy version that the incident runs under."""
         return self.context.policy_version.policy
 
     @cached_property
     def plan(self) -> Plan:
-        """Its plan."""
+        """The incident's plan."""
         return self.context.policy_version.plan(self.incident)
 
     @property
     def level(self) -> Level:
-        """Its level."""
+        """The incident's level."""
         return self.policy.level(self.incident.level)
 
     @property
     def number(self) -> str:
-        """As people say it: ``#12``."""
+        """The number as people write it: ``#12``."""
         return f"#{self.incident.number}"
 
     @cached_property
     def title(self) -> str:
-        """One line."""
+        """The title on one line."""
         return cut_words(line(self.firing.title, 2 * TITLE), TITLE) or self.type
 
     @property
     def system(self) -> str:
-        """What it is about, by the first of the labels that name such a thing, of the alert that gives the title;
-        nothing fires: by its own. Empty: none does.
+        """The incident's system: the first system label of the alert that gives the title, or of the incident if none
+        fires. Empty: no label names one.
         """
         named = None if self.incident.declared else self.firing.named
         return line(system_of(named.labels if named else self.incident.labels), NAME)
 
     @property
     def _first_system(self) -> str:
-        """That of its own labels, as long as anything of it fires or may: then its subject stays what it was."""
+        """The system of the incident's own labels while alerts of that system fire or may fire: the subject stays
+        constant.
+        """
         own = line(self.incident.system, NAME)
         known = {line(system_of(each.labels), NAME) for each in self.alerts}
         is_over = self.alerts and self.firing.count == len(self.alerts) and own not in known
@@ -113,9 +116,9 @@ class IncidentText:
 
     @property
     def subject(self) -> str:
-        """What it is called from its opening to its end: number, system, and the rule that opened it.
+        """The constant subject: number, system, and the rule that opened the incident.
 
-        Neither level nor title stands here: both may change. Another system stands here where only that one fires.
+        Level and title are left out because they change. The system changes only if only another system still fires.
         """
         opened_by = next(iter(self.incident.rules), "")
         version = self.context.policy_version
@@ -128,7 +131,7 @@ class IncidentText:
 
     @property
     def state_words(self) -> str:
-        """How it stands in two or three words: ``open``, ``open, signal recovered``."""
+        """The state in two or three words: ``open``, ``open, signal recovered``."""
         if self.incident.recorded_only:
             return "recorded"
         recovered = RECOVERED.get(self.incident.recovery, "") if self.live else ""
@@ -136,45 +139,47 @@ class IncidentText:
 
     @property
     def wants_answer(self) -> bool:
-        """Whether its reader is to answer. Who is only told and acknowledged it, to say that it was read, would stop
-        the paging of those who can mend it.
+        """Whether the reader must answer. An informed reader who acknowledges to confirm reading would stop the paging
+        of the responders.
         """
         return self.asks_reader and self.incident.wants_answer
 
     @property
     def awaits_answer(self) -> bool:
-        """Whether somebody must acknowledge it: it is open, and nothing says that it recovered."""
+        """Whether an acknowledgement is missing: the incident is open and its signal has not recovered."""
         return self.incident.state is State.OPEN and not self.recovered
 
     @property
     def recovered(self) -> bool:
-        """Whether its signal is said to be well again, if not yet believed; not being reported says nothing."""
+        """Whether the signal is reported recovered, verified or not; a signal that is no longer reported does not
+        count.
+        """
         return self.incident.recovery not in {Recovery.NONE, Recovery.UNREPORTED}
 
     @cached_property
     def firing(self) -> NowFiring:
-        """What fires now."""
+        """The alerts that fire now."""
         return NowFiring(self.incident, self.alerts, self.news)
 
     @property
     def value_told(self) -> str:
-        """The value, and when it was told: nobody measures it again for a message. Empty: none was told."""
+        """The value and when it was reported; messages do not measure it again. Empty: no value was reported."""
         told_at = self.firing.told_at
         return f"{self.firing.value} at {self.time(told_at)}" if self.firing.value and told_at is not None else ""
 
     @property
     def what(self) -> str:
-        """The title with the value and how many more there are, for media that have little more room."""
+        """The title with the value and the number of further alerts, for media with little room."""
         return self.what_in(2 * TITLE)
 
     def what_in(self, room: int) -> str:
-        """The same in so many characters: words of the title give way, neither the value nor the number does."""
+        """Returns the same in `room` characters: the title is cut, the value and the number are not."""
         whole = _joined(self.title, self._more if self.tells_value(self.title) else self.measure)
         return whole if len(whole) <= room else _joined(cut_words(self.title, room - len(self.measure)), self.measure)
 
     @property
     def measure(self) -> str:
-        """The value and how many more there are, as they stand behind a title: ``: 0.91, and 3 more``."""
+        """The value and the number of further alerts, to follow a title: ``: 0.91, and 3 more``."""
         value = self.firing.value
         return f"{f': {value}' if value else ''}{self._more}"
 
@@ -184,12 +189,14 @@ class IncidentText:
         return f", and {more} more" if more > 0 and self.live else ""
 
     def tells_value(self, text: str) -> bool:
-        """Whether the value stands in the text, or there is none to tell."""
+        """Whether the text contains the value, or there is no value."""
         return is_told(self.firing.value, text)
 
     @cached_property
     def type(self) -> str:
-        """The incident type's name; of data that is missing none claims that the rule's condition holds."""
+        """The incident type's name; if only missing data is reported, a name that does not state
+        the rule's condition.
+        """
         named = line(self.incident.type, NAME) or "incident"
         if not self.firing.is_blind or self.incident.type == NOT_WIRED:
             return named
@@ -201,38 +208,38 @@ class IncidentText:
 
     @property
     def labels(self) -> tuple[tuple[str, str], ...]:
-        """The labels that all that fires shares, by name."""
+        """The labels that all firing alerts share, by name."""
         return tuple((line(name, NAME), line(value)) for name, value in list(self.firing.labels.items())[:LABELS])
 
     @property
     def live(self) -> bool:
-        """Whether somebody still has to act."""
+        """Whether the incident still needs action."""
         return self.incident.state in LIVE
 
     @property
     def owner(self) -> str:
-        """Who has it now; empty: nobody."""
+        """The present owner; empty: none."""
         return name(self.incident.holder)
 
     @property
     def responders(self) -> str:
-        """Who acknowledged it, asked for help, gave it back …, and whether an answer is wanted; empty: nobody did."""
+        """The actions of the responders and the missing answer; empty: no actions."""
         return account(self.incident, self.time)
 
     @property
     def was_answered(self) -> bool:
-        """Whether anybody ever acknowledged it."""
+        """Whether the incident was ever acknowledged."""
         return was_answered(self.incident)
 
     @property
     def next_update(self) -> str:
-        """By when the next status update comes; empty: none is promised, or it is under way."""
+        """When the next status update is due; empty: none is promised, or it is being sent."""
         due = self.incident.windows.get(Window.UPDATE) if self.live else None
         return self.time(due) if due is not None and due > self.now else ""
 
     @property
     def who_has_it(self) -> str:
-        """Who has it now, and what is to be known of that."""
+        """The present owner, and calls for help."""
         if not self.owner:
             return f"nobody has it; {self.responders}" if self.was_answered else "nobody has it"
         return "; ".join(filter(None, (f"{self.owner} has it", help_wanted(self.incident, self.time))))
@@ -245,58 +252,58 @@ class IncidentText:
 
     @property
     def kind(self) -> IncidentType | None:
-        """The policy's incident type, where it has one of that name."""
+        """The policy's incident type of that name, if any."""
         named = (self.context.policy_version.types.get(key) for key in self.incident.rules)
         return next((kind for kind in named if kind), None) or self.policy.incident_type(self.incident.type)
 
     @property
     def conditions(self) -> str:
-        """What the rules ask, as written, or the first alert says that its rule asks."""
+        """The conditions of the rules as written, or of the first alert's annotation."""
         asked = [rule.condition for rule in self.rules[:5]]
         told = [each.annotations.get("condition", "") for each in self.alerts[:1]]
         return "; ".join(dict.fromkeys(map(line, asked or told)))
 
     @property
     def runbook(self) -> str:
-        """The alert's runbook, else the first rule's, if it is an address that a browser takes."""
+        """The alert's runbook, else the first rule's that is a valid web address."""
         return self.firing.runbook or next((url for rule in self.rules if (url := web_address(rule.runbook_url))), "")
 
     @property
     def links(self) -> tuple[tuple[str, str], ...]:
-        """(label, URL), the most useful first: its page, what to do, where it is drawn."""
+        """(label, URL), the most useful first: the incident's page, the runbook, the graphs."""
         own = ((f"Incident {self.number}", self.page_url), ("Runbook", self.runbook))
         return tuple((text, url) for text, url in (*own, *self.firing.links) if url)
 
     @property
     def first_actions(self) -> tuple[str, ...]:
-        """What to do first: the immediate actions that are still to do, else the next step."""
+        """The immediate actions that are not done, else the next step."""
         steps = next_steps(self.incident, self.context.policy_version)
         immediate = set(self.kind.immediate_actions) if self.kind else set()
         return tuple(line(step) for step in steps if step in immediate) or self.next_steps[:1]
 
     @property
     def next_steps(self) -> tuple[str, ...]:
-        """What its checklists still ask for; only the next few, the others are on its page."""
+        """The next few steps of the checklists; the incident's page has the others."""
         return tuple(line(step) for step in next_steps(self.incident, self.context.policy_version)[:STEPS])
 
     @property
     def zone_name(self) -> str:
-        """The zone of its readers."""
+        """The time zone of the readers."""
         return self.zone_of_channel or self.context.current.policy.time_zone
 
     def as_set(self, micros: int) -> str:
-        """A time that its policy sets, in the policy's unit."""
+        """Returns a duration of the policy in the policy's unit."""
         return as_set(micros, self.policy.spellings)
 
     def time(self, at: Instant) -> str:
-        """An instant, as seen from now."""
+        """Returns an instant, relative to now."""
         zone = time_zone(self.zone_name)
         if self.manner is Manner.SPOKEN:
             return spoken_clock(at, self.now, zone)
         return self._told(at, clock(at, self.now, zone))
 
     def stamp(self, at: Instant) -> str:
-        """An instant with its date."""
+        """Returns an instant with its date."""
         return self._told(at, stamp(at, time_zone(self.zone_name)))
 
     def _told(self, at: Instant, words: str) -> str:
@@ -304,13 +311,15 @@ class IncidentText:
         return words
 
     def left(self, until: Instant, before: str = " (", after: str = ")") -> str:
-        """How far off an instant is, where the words are taken in at once; empty where they are read later."""
+        """Returns the distance to an instant for texts that are read immediately; empty for texts
+        that are read later.
+        """
         is_now = 0 <= self.now - until < SECOND
         return "" if self.manner is Manner.WRITTEN or is_now else f"{before}{left(until, self.now)}{after}"
 
     @property
     def stands(self) -> str:
-        """How it stands, in a sentence without a full stop."""
+        """The state as a sentence without a full stop."""
         incident = self.incident
         if incident.response.training:
             return "it keeps watch over who is to practise, and nobody has to take it"
@@ -338,12 +347,12 @@ class IncidentText:
 
     @property
     def outstanding(self) -> list[str]:
-        """What keeps it from closing."""
+        """What keeps the incident from closing."""
         return outstanding(self.incident, self.context.policy_version)
 
     @property
     def _open(self) -> str:
-        """Open, and how long until somebody must have acknowledged, and until others are told."""
+        """Open, with the times by which to acknowledge and of the next escalation."""
         due = self.incident.response_due_at
         before = f"open; {self.responders}" if self.was_answered else "open"
         if self.incident.is_paused:
@@ -359,7 +368,7 @@ class IncidentText:
 
     @property
     def recovery(self) -> str:
-        """What is known of a recovery; empty: nothing recovered."""
+        """The state of the recovery; empty: no recovery."""
         match self.incident.recovery:
             case Recovery.NONE:
                 return ""
@@ -377,12 +386,12 @@ class IncidentText:
 
     @property
     def doubts(self) -> tuple[str, ...]:
-        """What makes it quieter than it is: silences, and alerts that are not repeated."""
+        """Silences, and alerts that are not repeated: reasons why the incident may be worse than it appears."""
         silenced, stale = self.incident.silenced_until, self.incident.stale_since
         found = []
         if silenced is not None:
             pages = "nobody is paged meanwhile" if self.incident.is_paused else "it needs an answer all the same"
-            until = "" if self.incident.inhibited else f" until {self.time(silenced)}"  # each look moves that
+            until = "" if self.incident.inhibited else f" until {self.time(silenced)}"  # each look moves it
             found.append(f"{'inhibited' if self.incident.inhibited else 'silenced'} in Alertmanager{until}: {pages}")
         if stale is not None:
             since = self.time(self.incident.heard_at or self.incident.opened_at)
@@ -393,12 +402,12 @@ class IncidentText:
 
     @property
     def impact(self) -> str:
-        """The impact as told, else what the level usually means; empty: unknown."""
+        """The reported impact, else the level's usual impact; empty: unknown."""
         return self.current_impact or line(self.level.impact)
 
     @property
     def current_impact(self) -> str:
-        """The impact as somebody or some alert told it, the worst first; empty: nobody did."""
+        """The impact as a person or an alert reported it, the worst first; empty: not reported."""
         impacts = self.incident.response.impacts
         ordered = sorted(impacts, key=lambda each: -GRADES.index(impacts[each].grade))
         told = "; ".join(self._impact(each, impacts[each]) for each in ordered)
@@ -412,21 +421,21 @@ class IncidentText:
         return f"{impact.grade}: {meaning or line(scale)}{said}"
 
     def fact(self, wanted: str) -> str:
-        """What responders entered under that name; empty: nothing yet."""
+        """Returns what responders entered under that name; empty: nothing."""
         return plain(self.incident.facts.get(wanted, ""))
 
     @property
     def lasted(self) -> str:
-        """From the opening (or since it came back) to the resolution, or to now."""
+        """The duration from the opening (or the return) to the resolution, or to now."""
         return duration((self.incident.resolved_at or self.now) - begun_at(self.incident))
 
     @property
     def since_it_began(self) -> str:
-        """``3 min after the opening``; of what came back, after that."""
+        """``3 min after the opening``; for an incident that came back, after its return."""
         return self.after_it_began(self.now)
 
     def after_it_began(self, at: Instant) -> str:
-        """The same, of another instant: of the occurrence that ran then."""
+        """Returns the same for another instant, relative to the occurrence that ran at that time."""
         returns = (each.ended_at for each in self.incident.response.occurrences if each.ended_at <= at)
         began = max(returns, default=self.incident.opened_at)
         what = "after the opening" if began == self.incident.opened_at else "after it came back"
@@ -434,7 +443,7 @@ class IncidentText:
 
     @property
     def did_not_hold(self) -> str:
-        """The cause and the fix that were given before it came back the last time; empty: none were."""
+        """The cause and the fix entered before the incident last came back; empty: none."""
         earlier = self.incident.response.occurrences[-1:]
         told = [
             f"{label}: {line(each.facts[fact])}"
@@ -450,7 +459,7 @@ def _joined(title: str, measure: str) -> str:
 
 
 def name(person: str) -> str:
-    """A person's name on a line."""
+    """Returns a person's name on one line."""
     return line(person, NAME)
 
 
@@ -459,7 +468,9 @@ MOST_SYSTEMS = 3
 
 
 def systems(cases: Iterable[IncidentText]) -> str:
-    """Of several incidents: ``landing-7``, ``landing-7, landing-8``, ``5 systems``; empty: none is named."""
+    """Returns the systems of several incidents: ``landing-7``, ``landing-7, landing-8``, ``5 systems``; empty: none is
+    named.
+    """
     named = tuple(dict.fromkeys(case.system for case in cases if case.system))
     return f"{len(named)} systems" if len(named) > MOST_SYSTEMS else ", ".join(named)
 
@@ -469,13 +480,13 @@ MOST_RUNS = 6
 
 
 def brief(of: Collection[int]) -> str:
-    """Incident numbers in few characters: ``#12-#31, #40``, or where that is long ``between #12 and #1999``."""
+    """Returns incident numbers in few characters: ``#12-#31, #40``, or if that is long ``between #12 and #1999``."""
     told = numbers(of)
     return told if told.count(",") < MOST_RUNS else f"between #{min(of)} and #{max(of)}"
 
 
 def numbers(of: Iterable[int]) -> str:
-    """Incident numbers, neighbours drawn together: ``#12-#31, #40``."""
+    """Returns incident numbers with runs combined: ``#12-#31, #40``."""
     runs: list[list[int]] = []
     for number in sorted(set(of)):
         if runs and number == runs[-1][-1] + 1:

@@ -1,4 +1,4 @@
-"""Whether a message still says what is so when it leaves: by then its incident may have moved on."""
+"""Whether a message is still true when it is sent: its incident may have changed while it waited."""
 
 from receiver.core.model import Incident, Kind, Notification, Reason, Recovery, State, Window
 from receiver.core.notices import find
@@ -9,16 +9,16 @@ from receiver.messages.incident_text import IncidentText
 _FIRES = frozenset(
     {Reason.REPEATED, Reason.RECURRED, Reason.STILL_FIRING, Reason.FIRED_AGAIN, Reason.STEADY, Reason.SILENCE_ENDED}
 )
-"""Reasons whose label says that something fires or waits now."""
+"""Reasons whose label states that alerts fire or that an answer is due now."""
 
 _FIRES_NOW = frozenset({Reason.STILL_FIRING, Reason.STEADY})
-"""Those whose label says so in the present."""
+"""Reasons whose label states in the present tense that alerts fire."""
 
 _WAITS_FOR_A_PERSON = frozenset({Recovery.CONFIRM, Recovery.UNVERIFIED})
 
 
 def holds(notification: Notification, case: IncidentText) -> bool:
-    """Whether it still says what is so; else it says what was, and what is by now."""
+    """Whether the message is still true. If not, it states what was true and the present state."""
     match notification.kind:
         case Kind.PAGE:
             return _page_holds(notification.reason, case)
@@ -89,7 +89,7 @@ def _reminder_holds(notification: Notification, case: IncidentText) -> bool:
 
 
 def _is_missing(notification: Notification, incident: Incident) -> bool:
-    """Whether what was overdue still is to be done."""
+    """Whether the overdue task is still not done."""
     match notification.data.get("what", ""):
         case "acknowledgement":
             return incident.state is State.OPEN

@@ -1,4 +1,4 @@
-"""The long form: one letter, set as plain text and as HTML by the templates in templates/messages."""
+"""The long form of a message: plain text and HTML from the templates in templates/messages."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ EARLIER = "Earlier incidents like it, of which the cause may be another:"
 
 COLOURS = {1: "#4a6785", 2: "#96620f", 3: "#c2410c", 4: "#b91c1c"}
 CALM = "#2f7d4f"
-"""The bar of what is over."""
+"""Colour of the bar for incidents that are over."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +27,7 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Letter:
-    """What stands in the long form, top to bottom; what is empty is left out."""
+    """The parts of the long form, top to bottom; empty parts are left out."""
 
     subject: str
     level: str
@@ -35,34 +35,34 @@ class Letter:
     colour: str
     exercise: bool
     state: str
-    """How it stands, in two or three words: the text begins with it."""
+    """The state in two or three words; the text begins with it."""
     label: str
-    """What sets this message apart; empty, or not what the state says anyway."""
+    """What distinguishes this message; empty: nothing, or the state already says it."""
     number: str
     title: str
     lead: str
     stands: str = ""
     description: str = ""
-    """What the alert says beside its title."""
+    """The alert's description without the title."""
     meaning: str = ""
-    """What the level means."""
+    """The level's meaning."""
     actions: Sequence[str] = ()
     earlier: Sequence[str] = ()
-    """What earlier incidents like it came to, a line each."""
+    """Cause, fix and lesson of earlier similar incidents, one line each."""
     body: str = ""
-    """The policy's template, filled."""
+    """The policy's template, filled in."""
     button: tuple[str, str] | None = None
     """(label, URL)."""
     command: str = ""
-    """The same from a shell."""
+    """The shell command for the same action."""
     facts: Sequence[tuple[str, str]] = ()
     labels: Sequence[tuple[str, str]] = ()
     links: Sequence[tuple[str, str]] = ()
     rows: Sequence[Row] = ()
     more: int = 0
-    """Incidents of the bundle beyond `rows`."""
+    """Number of incidents of the bundle that `rows` leaves out."""
     picture: str = ""
-    """What the picture shows that goes with it."""
+    """Description of the attached picture."""
 
 
 @cache
@@ -77,12 +77,12 @@ def _environment() -> Environment:
 
 
 def as_text(letter: Letter) -> str:
-    """The letter as plain text."""
+    """Returns the letter as plain text."""
     return _environment().get_template("message.txt").render(letter=letter, earlier_said=EARLIER).strip() + "\n"
 
 
 def as_html(letter: Letter) -> str:
-    """The letter as an HTML document."""
+    """Returns the letter as an HTML document."""
     return (
         _environment().get_template("message.html").render(letter=letter, earlier_said=EARLIER, picture_id=PICTURE_ID)
     )

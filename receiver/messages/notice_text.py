@@ -1,6 +1,6 @@
-"""The words for the outside world: the policy's templates, without our own links, marks or numbers around them.
+"""The texts for external recipients: the policy's templates without Tocsin's links, marks or numbers.
 
-A held notice is rendered for the moment it was held at, so that it reads the same until the incident changes.
+A held notice is rendered for the time at which it was held, so its text changes only when the incident does.
 """
 
 from dataclasses import replace
@@ -22,7 +22,7 @@ from rules.rendering import placeholders
 
 
 def render_notice(notice: Notice, case: IncidentText) -> tuple[str, str]:
-    """Subject and body of a held notice, from the incident as it is. Raises TemplateError."""
+    """Returns subject and body of a held notice from the incident's present state. Raises TemplateError."""
     subject, body = _template(notice, case)
     filling = values(replace(case, now=notice.held_at, page_url=""), _event_at(notice, case))
     filling |= {name: case.fact(name) or UNKNOWN for name in INTERNAL}
@@ -36,7 +36,7 @@ def render_notice(notice: Notice, case: IncidentText) -> tuple[str, str]:
 
 
 def _for_strangers(case: IncidentText) -> dict[str, str]:
-    """What our own people are told with a metric or with a name: strangers read what a person wrote for them."""
+    """Returns the values without metrics and names of responders: external readers get what a person wrote for them."""
     usual = line(case.level.impact) or UNKNOWN
     impact = case.fact("current_impact") or case.fact("impact_description") or usual
     told = {"current_impact": impact, "impact_description": impact}
@@ -46,7 +46,7 @@ def _for_strangers(case: IncidentText) -> dict[str, str]:
 
 
 def _template(notice: Notice, case: IncidentText) -> tuple[str, str]:
-    """The group's own text for that moment, else the policy's."""
+    """Returns the group's own text for that moment; without one the policy's."""
     groups = (each for each in case.context.current.policy.stakeholders if each.name == notice.group)
     group, usual = next(groups, None), case.policy.templates
     match notice.moment:
@@ -60,9 +60,10 @@ def _template(notice: Notice, case: IncidentText) -> tuple[str, str]:
 
 
 def _without_steps(body: str, case: IncidentText) -> str:
-    """Without the lines that tell steps of procedures alone, and the headings that nothing follows then.
+    """Returns the text without the lines that hold only procedure steps, and without headings left empty by that.
 
-    What a person entered to be said instead stays. A text in Jinja2 is left whole: the steps are not known to it.
+    A value that a person entered instead of the steps stays. A Jinja2 text is returned whole: its steps are unknown
+    here.
     """
     if kind(body) == "jinja":
         return body
@@ -74,13 +75,13 @@ def _without_steps(body: str, case: IncidentText) -> str:
 
 
 def _is_bare_heading(part: str, left: list[str]) -> bool:
-    """Whether nothing is left of a paragraph but what headed the lines that are gone."""
+    """Whether only the heading is left of a paragraph whose lines were removed."""
     return len(left) <= part.count("\n") and all(each.rstrip().endswith(":") or not each.strip() for each in left)
 
 
 def render_report(owed: OwedReport, case: IncidentText) -> str:
-    """What the policy proposes to write to an authority, from the incident as it is; empty: it proposes nothing. Raises
-    TemplateError.
+    """Returns the text that the policy proposes for a report to an authority, from the incident's present state; empty:
+    it proposes none. Raises TemplateError.
     """
     if not owed.stage.text:
         return ""
@@ -92,7 +93,7 @@ def render_report(owed: OwedReport, case: IncidentText) -> str:
 
 
 def _event_at(notice: Notice, case: IncidentText) -> Instant:
-    """When that of which it tells happened: the trouble began, the deadline was breached, it was resolved."""
+    """Returns when the reported event happened: start of the trouble, breach of the deadline, or resolution."""
     incident = case.incident
     match notice.moment:
         case Moment.ACKNOWLEDGED:
@@ -106,13 +107,13 @@ def _event_at(notice: Notice, case: IncidentText) -> Instant:
 
 
 def fingerprint(subject: str, body: str) -> str:
-    """What an approval names: SHA-256 of exactly this text."""
+    """Returns the SHA-256 of exactly this text; an approval names it."""
     return sha256(f"{subject}\n\n{body}".encode()).hexdigest()
 
 
 def as_message(notification: Notification, case: IncidentText) -> Message:
-    """The message of an approved notice: what was approved and nothing else; but where it leaves so late that what it
-    promises has passed, that is said.
+    """Returns the message of an approved notice: only the approved text, and a remark where the next update that it
+    promises is already due when it is sent.
     """
     subject, body = line(notification.data.get("subject", "")), plain(notification.data.get("body", ""), 20_000)
     promised = notification.data.get("promised", "")

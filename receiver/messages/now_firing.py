@@ -1,6 +1,6 @@
-"""What fires now, of one incident: which units, with what values, since when, and where more is to be seen.
+"""The alerts of one incident that fire now: units, values, start times, and links to more.
 
-It reads the stored alerts, the worst and oldest of those that fire; more than those it only counts.
+It reads the stored alerts, the worst and oldest of those that fire; alerts beyond that selection are only counted.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -16,55 +16,60 @@ from receiver.messages.times import rfc3339
 from rules.reserved import COMPILED, LABELS, MARK, MARKED, TWIN
 
 UNIT = 60
-"""Characters of a unit's name."""
+"""Maximum characters of a unit's name."""
 DESCRIPTION = 600
 NAMED = 5
-"""Units that are named; of the others their number is told."""
+"""Units that are named; the others are counted."""
 
 UNIT_LABELS = ("unit", "pod", "instance", "host", "node", "device")
-"""What names the unit of an alert that fires alone, the first that it has."""
+"""Labels that name the unit of an alert that fires alone; the first present one is used."""
 
 RUNBOOKS = ("runbook_url", "runbook")
 DASHBOARDS = (
     ("Dashboard", ("dashboard_url", "dashboardURL", "dashboard")),
     ("Panel", ("panel_url", "panelURL")),
 )
-"""Annotations that hold addresses, ours and other senders' names for them."""
+"""Annotations that hold addresses: Tocsin's names and those of other senders."""
 
 
 @dataclass(frozen=True)
 class NowFiring:
     """The alerts of an incident that fire now. `alerts`: those that were read, the worst and oldest first.
 
-    What a message asks for again and again is worked out once.
+    Derived values that messages use several times are cached.
     """
 
     incident: Incident
     alerts: Sequence[Alert]
     news: str = ""
-    """What a message says that fired, with its value: where that fires still, it comes first. Empty: nothing new."""
+    """The newly fired alert that the message reports, as title with value; if it still fires, it comes first. Empty:
+    none."""
 
     @property
     def count(self) -> int:
-        """How many fire, those that were not read included."""
+        """Number of firing alerts, including those that were not read."""
         return max(sum(self.incident.firing), len(self.alerts))
 
     @cached_property
     def title(self) -> str:
-        """The incident's title as long as one of them says it, else the first one's; nothing fires: the incident's."""
+        """The incident's title while a firing alert has it, else the first firing alert's; without firing alerts the
+        incident's.
+        """
         named = self.named
         return self.incident.title if named is None or self.incident.declared else title_of(named)
 
     @cached_property
     def named(self) -> Alert | None:
-        """The alert that gives the title: what is new, else the one that gave the incident's; None: none fires."""
+        """The alert that gives the title: the new one, else the one that gave the incident its
+        title; None: none fires.
+        """
         new = [each for each in self.alerts if title_with_value(each) == self.news]
         said = [each for each in self.alerts if title_of(each) == self.incident.title]
         return next(iter((*new, *said, *self.alerts)), None)
 
     @cached_property
     def is_blind(self) -> bool:
-        """Whether all that fires says that data is missing: nobody knows whether the condition holds."""
+        """Whether all firing alerts report missing data, so that the state of the condition is unknown."""
         if self.alerts and self.count == len(self.alerts):
             return all(each.twin for each in self.alerts)
         rules = self.incident.rules
@@ -72,22 +77,22 @@ class NowFiring:
 
     @cached_property
     def value(self) -> str:
-        """What the one in the title measured, with its unit; empty: it tells nothing."""
+        """The value measured by the alert in the title, with its unit; empty: it has none."""
         return line(measured(self.named)) if self.named else ""
 
     @property
     def told_at(self) -> Instant | None:
-        """When that was told; None: none fires."""
+        """When that value was reported; None: no alert fires."""
         return told_at(self.named) if self.named else None
 
     @property
     def since(self) -> Instant | None:
-        """When the first of them began; None: nothing is known to fire."""
+        """When the first firing alert began; None: no firing alert is known."""
         return min((each.starts_at for each in self.alerts), default=None)
 
     @cached_property
     def units(self) -> tuple[str, ...]:
-        """What tells each from the others, with its value where there are several: ``db9 (0.42)``."""
+        """The names that distinguish the alerts, with values if there are several: ``db9 (0.42)``."""
         if len(self.alerts) == 1:
             return tuple(filter(None, self.names))
         told = (
@@ -99,7 +104,7 @@ class NowFiring:
 
     @property
     def counted(self) -> str:
-        """How many, and which: ``200 firing: web-1, web-2, web-3, web-4, web-5 and 195 more``; empty: none."""
+        """Number and names: ``200 firing: web-1, web-2, web-3, web-4, web-5 and 195 more``; empty: none fires."""
         if not self.count:
             return ""
         named = self.units[:NAMED]
@@ -109,7 +114,7 @@ class NowFiring:
 
     @property
     def description(self) -> str:
-        """What the one in the title says beside title and value; empty: nothing."""
+        """The description of the alert in the title without title and value; empty: none."""
         if self.named is None:
             return ""
         said = plain(without_measure(self.named.annotations), DESCRIPTION)
@@ -117,8 +122,8 @@ class NowFiring:
 
     @property
     def labels(self) -> dict[str, str]:
-        """The labels that they share, without those that we compile. Nothing is known to fire: those of the opening;
-        without what names a unit, where another one may have cleared last.
+        """The labels that all firing alerts share, without those that Tocsin compiles. If no firing alert is known: the
+        labels of the opening, without unit labels, because the last alert to clear may be of another unit.
         """
         if not self.alerts:
             ours = any(key.count("/") for key in self.incident.rules)
@@ -129,7 +134,7 @@ class NowFiring:
 
     @property
     def document(self) -> dict[str, Any]:
-        """The same for machines: how many, since when, the labels they share, and the first of them one by one."""
+        """The same for machines: count, start, shared labels, and the first alerts one by one."""
         if not self.alerts:
             return {"count": self.count, "since": None, "labels": {}, "alerts": []}
         return {
@@ -151,17 +156,17 @@ class NowFiring:
 
     @property
     def runbook(self) -> str:
-        """The first one's runbook that names one; empty: none does."""
+        """The first runbook that an alert names; empty: none."""
         return next(self._addresses(RUNBOOKS), "")
 
     @property
     def addresses(self) -> tuple[tuple[str, str], ...]:
-        """(label, URL): what to do, and where it is drawn, as the alerts say."""
+        """(label, URL) of the runbook and the graphs that the alerts name."""
         return ((("Runbook", self.runbook),) if self.runbook else ()) + self.links
 
     @property
     def links(self) -> tuple[tuple[str, str], ...]:
-        """(label, URL): where it is drawn, as the alerts say."""
+        """(label, URL) of the graphs and dashboards that the alerts name."""
         drawn = ((label, next(self._addresses(names), "")) for label, names in DASHBOARDS)
         graph = next(filter(None, (web_address(each.generator_url) for each in self.alerts)), "")
         return tuple((label, url) for label, url in (("Graph", graph), *drawn) if url)
@@ -172,7 +177,9 @@ class NowFiring:
 
     @cached_property
     def names(self) -> list[str]:
-        """What tells each from the others: the value of one label where that does, else all labels that differ."""
+        """The name of each alert: the value of one label if it distinguishes all of them, else all
+        labels that differ.
+        """
         if len(self.alerts) < 2:
             return [_only_unit(each) for each in self.alerts]
         shared = set.intersection(*(set(_of_people(each)) for each in self.alerts))

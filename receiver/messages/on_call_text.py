@@ -1,4 +1,4 @@
-"""Who is on call, in a line of plain text for each schedule."""
+"""The people on call, in one line of plain text for each schedule."""
 
 from receiver.messages.times import day_and_time
 from receiver.on_call.shift import Roster
@@ -7,7 +7,7 @@ from rules.time_zones import time_zone
 
 
 def who_is_on_call(roster: Roster, now: int) -> str:
-    """``primary: dana until Mon 30 Nov, 09:00 CET; then ben``; times in the schedule's zone."""
+    """Returns ``primary: dana until Mon 30 Nov, 09:00 CET; then ben``; times in the schedule's zone."""
     zone, stands = time_zone(roster.time_zone), standing(roster, now)
     who = " and ".join(f"{each.person} until {day_and_time(each.ends, zone)}" for each in stands.on_call) or "NOBODY"
     following = stands.next

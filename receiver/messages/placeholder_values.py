@@ -1,8 +1,8 @@
-"""What stands where a policy's templates have a placeholder, and how it gets there.
+"""The values of the placeholders of a policy's templates, and how they are filled in.
 
-`{placeholder}` is filled by a list of names, never by str.format (whose fields reach attributes); Jinja2 runs in a
-process of its own (`rules.rendering`): filling it blocks, so it is never done on the event loop. What goes wrong comes
-back as TemplateError, so that a page goes out all the same.
+`{placeholder}` is replaced by name, not with str.format, whose fields reach attributes. Jinja2 runs in a process of its
+own (`rules.rendering`); filling blocks, so it never runs on the event loop. Errors are raised as TemplateError, so that
+the caller can send the page without the template.
 """
 
 import re
@@ -19,16 +19,16 @@ _PLACEHOLDER = re.compile(r"\{(" + "|".join(PLACEHOLDERS) + r")\}")
 _BULLET = re.compile(r"[ \t]*[-*] ")
 
 _IMPACTS = frozenset({"current_impact", "impact_description"})
-"""Whichever of the two is entered, both are told as the facts beside the template tell the impact."""
+"""If either is entered, both are filled with the same impact as the facts beside the template."""
 
 Value = str | tuple[str, ...]
-"""Words, or several points."""
+"""Text, or several points."""
 
 
 def values(case: IncidentText, event_at: Instant | None = None) -> dict[str, Value]:
-    """Every placeholder's value; what responders entered under its name goes before what we can tell.
+    """Returns the value of every placeholder; a value that responders entered under its name has precedence.
 
-    `event_at`: when that of which the template tells happened; None: now.
+    `event_at`: when the event that the template reports happened; None: now.
     """
     told = {name: make(case) for name, make in _MAKERS.items()}
     if event_at is not None:
@@ -38,7 +38,7 @@ def values(case: IncidentText, event_at: Instant | None = None) -> dict[str, Val
 
 
 def fill(text: str, filling: Mapping[str, Value]) -> str:
-    """A template's text with its placeholders filled. Raises TemplateError if it cannot be."""
+    """Returns the template's text with its placeholders filled. Raises TemplateError."""
     if kind(text) == "braces":
         return plain(_fill_braces(text, filling), OUTPUT_LIMIT)
     joined = {name: value if isinstance(value, str) else "; ".join(value) for name, value in filling.items()}
@@ -50,7 +50,7 @@ def _fill_braces(text: str, filling: Mapping[str, Value]) -> str:
 
 
 def _fill_line(text: str, filling: Mapping[str, Value]) -> str:
-    """One line. Several points behind a bullet become as many bullets."""
+    """Fills one line. Several points in a bullet become one bullet each."""
     bullet = _BULLET.match(text)
 
     def put(found: re.Match[str]) -> str:
@@ -64,14 +64,14 @@ def _fill_line(text: str, filling: Mapping[str, Value]) -> str:
 
 
 def _next_steps(case: IncidentText) -> Value:
-    """What is still to do, by the state it is in."""
+    """Returns the remaining steps, according to the incident's state."""
     if case.live and case.incident.recovery:
         return (f"{case.recovery[0].upper()}{case.recovery[1:]}",)
     return case.next_steps if case.live else _after(case)
 
 
 def verification(case: IncidentText, stamp: Callable[[Instant], str]) -> str:
-    """How the recovery was verified; empty: nobody knows. `stamp`: how instants are told."""
+    """Returns how the recovery was verified; empty: unknown. `stamp`: formats an instant."""
     incident = case.incident
     if case.live:
         return case.recovery
@@ -85,12 +85,12 @@ def verification(case: IncidentText, stamp: Callable[[Instant], str]) -> str:
 
 
 def _after(case: IncidentText) -> Value:
-    """The post-incident actions of the policy, each block with its duration."""
+    """Returns the policy's post-incident actions, each block with its duration."""
     return tuple(actions_told(block, case) for block in case.policy.post_incident)
 
 
 def actions_told(block: TimedActions, case: IncidentText) -> str:
-    """A block of the policy in a line: what it is, how long it lasts, its actions."""
+    """Returns a block of the policy in one line: description, duration, actions."""
     said = line(block.description or block.name)
     lasting = f" for {case.as_set(block.duration)}" if block.duration else ""
     return f"{said}{lasting}: {'; '.join(map(line, block.actions))}"
@@ -115,4 +115,4 @@ _MAKERS: Mapping[str, Callable[[IncidentText], Value]] = {
     "update_interval": lambda case: case.as_set(case.plan.update_interval),
     "verification_status": lambda case: verification(case, case.stamp),
 }
-"""How a placeholder is told; the others only responders can know."""
+"""Functions that derive a placeholder's value. The other placeholders are known only from responders."""

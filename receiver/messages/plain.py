@@ -1,7 +1,7 @@
-"""Foreign text made harmless, in one place: alerts, annotations and notes come from anywhere.
+"""Sanitises text from outside: alerts, annotations and notes.
 
-Everything that goes into a message passes here, once. Markup is not touched: what is markup differs from
-medium to medium, and each channel escapes its own.
+All text in a message passes through this module, once. Markup stays: it differs between media, so each channel escapes
+its own.
 """
 
 import re
@@ -9,31 +9,31 @@ from unicodedata import category, east_asian_width
 from urllib.parse import urlsplit
 
 LINE = 200
-"""Characters of a value that stands on one line."""
+"""Maximum characters of a value on one line."""
 BLOCK = 2000
-"""Characters of a value of several lines."""
+"""Maximum characters of a value of several lines."""
 URL = 2000
-"""Characters of an address; a longer one is none that a person can use."""
+"""Maximum characters of an address; longer ones are not usable by a person."""
 
 _BREAKS = re.compile("\r\n|[\n\r\v\f\x1c-\x1e\x85\u2028\u2029]")
 _GAPS = re.compile(r"\n{3,}")
 _JOIN = "\u200d"
 _JOINERS = f"\u200c{_JOIN}"
-"""Invisible, but words in some scripts and many emoji need them."""
+"""Invisible characters that some scripts and many emoji need."""
 _TONES = frozenset(map(chr, range(0x1F3FB, 0x1F400)))
 _FLAGS = frozenset(map(chr, range(0x1F1E6, 0x1F200)))
-"""Two of these letters make a flag."""
+"""Regional indicators; a pair is a flag."""
 LONGEST_WORD = 40
-"""A longer one, such as an address, may be cut within: nothing might be left otherwise."""
+"""A longer word, such as an address, may be cut in the middle; otherwise nothing might be left."""
 LONGEST = 32
-"""Code points of one visible character; whoever stacks more of them on each other has them cut."""
+"""Maximum code points of one visible character; characters with more combining marks are cut."""
 
 
 def plain(text: str, limit: int = BLOCK) -> str:
-    """Text of several lines: line ends are newlines, control and direction marks are gone, cut to `limit`."""
-    # Cut first, so that half a megabyte costs nothing; what is removed below comes out of the surplus.
+    """Returns text of several lines: newlines only, without control and direction marks, cut to `limit` characters."""
+    # Cut first to bound the cost of long input; four times the limit leaves room for what is removed below.
     text = text[: limit * 4]
-    if text.isprintable():  # nearly always: nothing that a line break or `_harmless` could be about
+    if text.isprintable():  # the usual case: no line breaks, nothing for `_harmless`
         return cut(text.strip(), limit)
     parts = _BREAKS.sub("\n", text).split("\n")
     text = "\n".join(_without_harm(part).rstrip() for part in parts).strip()
@@ -41,12 +41,12 @@ def plain(text: str, limit: int = BLOCK) -> str:
 
 
 def line(text: str, limit: int = LINE) -> str:
-    """The same on one line."""
+    """Returns the same on one line."""
     return cut(" ".join(plain(text, limit * 4).split()), limit)
 
 
 def web_address(url: str) -> str:
-    """The URL if a browser may be sent there; empty otherwise (``javascript:``, half an address …)."""
+    """Returns the URL if it is safe for a browser; else empty (``javascript:``, incomplete addresses …)."""
     try:
         parts = urlsplit(url)
     except ValueError:
@@ -57,12 +57,12 @@ def web_address(url: str) -> str:
 
 
 def cut(text: str, limit: int) -> str:
-    """At most `limit` characters, an ellipsis being the last where something is missing."""
+    """Returns at most `limit` characters; an ellipsis marks a cut."""
     return text if len(text) <= limit else text[: seam(text, limit - 1)].rstrip() + "…"
 
 
 def seam(text: str, end: int) -> int:
-    """The last place, up to `end`, at which a text may be cut: no emoji, flag or accented letter falls apart."""
+    """Returns the last place up to `end` for a cut that splits no emoji, flag or accented letter."""
     place = end
     while end - place < LONGEST and 0 < place < len(text) and _belong(text, place):
         place -= 1
@@ -75,20 +75,20 @@ def cut_words(text: str, limit: int) -> str:
 
 
 def word_seam(text: str, end: int) -> int:
-    """The last place, up to `end`, at which a word ends; within a word where one alone is too long."""
+    """Returns the last place up to `end` at which a word ends; a place within the word if the word is too long."""
     place = seam(text, end)
     near = range(place, max(place - LONGEST_WORD, -1), -1)
     return next((each for each in near if _ends_word(text, each)), place)
 
 
 def _ends_word(text: str, place: int) -> bool:
-    """Whether a word may end there. Scripts whose letters are wide have no spaces between words."""
+    """Whether a word may end there. Scripts with wide letters have no spaces between words."""
     around = text[max(place - 1, 0) : place + 1]
     return place in {0, len(text)} or " " in around or any(east_asian_width(char) in "WF" for char in around)
 
 
 def _belong(text: str, place: int) -> bool:
-    """Whether what people see as one character stands on both sides."""
+    """Whether the characters on both sides are part of one visible character."""
     before, after = text[place - 1], text[place]
     if _JOIN in {before, after} or category(after) in {"Mn", "Me", "Mc"} or after in _TONES:
         return True
@@ -110,9 +110,9 @@ def _harmless(char: str) -> str:
     if char == "\t":
         return " "
     match category(char):
-        case "Cs":  # half a character: no encoder takes it
+        case "Cs":  # lone surrogate: no encoder takes it
             return "\ufffd"
-        case "Cc" | "Cf":  # bells, escapes, NUL; what is invisible or turns the text around
+        case "Cc" | "Cf":  # bells, escapes, NUL; invisible characters and direction marks
             return ""
         case _:
             return char

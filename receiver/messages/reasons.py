@@ -1,4 +1,4 @@
-"""Why a message comes: a label of a word or two, and the sentence that opens it."""
+"""Why a message is sent: a label of one or two words, and the first sentence."""
 
 from collections.abc import Mapping
 from typing import assert_never
@@ -55,19 +55,21 @@ LABELS: dict[Reason, str] = {
 
 
 MISSING_DATA = "missing data"
-"""What the alerts of missing-data twins are about."""
+"""What the alerts of missing-data twins report."""
 
 WAS = {"is": "was", "are": "were"}
 
 SAID_OF_REMINDERS = frozenset({Reason.OVERDUE, Reason.DUE, Reason.KEPT_OPEN})
-"""Why a reminder comes, where its label says it."""
+"""Reasons that are the label of a reminder."""
 
 OWN_WORDS = ("it ", "the ", "new danger ", "no ", "nobody ", "open", "acknowledged ")
-"""How sentences about responders begin that begin with no name."""
+"""Beginnings of sentences about responders that do not begin with a person's name."""
 
 
 def label(notification: Notification, case: IncidentText) -> str:
-    """What sets this message apart from a first page; empty for that, and where it is no longer so."""
+    """Returns what distinguishes this message from a first page; empty for a first page, and if it
+    is no longer true.
+    """
     return _label(notification) if holds(notification, case) else ""
 
 
@@ -94,7 +96,7 @@ def _label(notification: Notification) -> str:
 
 
 def lead(notification: Notification, case: IncidentText) -> str:
-    """Why this message comes now: a sentence or two."""
+    """Returns one or two sentences on why this message is sent now."""
     by, note = name(notification.data.get("by", "")), plain(notification.data.get("note", ""))
     match notification.kind:
         case Kind.PAGE:
@@ -221,7 +223,7 @@ def _recovered(notification: Notification, case: IncidentText) -> str:
 
 
 def _was_well(notification: Notification, case: IncidentText) -> str:
-    """It told of a recovery, and is late: it fires again, or is otherwise known by now."""
+    """A recovery message that is late: alerts fire again, or the state is known otherwise."""
     return f"At {case.time(notification.created_at)} no alert fired any more{_by_now(case)}."
 
 
@@ -255,18 +257,20 @@ def _fallback(notification: Notification, case: IncidentText) -> str:
 
 
 def rule_names(keys: str) -> str:
-    """Rules as people call them: ``incident_response/margin_low`` without its section, a twin by what it says."""
+    """Returns rule names as people use them: ``incident_response/margin_low`` without its section, a twin by what it
+    reports.
+    """
     return line(", ".join(dict.fromkeys(map(_rule_name, keys.split(", ")))))
 
 
 def _rule_name(key: str) -> str:
     section, _, own = key.partition("/")
-    named = own if own and section.islower() else key  # other people's alerts are called as they like
+    named = own if own and section.islower() else key  # alerts of other rule sets keep their full name
     return MISSING_DATA if named == TWIN else named
 
 
 def _fired(data: Mapping[str, str]) -> str:
-    """What fired, in its own words, behind what it did; empty: nothing is known of it."""
+    """Returns the summary of the alert that fired, for the end of a sentence; empty: unknown."""
     said = line(data.get("summary", "")).rstrip(".")
     return f": {said}" if said else ""
 
@@ -296,7 +300,7 @@ def _reminder(notification: Notification, case: IncidentText) -> str:
 
 
 def _training(whom: str, case: IncidentText) -> str:
-    """What a person, or everybody, is to practise, as it stands when this is sent."""
+    """Returns what one person or all people must practise, as of now."""
     told: dict[str, list[str]] = {}
     for each in due_of(case.incident, whom):
         told.setdefault(each.person, []).append(_practice(each, case))
@@ -312,7 +316,7 @@ def _practice(practice: Practice, case: IncidentText) -> str:
 
 
 def _kept_open(case: IncidentText) -> str:
-    """What is missing now; while this message waited, it may have come."""
+    """Returns what is missing now; it may have been done while this message waited."""
     missing = "; ".join(line(each, MISSING) for each in case.outstanding)
     if case.incident.state is not State.RESOLVED or not missing:
         return f"Something was missing before it could close; by now it is {case.stands}."
@@ -328,7 +332,7 @@ def _report(data: Mapping[str, str]) -> str:
 
 
 def _updated(notification: Notification, case: IncidentText, by: str) -> str:
-    """A status update; what changed after it was planned takes its "no change" away."""
+    """A status update; a change after it was planned removes its "no change"."""
     since = notification.data.get("unchanged_since", "")
     is_so = since.isdigit() and not case.incident.changed and case.incident.changed_at == int(since)
     said = f"Status update{f' by {by}' if by else ''}{f': no change since {_moment(since, case)}' if is_so else ''}."
@@ -336,13 +340,13 @@ def _updated(notification: Notification, case: IncidentText, by: str) -> str:
 
 
 def _named(notification: Notification, case: IncidentText, which: str) -> list[Notice]:
-    """The incident's notices that a message to approvers names."""
+    """Returns the incident's notices that a message to approvers names."""
     known = (find(case.incident, each) for each in notification.data.get(which, "").split())
     return [each for each in known if each is not None]
 
 
 def _approval(notification: Notification, case: IncidentText) -> str:
-    """Which notices wait, as they stand when this is read, and why others are void."""
+    """Returns which notices wait, as of now, and why others are void."""
     said = []
     for each in _named(notification, case, "waits"):
         whom, until = f"{each.id} to {_group(each)}", each.due_at
@@ -363,13 +367,13 @@ def _group(notice: Notice) -> str:
 
 
 def _duty(notification: Notification, case: IncidentText) -> str:
-    """A checklist or a report to an authority that is due, or overdue; by now it may be done."""
+    """A due or overdue checklist or report to an authority; it may be done by now."""
     data = notification.data
     what, whom = line(data.get("what", "")), line(data.get("whom", "")) or case.owner
     duty = case.incident.response.duties.get(data["duty"])
     if duty is None:
         return f"The {what} {WAS[is_or_are(what)]} due, and {is_or_are(what)} done by now or not asked for any more."
-    due_at = duty.due_at  # a stage that was filed since may have moved it
+    due_at = duty.due_at  # a stage filed since then may have moved it
     if due_at > case.now:
         said = f"the {what} {is_or_are(what)} due by {case.time(due_at)}{case.left(due_at, ', ', '')}"
     else:
@@ -387,7 +391,7 @@ def _overdue(notification: Notification, case: IncidentText) -> str:
 
 
 def _breach(notification: Notification, case: IncidentText) -> str:
-    """Of the response time that was breached then: another may run by now."""
+    """The response time that was breached at that time; another may run by now."""
     due_at, limit = (notification.data.get(name, "") for name in ("due_at", "limit"))
     due = case.time(Instant(int(due_at)) if due_at.isdigit() else case.incident.response_due_at)
     lasted = case.as_set(int(limit) if limit.isdigit() else case.plan.response_time)
@@ -397,7 +401,7 @@ def _breach(notification: Notification, case: IncidentText) -> str:
 
 
 def _responders(notification: Notification, case: IncidentText, by: str, before: str) -> str:
-    """It pages because of what its responders did, or did not do. `before`: who had it until then."""
+    """A page caused by a responder's action or inaction. `before`: the owner until then."""
     reason = notification.reason
     if reason is Reason.UNDONE:
         return _undone(notification, case)
@@ -410,7 +414,7 @@ def _responders(notification: Notification, case: IncidentText, by: str, before:
 
 
 def _unanswered(case: IncidentText, how_long: str) -> str:
-    """It waits for an answer; of what was acknowledged before, by whom, and what became of that."""
+    """It waits for an answer; with earlier acknowledgements and what ended them."""
     if case.was_answered:
         return _sentence(case.responders)
     return f"Nobody has acknowledged it{how_long if how_long.startswith(',') else f' {how_long}'}."
@@ -421,7 +425,7 @@ def _again(case: IncidentText) -> str:
 
 
 def _doubted(case: IncidentText) -> str:
-    """Who has it and did not ask for help is asked whether they are at it."""
+    """Asks an owner who did not call for help whether they still work on it."""
     incident = case.incident
     if not incident.response.asked_by or incident.holder in incident.response.asked_by:
         return ""
@@ -445,7 +449,7 @@ def _acknowledged(notification: Notification, case: IncidentText, by: str) -> st
 
 
 def _sentence(text: str) -> str:
-    """With a full stop; a person's name at its beginning stays as it is written."""
+    """Returns the text with a full stop; a person's name at the beginning keeps its spelling."""
     begins = text[:1].upper() if text.startswith(OWN_WORDS) else text[:1]
     return f"{begins}{text[1:]}." if text else ""
 
@@ -466,7 +470,7 @@ def _moment(micros: str, case: IncidentText) -> str:
 
 
 def _disproved(case: IncidentText) -> str:
-    """What was held for its cause and its fix before."""
+    """Returns the cause and the fix that were entered before the incident came back."""
     return f" What was entered before did not hold ({case.did_not_hold})." if case.did_not_hold else ""
 
 

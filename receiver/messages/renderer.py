@@ -1,8 +1,8 @@
-"""From notifications and their incidents to a Message. The dispatcher calls `MessageRenderer.render`, when it sends.
+"""Makes a Message from notifications and their incidents. The dispatcher calls `MessageRenderer.render` when it sends.
 
-The time, the policy and our own address are given. A policy's template that fails takes nobody's page away: Tocsin's
-own words go out, and say so. A template in Jinja2 is filled by another process, which may take a second: never call
-`MessageRenderer.render` on an event loop.
+Time, policy and Tocsin's address are arguments. If a policy's template fails, the page is sent with Tocsin's own text,
+which says so. Another process fills Jinja2 templates, which may take a second: never call `MessageRenderer.render` on
+an event loop.
 """
 
 from collections import Counter
@@ -30,16 +30,16 @@ from receiver.messages.unsaid import unsaid
 from rules.placeholders import TemplateError
 
 SEVERITIES = {1: "info", 2: "warning", 3: "error", 4: "critical"}
-"""PagerDuty's words."""
+"""PagerDuty's names of the severities."""
 
 ROWS = 10
-"""Incidents of a bundle that are told with their titles; the others with their numbers."""
+"""Incidents of a bundle that are named with their titles; the others with their numbers."""
 
 EARLIER_FACT = 120
-"""Characters of a cause, fix or lesson of an earlier incident."""
+"""Maximum characters of a cause, fix or lesson of an earlier incident."""
 
 HEADLINE = 150
-"""Characters that chat shows of a headline."""
+"""Characters of a headline that chat programs show."""
 
 EVENTS = {
     Kind.ACKNOWLEDGED: "acknowledged",
@@ -49,23 +49,23 @@ EVENTS = {
 
 OPENING = frozenset({Reason.OPENED, Reason.RECURRED})
 SELF_EXPLAINING = frozenset({*EVENTS, Kind.BREACH, Kind.REPORT})
-"""Kinds whose first sentence says the label anyway."""
+"""Kinds whose first sentence already contains the label."""
 
 
 class Telling(Protocol):
-    """What one message is about (the engine's Delivery)."""
+    """The content of one message (the engine's Delivery)."""
 
     @property
     def items(self) -> Sequence[tuple[Notification, Incident]]:
-        """Usually one; several when they were bundled."""
+        """One notification and its incident; several in a bundle."""
 
     @property
     def name(self) -> str:
-        """What an answer calls it: the notification's id, or the bundle's name."""
+        """The name that an answer refers to: the notification's id, or the bundle's name."""
 
     @property
     def context(self) -> DecisionContext:
-        """For the words: the version the (first) incident runs under, and the current one."""
+        """The policy version of the (first) incident, and the current one."""
 
     @property
     def alerts(self) -> Mapping[str, Sequence[Alert]]:
@@ -74,20 +74,20 @@ class Telling(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class MessageRenderer:
-    """Makes messages. `external_url` is where people reach us; without it there are no links."""
+    """Makes messages. `external_url`: where people reach Tocsin; None: messages have no links."""
 
     external_url: str | None = None
     installation: str = ""
     sms_replies: bool = True
-    """Whether an answer to an SMS reaches us."""
+    """Whether answers to an SMS reach Tocsin."""
     ack_url: Callable[[Incident, str], str] | None = None
-    """Gives a message's own link to acknowledge by: (first) incident, and the message's name."""
+    """Returns a message's own link to acknowledge by, from the (first) incident and the message's name."""
 
     def render(
         self, delivery: Telling, now: Instant, picture: Picture | None = None, earlier: Sequence[Incident] = ()
     ) -> Message:
-        """The message for one delivery, as things are now. `picture`: of the incident's signals; bundles have none.
-        `earlier`: closed incidents like it, of which a page tells cause, fix and lesson.
+        """Returns the message for one delivery, as of `now`. `picture`: the incident's signals; bundles have none.
+        `earlier`: closed similar incidents; a page states their cause, fix and lesson.
         """
         if len(delivery.items) > 1:
             return self._bundle(delivery, now)
@@ -102,7 +102,7 @@ class MessageRenderer:
         return self._single(notification, case, picture, earlier)
 
     def _link(self, delivery: Telling) -> str:
-        """Only on pages, and only where it comes to one person's eyes: a link acts without asking who follows it."""
+        """Only on pages of channels that one person reads: following the link acknowledges without a login."""
         notification, first = delivery.items[0]
         is_wanted = any(incident.wants_answer for _, incident in delivery.items)
         if self.ack_url is None or notification.kind is not Kind.PAGE or not is_wanted:
@@ -113,14 +113,14 @@ class MessageRenderer:
     def case(
         self, incident: Incident, context: DecisionContext, now: Instant, alerts: Sequence[Alert] = ()
     ) -> IncidentText:
-        """The incident as texts show it. `alerts`: the first of those that fire now."""
+        """Returns the incident as texts show it. `alerts`: the first of those that fire now."""
         return IncidentText(incident, context, now, self._page_url(incident), alerts=alerts)
 
     def _page_url(self, incident: Incident) -> str:
         return f"{self.external_url.rstrip('/')}/incidents/{incident.number}" if self.external_url else ""
 
     def _read_case(self, incident: Incident, delivery: Telling, now: Instant) -> IncidentText:
-        """The incident as those who read the message's channel see it."""
+        """Returns the incident as readers of the message's channel see it."""
         channel = delivery.context.channel(delivery.items[0][0].channel)
         zone = channel.time_zone if channel else None
         case = self.case(incident, delivery.context, now, delivery.alerts.get(incident.id, ()))
@@ -208,7 +208,7 @@ class MessageRenderer:
 
 
 def _came_to(earlier: Incident, case: IncidentText) -> str:
-    """What an earlier incident came to, on a line."""
+    """Returns cause, fix and lesson of an earlier incident on one line."""
     named = {"cause": "root_cause", "fix": "fix_description", "lesson": "lessons_learned"}
     facts = ((what, line(earlier.facts.get(fact, ""), EARLIER_FACT)) for what, fact in named.items())
     said = ", ".join(f"{what}: {fact}" for what, fact in facts if fact)
@@ -221,8 +221,8 @@ def _spoken(case: IncidentText) -> IncidentText:
 
 
 def _state_or_label(case: IncidentText, notification: Notification) -> tuple[str, str]:
-    """For where there is room for one of the two: that it recovered, the label, or the state of what is not open; and
-    who did what is said. A call for help is told of what recovered, too.
+    """Returns (text, person) where there is room for one of: recovery, label, or the state of an incident that is not
+    open. A call for help is combined with a recovery.
     """
     said, by = label(notification, case), name(notification.data.get("by", ""))
     if case.incident.declared and notification.reason is Reason.OPENED and case.awaits_answer:
@@ -237,7 +237,7 @@ def _state_or_label(case: IncidentText, notification: Notification) -> tuple[str
 
 
 def _letter(notification: Notification, case: IncidentText) -> tuple[Letter, str]:
-    """The letter, and why the policy's template is not in it; empty: it is, or none was due."""
+    """Returns the letter, and why the policy's template is not in it; empty: it is, or none is due."""
     said = label(notification, case)
     body, unfilled = _from_policy(notification, case)
     paging = notification.kind is Kind.PAGE and case.live
@@ -267,10 +267,10 @@ def _letter(notification: Notification, case: IncidentText) -> tuple[Letter, str
 
 
 def _from_policy(notification: Notification, case: IncidentText) -> tuple[str, str]:
-    """What the policy's templates say now, each under its subject, and why they cannot.
+    """Returns the filled policy templates, each under its subject, and an error text if they cannot be filled.
 
-    A subject of the policy's heads the text, not the mail: "INCIDENT RESOLVED" would stay in a thread's list of
-    subjects when the incident is open again, and two emergencies of one type would have the same.
+    The policy's subject heads the text and is not the mail's subject: "INCIDENT RESOLVED" would stay in a thread's list
+    of subjects when the incident is open again, and two emergencies of one type would have the same subject.
     """
     templates = case.policy.templates
     resolved_at = case.incident.resolved_at
@@ -294,7 +294,7 @@ def _from_policy(notification: Notification, case: IncidentText) -> tuple[str, s
 
 
 def _waiting_texts(notification: Notification, case: IncidentText) -> list[str]:
-    """What waits for approval, word for word, for whoever approves it. Raises TemplateError."""
+    """Returns the full texts that wait for approval, for the approvers. Raises TemplateError."""
     if notification.kind is not Kind.APPROVAL:
         return []
     known = (find(case.incident, each) for each in notification.data.get("waits", "").split())
@@ -304,7 +304,7 @@ def _waiting_texts(notification: Notification, case: IncidentText) -> list[str]:
 
 
 def _facts(case: IncidentText) -> list[tuple[str, str]]:
-    """(label, value), the most important first (the level); what is unknown is left out."""
+    """Returns (label, value), the most important first (the level); unknown values are left out."""
     incident = case.incident
     rules = [line(key) for key in incident.rules]
     since = case.time(case.firing.since) if case.firing.since else ""
@@ -327,13 +327,13 @@ def _facts(case: IncidentText) -> list[tuple[str, str]]:
 
 
 def _kind(case: IncidentText) -> str:
-    """The incident type, with what it means where the title does not say it."""
+    """Returns the incident type, with its description unless the title contains it."""
     said = line(case.kind.description) if case.kind else ""
     return f"{case.type}: {said}" if said and said not in case.title else case.type
 
 
 def _headline(case: IncidentText) -> str:
-    """How it stands comes first where that is not simply open: the title may tell of what is over."""
+    """Returns the headline. A state other than open comes first: the title may describe what is over."""
     exercise = "EXERCISE" if case.incident.exercise else ""
     help_wanted = "help wanted" if case.live and case.incident.response.asked_by else ""
     state = (help_wanted or case.state_words.removeprefix(State.OPEN).lstrip(", ")).upper()
@@ -349,7 +349,7 @@ def _headline_of_many(cases: list[IncidentText], title: str) -> str:
 
 
 def _is_asked(notification: Notification, incident: Incident) -> bool:
-    """Whether a message goes to somebody whom the incident pages. Stakeholders and approvers are told."""
+    """Whether a message goes to a person whom the incident pages, not to a stakeholder or approver."""
     target = Target(notification.channel, notification.recipient)
     return notification.kind is Kind.PAGE or target in incident.paged
 
@@ -371,7 +371,7 @@ def _command(case: IncidentText) -> str:
 
 
 def _paragraphs(letter: Letter) -> tuple[str, ...]:
-    """For chat: what the headline, the lead, the facts, the actions and the labels leave out."""
+    """For chat: the parts that headline, lead, facts, actions and labels leave out."""
     rows = "\n".join(f"{row.number} {row.title} ({row.stands})" for row in letter.rows)
     parts = (
         letter.description,
@@ -394,7 +394,7 @@ def _bundle_letter(notifications: Sequence[Notification], cases: list[IncidentTe
 
 
 def _news_letter(notifications: Sequence[Notification], cases: list[IncidentText], console: str, _link: str) -> Letter:
-    """News of several incidents; of each what its own message would have begun with."""
+    """Returns news of several incidents; for each the first words of its own message."""
     told = [line(lead(each, case)) for each, case in zip(notifications, cases, strict=True)]
     letter = _list_letter(told, cases, console)
     alive = any(case.live for case in cases)
@@ -402,7 +402,7 @@ def _news_letter(notifications: Sequence[Notification], cases: list[IncidentText
 
 
 def _list_letter(told: Sequence[str], cases: list[IncidentText], console: str) -> Letter:
-    """`told`: what is said of each incident beside its title."""
+    """`told`: the text for each incident beside its title."""
     worst = max(cases, key=lambda case: case.incident.level)
     of = [case.incident.number for case in cases]
     where = systems(cases)
@@ -434,7 +434,7 @@ def _list_letter(told: Sequence[str], cases: list[IncidentText], console: str) -
 
 
 def _until_when(cases: list[IncidentText]) -> str:
-    """By when those that wait for an answer want one."""
+    """Returns by when the open incidents must be acknowledged."""
     due = min((case.incident.response_due_at for case in cases if case.awaits_answer), default=None)
     if due is None:
         return ""
@@ -447,14 +447,14 @@ def _until_when(cases: list[IncidentText]) -> str:
 
 
 def _why_together(notifications: Sequence[Notification], cases: list[IncidentText]) -> str:
-    """So many pages at once; and why people are paged, where it is not that all of them opened."""
+    """States that many pages are combined, and the reasons unless all of them opened."""
     if all(each.reason is Reason.OPENED for each in notifications):
         return "So many opened at once that they come as one message."
     return f"So many pages at once that they come as one message: {_reasons(notifications, cases)}."
 
 
 def _reasons(notifications: Sequence[Notification], cases: list[IncidentText]) -> str:
-    """How many for which reason: "12 escalated, 3 opened"; of those that moved on, how they stand."""
+    """Returns the count of each reason: "12 escalated, 3 opened"; of incidents that changed since, their state."""
     reasons = Counter(_reason(each, case) for each, case in zip(notifications, cases, strict=True))
     return ", ".join(f"{count} {why}" for why, count in reasons.items())
 

@@ -1,6 +1,7 @@
-"""Who has an incident, who had it and who asked for help: the sentence about its responders, made of its history.
+"""The sentence about an incident's responders, from its history: the owner, earlier owners, and who asked for help.
 
-"Nobody has acknowledged it" is said only where nobody ever did. The sentences begin with a name and have no full stop.
+"Nobody has acknowledged it" appears only if no acknowledgement ever happened. The sentences begin with a name and have
+no full stop.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -11,9 +12,9 @@ from receiver.core.response import Deed, Turn
 from receiver.messages.plain import line
 
 NAME = 80
-"""Characters of a person's name."""
+"""Maximum characters of a person's name."""
 MOST = 6
-"""Turns that a sentence tells; of more, the first and the last ones."""
+"""Turns that a sentence names; of more, the first and the last ones."""
 
 DONE = {
     Deed.ACKNOWLEDGED: "acknowledged at {at}",
@@ -24,7 +25,7 @@ DONE = {
     Deed.GIVEN_BACK: "gave it back at {at}",
     Deed.UNDONE: "took that back at {at}",
 }
-"""What a person did; beside it, what happened to what they had."""
+"""What a person did; the other deeds happened without an actor."""
 HAPPENED = {
     Deed.EXPIRED: "the acknowledgement of {by} expired at {at}",
     Deed.VOIDED: "new danger voided the acknowledgement of {by} at {at}",
@@ -33,18 +34,18 @@ HAPPENED = {
 
 
 def was_answered(incident: Incident) -> bool:
-    """Whether anybody has acknowledged it since it was opened, whatever became of that."""
+    """Whether the incident was acknowledged since it opened, even if that acknowledgement ended."""
     return any(turn.deed in ANSWERS for turn in incident.response.history)
 
 
 def last_taken(incident: Incident) -> Instant | None:
-    """When whoever acknowledged it last did so; None: nobody, or an older release did not note it."""
+    """Returns the time of the last acknowledgement; None: none, or an older release did not record it."""
     return next((turn.at for turn in reversed(incident.response.history) if turn.deed is Deed.ACKNOWLEDGED), None)
 
 
 def account(incident: Incident, time: Callable[[Instant], str]) -> str:
-    """Who did what about it, since whoever had it last took it: ``amir acknowledged at 11:11 UTC and asked for help at
-    11:13 UTC; no other answer yet``. Empty: nobody has done anything. `time`: an instant in words.
+    """Returns the responders' actions since the last owner took the incident: ``amir acknowledged at 11:11 UTC and
+    asked for help at 11:13 UTC; no other answer yet``. Empty: no actions. `time`: formats an instant.
     """
     turns = _last(incident.response.history)
     if not turns:
@@ -54,7 +55,7 @@ def account(incident: Incident, time: Callable[[Instant], str]) -> str:
 
 
 def help_wanted(incident: Incident, time: Callable[[Instant], str]) -> str:
-    """Who asks for help with what somebody has; empty: nobody."""
+    """Returns which responders ask for help with an owned incident; empty: none."""
     asked = incident.response.asked_by
     if not asked:
         return ""
@@ -63,7 +64,7 @@ def help_wanted(incident: Incident, time: Callable[[Instant], str]) -> str:
 
 
 def _answer(incident: Incident) -> str:
-    """What of an answer is wanted still."""
+    """Returns which answer is still missing."""
     asked_by = incident.response.asked_by
     if asked_by:
         return "no other answer yet" if incident.holder in asked_by else "no answer yet"
@@ -73,7 +74,7 @@ def _answer(incident: Incident) -> str:
 
 
 def _last(history: Sequence[Turn]) -> Sequence[Turn]:
-    """The turns since the one who had it last took it; those of an open incident after that included."""
+    """Returns the turns since the last owner took the incident, including later turns of an open incident."""
     begins, held = 0, False
     for place, turn in enumerate(history):
         if turn.deed is Deed.ACKNOWLEDGED and not held:
@@ -84,7 +85,7 @@ def _last(history: Sequence[Turn]) -> Sequence[Turn]:
 
 
 def _phrases(turns: Sequence[Turn], time: Callable[[Instant], str]) -> Iterator[str]:
-    """One for each person's turns in a row, and for what happened."""
+    """Yields a phrase for each person's consecutive turns, and for each event without an actor."""
     said: list[str] = []
     actor = ""
     for turn in turns:

@@ -1,8 +1,8 @@
-"""How many SMS a text takes, and how to say it in fewer. Texts are cut by what they cost, at the ends of words.
+"""Counts the SMS that a text takes, and shortens texts by that cost, at the ends of words.
 
-A text of the GSM-7 alphabet takes 160 characters alone, or 153 in each part of several; one other character makes
-all of it UCS-2: 70, or 67 a part, where an emoji counts twice. Characters of the alphabet's extension count twice,
-and neither those nor emojis are split between parts.
+A text in the GSM-7 alphabet takes 160 characters alone, or 153 in each part of several; one other character makes all
+of it UCS-2: 70, or 67 a part, where an emoji counts twice. Characters of the alphabet's extension count twice; neither
+those nor emojis are split between parts.
 """
 
 import unicodedata
@@ -24,16 +24,16 @@ _PLAIN = str.maketrans(
     | dict(zip("×łŁđĐı", "xlLdDi", strict=True))  # noqa: RUF001
 )
 _FEW = 0.05
-"""Up to this share of characters may be lost rather than half of the message."""
+"""Up to this share of characters may be replaced by question marks; the alternative is UCS-2, half the length."""
 
 
 def is_gsm(text: str) -> bool:
-    """Whether the GSM-7 alphabet has all its characters."""
+    """Whether all characters are in the GSM-7 alphabet."""
     return all(c in _BASIC or c in _EXTENSION for c in text)
 
 
 def count_segments(text: str) -> int:
-    """How many SMS the text takes."""
+    """Returns the number of SMS that the text takes."""
     price, alone, part = _measure(text)
     if sum(map(price, text)) <= alone:
         return 1
@@ -47,14 +47,14 @@ def count_segments(text: str) -> int:
 
 
 def fit(text: str, segments: int) -> str:
-    """The text as it is where it fits; else in plainer characters; else cut, with an ellipsis."""
+    """Returns the text unchanged if it fits; else in plainer characters; else cut, with an ellipsis."""
     return fit_between("", text, "", segments) or ""
 
 
 def fit_between(begin: str, middle: str, end: str, segments: int, least: int = 0) -> str | None:
-    """The three in a row; where they do not fit, the middle is cut at the end of a word, with an ellipsis.
+    """Returns the three parts joined; if too long, the middle is cut at the end of a word, with an ellipsis.
 
-    None: they do not fit with `least` characters of the middle either.
+    None: they do not fit even with only `least` characters of the middle.
     """
     begin, middle, end = _in_characters((begin, middle, end), segments)
     if count_segments(begin + middle + end) <= segments:
@@ -68,20 +68,22 @@ def fit_between(begin: str, middle: str, end: str, segments: int, least: int = 0
 
 
 def _in_characters(parts: tuple[str, str, str], segments: int) -> tuple[str, str, str]:
-    """In GSM-7, if replacing typography is enough for that; accents and emojis give way only where it is too long."""
+    """Converts to GSM-7 if replacing typography suffices; accents and emojis are replaced only if
+    the text is too long.
+    """
     begin, middle, end = (part.translate(_PLAIN) for part in parts)
     if is_gsm(begin + middle + end):
         return begin, middle, end
     if count_segments("".join(parts)) <= segments:
         return parts
-    # Odd characters of the middle may be lost, but none that say which incident it is, or how to answer.
+    # The middle may lose unusual characters; the incident's name and the way to answer may not.
     begin, middle, end = _bare(begin), simplify(middle), _bare(end)
     return (begin, middle, end) if is_gsm(begin + middle + end) else parts
 
 
 def _longest_beginning(text: str, fits: Callable[[str], bool]) -> str:
-    """The longest beginning that fits, up to the end of a word where there is one."""
-    kept, too_long = 0, len(text)  # the cost grows with the length: halve towards the longest that fits
+    """Returns the longest beginning that fits, up to the end of a word if possible."""
+    kept, too_long = 0, len(text)  # the cost grows with the length: binary search
     while too_long - kept > 1:
         half = (kept + too_long) // 2
         kept, too_long = (half, too_long) if fits(text[:half].rstrip()) else (kept, half)
@@ -89,9 +91,9 @@ def _longest_beginning(text: str, fits: Callable[[str], bool]) -> str:
 
 
 def simplify(text: str) -> str:
-    """Typographic characters by plain ones, letters without the accents GSM-7 lacks, no emojis.
+    """Replaces typographic characters by plain ones, strips accents that GSM-7 lacks, and removes emojis.
 
-    The odd character that is left becomes a question mark; a text in another script is left as it is.
+    Remaining characters become question marks if they are few; a text in another script is returned as it is.
     """
     simple = _bare(text.translate(_PLAIN))
     odd = sum(not is_gsm(c) for c in simple)
@@ -113,7 +115,7 @@ def _simple(character: str) -> str:
 
 
 def _measure(text: str) -> tuple[Callable[[str], int], int, int]:
-    """What a character costs, what fits into one SMS, and into each of several."""
+    """Returns the cost function of a character, the capacity of a single SMS, and that of each of several."""
     if is_gsm(text):
         return (lambda c: 2 if c in _EXTENSION else 1), 160, 153
     return (lambda c: 2 if c > "\uffff" else 1), 70, 67

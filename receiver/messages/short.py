@@ -1,8 +1,7 @@
-"""The same in few characters (SMS) and in spoken sentences (phone).
+"""The message in few characters (SMS) and in spoken sentences (phone).
 
-An SMS has a beginning that says which incident, how bad and of which system, and an end that says how to answer.
-Neither is ever cut, and no value: the words of what is wrong give way first, then the longer ways to answer, and at
-last a further part is paid.
+An SMS begins with the incident's number, level and system, and ends with how to answer. Neither is cut, and no value
+is: the description is cut first, then a shorter way to answer is chosen, and last a further part is used.
 """
 
 import re
@@ -19,11 +18,11 @@ from receiver.messages.unsaid import unsaid
 SPEECH_LIMIT = 700
 TITLE_SPOKEN = 160
 MOST_PARTS = 5
-"""Of one SMS, where its beginning and end alone take so many: names in another script, and a long address."""
+"""Maximum parts of one SMS whose beginning and end alone take so many: names in another script, and a long address."""
 SAID_LIMIT = 160
-"""Characters of a status update that an SMS tells at least."""
+"""Minimum characters of a status update in an SMS."""
 ROOM = 25
-"""Characters of what is wrong for which a shorter way to answer is taken."""
+"""A shorter way to answer is chosen if fewer characters of the description would fit."""
 
 _SAID = {"<": "below", "<=": "at most", ">": "above", ">=": "at least", "==": "is", "!=": "is not"}
 _COMPARED = re.compile(r" ([<>]=?|[=!]=) ")
@@ -31,14 +30,16 @@ _UNSPOKEN = re.compile(r"[^\w\s.,:;?!'%-]|_")
 
 
 def short(case: IncidentText, label: str, by: str, *, replies: bool) -> str:
-    """One incident for an SMS: which, how bad, what, and how to acknowledge. `by`: who did what the label says."""
+    """Returns one incident for an SMS: number, level, description, how to acknowledge. `by`: who
+    did what `label` says.
+    """
     parts = ("EXERCISE" if case.incident.exercise else "", f"T{case.number}", label.upper())
     begin = " ".join(filter(None, (*parts, case.level.name.upper(), case.system)))
     return _fit(f"{begin}{f' by {by}' if by else ''}:", case, _tails(case, replies=replies))
 
 
 def short_update(case: IncidentText, said: str) -> str:
-    """How one incident stands, for an SMS: which, what, and what is said of it."""
+    """Returns a status update of one incident for an SMS. `said`: the update."""
     number = ("EXERCISE" if case.incident.exercise else "", f"T{case.number}", case.state_words.upper())
     parts = (*number, case.level.name.upper(), case.system)
     told = " ".join(said.split())
@@ -46,7 +47,7 @@ def short_update(case: IncidentText, said: str) -> str:
 
 
 def short_bundle(cases: list[IncidentText], link: str, *, replies: bool) -> str:
-    """Several incidents for an SMS. `link` acknowledges all of them; empty: there is none."""
+    """Returns several incidents for an SMS. `link` acknowledges all of them; empty: none."""
     elsewhere = link or ("" if replies else cases[0].page_url.rpartition("/")[0])
     reply = f"reply ACK ALL, ACK {cases[0].incident.number} for one" if replies else ""
     waits = any(case.awaits_answer for case in cases)
@@ -55,7 +56,7 @@ def short_bundle(cases: list[IncidentText], link: str, *, replies: bool) -> str:
 
 
 def short_news(cases: list[IncidentText], news: str) -> str:
-    """News of several incidents for an SMS."""
+    """Returns news of several incidents for an SMS."""
     return _fit(_begin_bundle(cases), cases[0], (news,))
 
 
@@ -67,8 +68,8 @@ def _begin_bundle(cases: list[IncidentText]) -> str:
 
 
 def _fit(begin: str, case: IncidentText, tails: Sequence[str]) -> str:
-    """Begin, what is wrong, and a way to answer. A value within a title that is too long would be cut off with its end:
-    then it stands behind what is left of it.
+    """Joins beginning, description and a way to answer. A value within a long title would be cut with the title's end,
+    so it is repeated after the cut title.
     """
     ends = [f" {tail}" if tail else "" for tail in tails]
     if case.tells_value(case.title):
@@ -86,7 +87,7 @@ def _ended(title: str) -> str:
 
 
 def _cut_to_fit(begin: str, title: str, ends: Sequence[str]) -> str:
-    """In SMS_PARTS parts, or in as few more as the beginning and the shortest of the ends take."""
+    """Fits into SMS_PARTS parts, or into as few more as the beginning and the shortest end take."""
     tries = [(SMS_PARTS, end, min(len(title), ROOM)) for end in ends]
     tries += [(parts, ends[-1], 0) for parts in range(SMS_PARTS, MOST_PARTS + 1)]
     fitted = (fit_between(f"{begin} ", title, end, parts, least) for parts, end, least in tries)
@@ -94,7 +95,7 @@ def _cut_to_fit(begin: str, title: str, ends: Sequence[str]) -> str:
 
 
 def _tails(case: IncidentText, *, replies: bool) -> Sequence[str]:
-    """How to answer, the longest way first."""
+    """Returns the ways to answer, the longest first."""
     incident = case.incident
     if not case.wants_answer:
         return ("Alerts still fire.", "") if incident.state is State.RESOLVED and incident.is_firing else ("",)
@@ -116,26 +117,26 @@ def _tails(case: IncidentText, *, replies: bool) -> Sequence[str]:
 
 
 def _ways(when: str, reply: str, link: str, command: str = "") -> Sequence[str]:
-    """``Ack by 12:17 UTC: reply ACK 12 or https://…``, then with fewer words, down to one way alone."""
+    """Returns ``Ack by 12:17 UTC: reply ACK 12 or https://…``, then shorter forms, down to a single way."""
     every = " or ".join(filter(None, (reply, link))) or command
     shortest = reply or link or command
     return tuple(dict.fromkeys((f"{when}: {every}", f"{when}: {shortest}", shortest))) if every else ("",)
 
 
 def speak(case: IncidentText, lead: str) -> str:
-    """For a voice: who calls, how bad, what, and why now."""
+    """Returns the text of a call: caller, level, description, and reason."""
     exercise = "This is an exercise. " if case.incident.exercise else ""
     recovered = f", {RECOVERED[case.incident.recovery]}" if case.live and case.recovered else ""
     which = f"{case.level.name.capitalize()} incident {case.incident.number}{recovered}"
     what = f"{which}. {_ended(case.what_in(TITLE_SPOKEN))}"
-    left = unsaid(case.stands, lead)  # what is heard once is not heard twice
+    left = unsaid(case.stands, lead)  # the lead already said the other clauses
     is_whole = case.stands.startswith(left.partition(";")[0])
     stands = f"\n{'It is ' if is_whole else ''}{left}." if left else ""
     return sayable(f"{exercise}Tocsin here. {what} {lead}{stands}", case.zone_name)
 
 
 def sayable(text: str, zone: str) -> str:
-    """Without what a voice would spell out or stumble over. `zone`: of the times in it."""
+    """Removes what a speech synthesiser would spell out or mispronounce. `zone`: the zone of the times in the text."""
     spelt = _COMPARED.sub(lambda found: f" {_SAID[found[1]]} ", text)
     spelt = spelt.replace("UTC", "U T C").replace(" (", ", ").replace("-#", " to ")
     ended = (f"{part}." if part[-1].isalnum() else part for part in spelt.split("\n") if part)

@@ -1,4 +1,4 @@
-"""Times of day as people say them: two fourteen in the morning, noon, eleven at night on November twenty-third."""
+"""Times of day in spoken words: two fourteen in the morning, noon, eleven at night on November twenty-third."""
 
 from datetime import datetime, tzinfo
 
@@ -26,18 +26,18 @@ _ORDINALS = {
     "thirty": "thirtieth",
 }
 _PARTS = ((1, "at night"), (12, "in the morning"), (18, "in the afternoon"), (22, "in the evening"), (24, "at night"))
-"""Up to which hour a part of the day lasts; from one o'clock on it is morning to whoever is called."""
+"""The hour at which each part of the day ends. Hours from one o'clock on are "in the morning"."""
 
 
 def spoken_clock(at: Instant, now: Instant, zone: tzinfo) -> str:
-    """The time of day, with the date where it is not today's. Which zone that is, `spoken_zone` says once a call."""
+    """Returns the time of day, with the date unless it is today. `spoken_zone` names the zone, once in each call."""
     when = moment(at, zone)
     date = "" if when.date() == moment(now, zone).date() else f" on {_MONTHS[when.month - 1]} {_ordinal(when.day)}"
     return f"{_time_of_day(when)}{date}"
 
 
 def spoken_zone(name: str) -> str:
-    """``Berlin time``, ``U T C``, ``C E T``."""
+    """Returns ``Berlin time``, ``U T C``, ``C E T``."""
     area, _, city = name.rpartition("/")
     if area and area != "Etc":
         return f"{city.replace('_', ' ')} time"
@@ -58,7 +58,7 @@ def _minutes(minute: int) -> str:
 
 
 def _said(number: int) -> str:
-    """In words, below sixty."""
+    """Returns a number below sixty in words."""
     if number < len(_ONES):
         return _ONES[number]
     tens, ones = divmod(number, 10)

@@ -1,4 +1,4 @@
-"""A timeline entry as a sentence: for the API, the command line, pages, reports and the demo."""
+"""A timeline entry as a sentence, for the API, the command line, pages, reports and the demo."""
 
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
@@ -134,24 +134,26 @@ ASIDES = (
     ("with_file", "sha256", ", SHA-256 of the file "),
     ("brought", "policy", "; it brought policy version "),
 )
-"""What is told only where an entry has it: its place in a sentence, the data's name, and the words before it."""
+"""Optional parts of a sentence: placeholder, name in the entry's data, and the words before the value."""
 
 LONGEST = 1000
-"""Characters of a sentence: what is missing before the close, or a file's SHA-256, is told whole."""
+"""Maximum characters of a sentence: the list of what is missing before closing, and a file's SHA-256, fit."""
 
 INSTANTS = ("since", "until", "began", "ended", "unchanged_since", "filed")
-"""What of an entry's data is an instant."""
+"""Names in an entry's data whose values are instants."""
 
 
 def readable(entry: Entry) -> Mapping[str, str]:
-    """Its data without what nobody may see: entries of older versions have a webhook's whole URL, and whole numbers."""
+    """Returns the data with the recipient masked: entries of older versions have a webhook's whole URL, and whole
+    numbers.
+    """
     recipient = entry.data.get("recipient", "")
     is_whole = "://" in recipient or recipient.startswith("+")
     return {**entry.data, "recipient": as_shown(recipient, None)} if is_whole else entry.data
 
 
 def sentence(entry: Entry, told: Callable[[Instant], str] = stamp) -> str:
-    """What happened, in one line; `by` and the time stand beside it. `told`: how further instants are told."""
+    """Returns the event in one line, without actor and time. `told`: formats further instants."""
     said = _told_by(entry).format_map(_Known(readable(entry), told)).strip(" :")
     note = entry.data.get("note", "") if entry.fact is not Fact.LEVEL_UNKNOWN else ""
     note = note or (entry.data.get("reason", "") if entry.fact is Fact.CHANGED else "")
@@ -162,7 +164,7 @@ def sentence(entry: Entry, told: Callable[[Instant], str] = stamp) -> str:
 
 
 def _told_by(entry: Entry) -> str:
-    """The sentence. What an older version called delivered was accepted: it had no receipts."""
+    """Returns the sentence's template. Older versions recorded accepted as delivered: they had no receipts."""
     is_unproved = entry.fact is Fact.DELIVERED and not entry.data.get("receipt")
     if entry.fact is Fact.CLOSED and entry.by:
         return "closed by hand{although}"
@@ -177,7 +179,9 @@ def _least(entry: Entry) -> str:
 
 
 class _Known(dict[str, str]):
-    """Values of an entry; what it does not say is left out. The formats are ours, only the values are not."""
+    """Values of an entry; missing ones become empty. The formats are Tocsin's own, only the values
+    come from outside.
+    """
 
     def __init__(self, data: Mapping[str, str], told: Callable[[Instant], str]) -> None:
         super().__init__(data)

@@ -1,4 +1,4 @@
-"""Instants and durations in words. An instant is told in its reader's zone, and says which that is."""
+"""Instants and durations in words. An instant is shown in its reader's zone, with the zone's name."""
 
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta, tzinfo
@@ -16,35 +16,35 @@ _DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 
 
 class Manner(StrEnum):
-    """How words reach whoever takes them in."""
+    """How a text reaches its reader."""
 
     WRITTEN = auto()
-    """Read later, whenever that is: how long is left would be wrong by then."""
+    """Read at an unknown later time: remaining durations are left out, because they would be wrong."""
     LIVE = auto()
-    """Read at this very moment: a page that renews itself."""
+    """Read immediately: a page that refreshes itself."""
     SPOKEN = auto()
-    """Heard at this very moment."""
+    """Heard immediately."""
 
 
 def moment(at: Instant, zone: tzinfo = UTC) -> datetime:
-    """The instant as a datetime of that zone."""
+    """Returns the instant as a datetime in that zone."""
     return (_EPOCH + timedelta(microseconds=at)).astimezone(zone)
 
 
 def stamp(at: Instant, zone: tzinfo = UTC) -> str:
-    """Date and time: ``2026-11-23 03:14 UTC``."""
+    """Returns date and time: ``2026-11-23 03:14 UTC``."""
     when = moment(at, zone)
     return f"{when:%Y-%m-%d %H:%M} {abbreviation(when)}"
 
 
 def in_both_zones(at: Instant, zone: tzinfo) -> str:
-    """An instant in a zone and in UTC: a time without an offset may have been meant otherwise."""
+    """Returns an instant in a zone and in UTC, so that a time entered without an offset can be checked."""
     local = f"{moment(at, zone):%a} {stamp(at, zone)}"
     return local if local.endswith(" UTC") else f"{local} ({stamp(at)})"
 
 
 def abbreviation(when: datetime) -> str:
-    """What its zone is called then: ``UTC``, ``CET``, ``CEST``; where people have no name for it ``UTC+4``."""
+    """Returns the zone's name at that time: ``UTC``, ``CET``, ``CEST``; ``UTC+4`` for zones without a name."""
     named = when.tzname() or ""
     if named.isalpha():
         return named
@@ -54,26 +54,26 @@ def abbreviation(when: datetime) -> str:
 
 
 def rfc3339(at: Instant, timespec: str = "") -> str:
-    """UTC, to the microsecond where it has any; `timespec` (of `datetime.isoformat`) asks for something else."""
+    """Returns UTC, with microseconds unless they are zero; `timespec` (of `datetime.isoformat`) overrides that."""
     spec = timespec or ("microseconds" if at % 1000 else "milliseconds")
     return moment(at).isoformat(timespec=spec).replace("+00:00", "Z")
 
 
 def clock(at: Instant, now: Instant, zone: tzinfo = UTC) -> str:
-    """The time of day, with the date where it is not today's: ``03:14 UTC``, ``24 Nov 03:14 UTC``."""
+    """Returns the time of day, with the date unless it is today: ``03:14 UTC``, ``24 Nov 03:14 UTC``."""
     when = moment(at, zone)
     date = "" if when.date() == moment(now, zone).date() else f"{when.day} {_MONTHS[when.month - 1]} "
     return f"{date}{when:%H:%M} {abbreviation(when)}"
 
 
 def day_and_time(at: int, zone: tzinfo = UTC) -> str:
-    """A day of the coming weeks and its time: ``Mon 30 Nov, 09:00 CET``."""
+    """Returns weekday, date and time without the year: ``Mon 30 Nov, 09:00 CET``."""
     when = moment(Instant(at), zone)
     return f"{_DAYS[when.weekday()]} {when.day} {_MONTHS[when.month - 1]}, {when:%H:%M} {abbreviation(when)}"
 
 
 def from_until(starts: int, ends: int, zone: tzinfo = UTC) -> str:
-    """``Mon 30 Nov, 09:00 until Fri 4 Dec, 17:00 CET``; within a day ``Mon 30 Nov, 09:00 until 17:00 CET``."""
+    """Returns ``Mon 30 Nov, 09:00 until Fri 4 Dec, 17:00 CET``; within a day ``Mon 30 Nov, 09:00 until 17:00 CET``."""
     first, last = day_and_time(starts, zone), day_and_time(ends, zone)
     named = abbreviation(moment(Instant(ends), zone))
     if abbreviation(moment(Instant(starts), zone)) == named:
@@ -83,7 +83,7 @@ def from_until(starts: int, ends: int, zone: tzinfo = UTC) -> str:
 
 
 def duration(micros: int) -> str:
-    """How long, in its two largest units: ``15 minutes``, ``1 hour 30 minutes``, ``24 hours``, ``3 days``."""
+    """Returns a duration in its two largest units: ``15 minutes``, ``1 hour 30 minutes``, ``24 hours``, ``3 days``."""
     seconds = max(0, micros) // SECOND
     if seconds < 60:
         return _count(seconds, "second")
@@ -95,7 +95,9 @@ def duration(micros: int) -> str:
 
 
 def as_set(micros: int, spellings: Iterable[str]) -> str:
-    """How long something lasts that a policy sets, in the policy's unit: ``72 hours``, ``3 days``. `spellings`: its."""
+    """Returns a policy's duration in the policy's unit: ``72 hours``, ``3 days``. `spellings`: the
+    policy's spellings.
+    """
     return in_words(spelling(micros, spellings)) or duration(micros)
 
 
@@ -110,5 +112,5 @@ def _count(count: int, name: str) -> str:
 
 
 def left(until: Instant, now: Instant) -> str:
-    """How far off an instant is: ``12 minutes left``, ``5 minutes ago``."""
+    """Returns the distance to an instant: ``12 minutes left``, ``5 minutes ago``."""
     return f"{duration(until - now)} left" if until > now else f"{duration(now - until)} ago"

@@ -1,4 +1,4 @@
-"""What a sentence about how an incident stands need not say again, because the one before it has."""
+"""Removes from an incident's state what the preceding sentence already says."""
 
 import re
 
@@ -10,13 +10,13 @@ _DEED = re.compile(
 
 
 def unsaid(stands: str, said: str) -> str:
-    """How it stands, without the clauses that the sentence before it has said; empty: it has said all of them."""
+    """Returns the state without the clauses that `said` contains; empty: `said` contains all of them."""
     known = said.lower()
     return "; ".join(each for each in stands.split("; ") if " " not in each or not _is_said(each.lower(), known))
 
 
 def _is_said(clause: str, known: str) -> bool:
-    """In these words, or as the account of the responders tells it."""
+    """Whether the sentence contains the clause, literally or in the form of the responders' account."""
     if all(part in known for part in clause.removeprefix(KEPT_OPEN).split(", ")):
         return True
     told = _DEED.fullmatch(clause)
