@@ -1,10 +1,9 @@
-"""The ways to people. One module per channel type: build the message, send it, judge the answer.
+"""The channel types. One module per type: build the message, send it, judge the answer.
 
-A channel decides nothing else: when, to whom, how often and what then is the core's business. `send`
-never raises for what the world does; it answers Delivered, Retry or Rejected. It must return within
-SEND_TIMEOUT, must not retry by itself, and never lets a secret into a log, an error or an outcome. Imports the core,
-the messages and the settings. Begin with `sms`, the shortest; docs/channels says what each does, CONTRIBUTING how one
-is added.
+Begin with `sms`, the shortest; docs/channels describes each, CONTRIBUTING how one is added. The core decides
+recipients, times and retries. `send` never raises for external failures; it returns Delivered, Retry or Rejected. It
+returns within SEND_TIMEOUT, does not retry, and keeps secrets out of logs, errors and outcomes. Imports the core, the
+messages and the settings.
 """
 
 from collections.abc import Callable, Mapping
@@ -31,26 +30,27 @@ class Outgoing:
     notification: Notification
     """Kind, reason, recipient, page serial, level …"""
     channel: Channel
-    """The channel as the policy has it now."""
+    """The channel in the current policy."""
     message: Message
     thread: str
-    """Reference of the first message of this incident to this recipient; empty: this is the first."""
+    """Reference of the first message about this incident to this recipient; empty: this is the first."""
     key: str
-    """Idempotency key: installation id and notification id; the same for every try."""
+    """Idempotency key: installation id and notification id; constant across tries."""
     incident_ref: str
-    """Installation id and incident id: what threads and dedup keys are derived from."""
+    """Installation id and incident id; threads and dedup keys are derived from it."""
     incident: Incident
-    """What it is about, as it was claimed: for machines (webhook); people read `message`."""
+    """The incident as claimed, for machines (webhook); people read `message`."""
     pages: range
-    """Serials of the incident's pages that an acknowledgement or a resolve has to close."""
+    """Serials of the incident's pages that an acknowledgement or a resolve must close."""
     name: str
-    """What an answer to it calls it: the notification's id, or the bundle's name
-    (`receiver.engine.commands.Delivery`).
-    """
+    """The name that an answer refers to: the notification's id, or the bundle's name
+    (`receiver.engine.commands.Delivery`)."""
 
 
 def without_address(outcome: Outcome, notification: Notification) -> Outcome:
-    """What logs and the timeline may have of an outcome: providers repeat numbers, and servers addresses."""
+    """Returns the outcome for logs and the timeline, with the recipient masked: providers repeat
+    numbers and addresses.
+    """
     whole = notification.recipient
     is_private = bool(notification.person) or whole.startswith("+")
     if is_private and isinstance(outcome, Retry | Rejected):
@@ -59,27 +59,26 @@ def without_address(outcome: Outcome, notification: Notification) -> Outcome:
 
 
 class Sender(Protocol):
-    """One channel type, configured."""
+    """One configured channel type."""
 
     async def send(self, outgoing: Outgoing) -> Outcome:
-        """Send it once and judge the answer."""
+        """Sends the message once and returns the outcome."""
 
     async def close(self) -> None:
-        """Let go of connections and threads, within a second or two."""
+        """Closes connections and threads, within one or two seconds."""
 
 
 @dataclass(frozen=True, slots=True)
 class Configured:
-    """A channel type that the settings configure. Each module named after a type has a function that answers one, or
-    None: ``configure(settings, now)``; `now` gives microseconds since 1970. It raises SettingsError for what cannot be
-    used.
+    """A channel type that the settings configure. Each channel module has ``configure(settings, now)``, which returns
+    one or None; `now` gives microseconds since 1970. It raises SettingsError for unusable settings.
     """
 
     make: Callable[[Egress], Sender]
-    """Given the way out: a proxy, and the authorities that are believed."""
+    """Makes the sender, given the egress: proxy and trusted authorities."""
     serves: Callable[[Channel], bool] = lambda _channel: True
     """Whether the settings cover that channel of the type."""
 
 
 Senders = Mapping[ChannelType, Sender]
-"""Channel type → sender, for the types that the settings configure."""
+"""Channel type → sender, for the configured types."""

@@ -1,12 +1,11 @@
-"""Some hundred services by way of Apprise: ntfy, Telegram, Discord, Pushover … The only module that knows it.
+"""Some hundred services through Apprise: ntfy, Telegram, Discord, Pushover … No other module imports Apprise.
 
-Apprise says true or false; why stands in its log, in words of each service's own. Most name the HTTP status
-(``error=503``) or say that the connection failed. What names a status that a person must mend is Rejected, and all else
-is a Retry: an error that nobody can read must not cost a page. What goes into Apprise's log has tokens in it: it is
-read here, and goes nowhere else.
+Apprise returns true or false and logs the reason in each service's own words. Most log the HTTP status (``error=503``)
+or a failed connection. A status that a person must correct is Rejected; all else is a Retry, because an unknown error
+must not lose a page. Apprise's log contains tokens: it is read here and not passed on.
 
-Rules: its calls block, so each has a thread of its own; it may neither retry nor follow redirects nor wait for its own
-rate limits; it may keep nothing on disk. A recipient is a name; its URL, a secret, is the setting of that name.
+Rules: Apprise's calls block, so each runs on its own thread; Apprise may not retry, follow redirects, wait for its own
+rate limits, or write to disk. A recipient is a name; the setting of that name holds its URL, which is secret.
 """
 
 import asyncio
@@ -31,25 +30,25 @@ from rules.policy import CRITICAL, Channel
 
 SETTING = "apprise_url"
 DEADLINE = 20.0
-"""Seconds for all that Apprise does with a message."""
+"""Seconds for all calls of Apprise for a message."""
 
 _STATUS = re.compile(r"error=\(?(\d{3})\d{0,2}\b")
-"""The HTTP status in its log; ntfy's own codes (42901) begin with it."""
+"""The HTTP status in Apprise's log; ntfy's own codes (42901) begin with it."""
 _PASSING = frozenset({408, 425, 429})
-"""Statuses below 500 that pass."""
+"""Temporary statuses below 500."""
 
 
 class AppriseSender:
     """The sender for channels of type apprise."""
 
     def __init__(self, urls: Mapping[str, str], *, deadline: float = DEADLINE) -> None:
-        """`urls`: by the variable that each stands in. `deadline`: seconds for all of a message."""
+        """`urls`: variable → URL. `deadline`: seconds for a message."""
         self._urls = urls
         self._deadline = deadline
         self._threads = DaemonThreads("apprise")
 
     async def send(self, outgoing: Outgoing) -> Outcome:
-        """Delivered means that the service took it."""
+        """Delivered: the service accepted the message."""
         recipient = outgoing.notification.recipient
         variable = variable_of(SETTING, recipient)
         if variable not in self._urls:
@@ -61,11 +60,11 @@ class AppriseSender:
             return Retry(f"{recipient} gave no answer by way of Apprise within {self._deadline:g} s")
         except ThreadsExhausted:
             return Retry("Apprise does not finish its calls; too many are still under way")
-        except Exception as error:  # noqa: BLE001 - a service's module may stumble over an answer
+        except Exception as error:  # noqa: BLE001 - a service's module may fail to parse an answer
             return Retry(f"Apprise makes no sense of the answer that {recipient} gave ({type(error).__name__})")
 
     def _notify(self, variable: str, outgoing: Outgoing) -> Outcome:
-        """On a thread of its own, with an object of its own: Apprise's objects keep their service's limits."""
+        """Runs on its own thread with its own object: Apprise's objects keep their service's rate limits."""
         service = make_service(variable, self._urls[variable])
         with _said.kept() as said:
             headline, body = outgoing.message.headline, _body(outgoing)
@@ -73,11 +72,11 @@ class AppriseSender:
         return Delivered() if done else judge(str(service.service_name), said, variable)
 
     async def close(self) -> None:
-        """Nothing is kept between calls."""
+        """Does nothing: no state between calls."""
 
 
 def configure(settings: Settings, _now: Callable[[], int]) -> Configured | None:
-    """Where there is a URL; it serves the channels whose recipients have one. Raises SettingsError."""
+    """Configured if there is a URL; serves the channels with a recipient that has one. Raises SettingsError."""
     urls = {variable: url.get_secret_value() for variable, url in settings.owners(SETTING).items()}
     for variable, url in urls.items():
         make_service(variable, url)
@@ -85,12 +84,12 @@ def configure(settings: Settings, _now: Callable[[], int]) -> Configured | None:
     def serves(channel: Channel) -> bool:
         return any(each.startswith("@") or variable_of(SETTING, each) in urls for each in channel.recipients)
 
-    # Its services' modules call requests themselves, which reads HTTPS_PROXY, NO_PROXY and REQUESTS_CA_BUNDLE.
+    # Its modules call requests directly, which reads HTTPS_PROXY, NO_PROXY and REQUESTS_CA_BUNDLE.
     return Configured(lambda _egress: AppriseSender(urls), serves) if urls else None
 
 
 def make_service(variable: str, url: str) -> Any:
-    """Apprise's object for a URL. Raises SettingsError, which names the variable and shows nothing of the URL."""
+    """Returns Apprise's object for a URL. Raises SettingsError with the variable's name and no part of the URL."""
     _said.attach()
     try:
         library = _library()
@@ -109,16 +108,16 @@ def make_service(variable: str, url: str) -> Any:
 
 @cache
 def _library() -> ModuleType:
-    """Apprise with the modules of its services, which it loads when it makes its first object: that takes a second."""
+    """Imports Apprise and its services' modules, which its first object loads; that takes a second."""
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)  # one of them asks for a module that Python will lose
+        warnings.simplefilter("ignore", DeprecationWarning)  # one of them imports a module that a later Python removes
         library = import_module("apprise")
         library.Apprise.instantiate("json://127.0.0.1")
     return library
 
 
 def judge(name: str, said: list[str], variable: str) -> Outcome:
-    """What a failure means, by what Apprise logged."""
+    """Returns the outcome of a failure, from Apprise's log lines."""
     statuses = [int(found[1]) for each in said if (found := _STATUS.search(each))]
     status = next((each for each in statuses if not _lasts(each)), statuses[0] if statuses else 0)
     if status in {401, 403}:
@@ -138,7 +137,7 @@ def _lasts(status: int) -> bool:
 
 
 def _body(outgoing: Outgoing) -> str:
-    """The reason and the link to acknowledge first: services cut what is too long for them at its end."""
+    """Returns the text with the reason and the acknowledge link first: services cut long texts at the end."""
     message = outgoing.message
     steps = "\n".join(f"{number}. {action}" for number, action in enumerate(message.actions, 1))
     facts = "\n".join(f"{name}: {value}" for name, value in message.facts)
@@ -149,7 +148,7 @@ def _body(outgoing: Outgoing) -> str:
 
 
 def _kind(outgoing: Outgoing) -> str:
-    """Apprise's word, by which services choose a colour or a picture."""
+    """Returns Apprise's notify type; services choose a colour or an icon by it."""
     if outgoing.notification.kind is Kind.RESOLVED:
         return "success"
     if not outgoing.message.live:
@@ -158,20 +157,20 @@ def _kind(outgoing: Outgoing) -> str:
 
 
 class _LogOfThreads(logging.Filter):
-    """Keeps what Apprise logs on a thread for whoever waits for that thread, and lets nothing of it go further."""
+    """Keeps Apprise's log lines per thread for the caller on that thread, and drops them from all other logs."""
 
     def __init__(self) -> None:
         super().__init__()
         self._local = threading.local()
 
     def attach(self) -> None:
-        """Stand before Apprise's logger, once; and keep urllib3 from logging URLs, which have tokens in them."""
+        """Filters Apprise's logger (idempotent), and keeps urllib3 from logging URLs, which contain tokens."""
         logging.getLogger("apprise").addFilter(self)
         logging.getLogger("urllib3").setLevel(logging.ERROR)
 
     @contextmanager
     def kept(self) -> Iterator[list[str]]:
-        """What this thread logs until the block ends."""
+        """Yields the list of this thread's log lines, filled until the block ends."""
         lines: list[str] = []
         self._local.lines = lines
         try:
@@ -180,7 +179,7 @@ class _LogOfThreads(logging.Filter):
             del self._local.lines
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Keep a line that says what went wrong."""
+        """Keeps warnings and errors; drops all records."""
         if record.levelno >= logging.WARNING:
             getattr(self._local, "lines", []).append(record.getMessage())
         return False

@@ -1,6 +1,6 @@
-"""From settings to senders: which channel types can send at all, and which of a policy's channels that covers.
+"""Makes senders from settings: the configured channel types, and the channels of a policy that they cover.
 
-The service calls both functions at start, and `configured_channels` at every reload. The module of a type has its name.
+The service calls both functions at start, and `configured_channels` at every reload. A type's module has its name.
 """
 
 from collections.abc import Callable
@@ -14,28 +14,28 @@ from rules.policy import CHANNEL_TYPES, ChannelType, Policy
 
 
 class SeveralWays:
-    """The sender of a type: one for each proxy that its channels name themselves, made when one is needed."""
+    """The sender of a type, with one sender for each proxy that a channel names, made on first use."""
 
     def __init__(self, make: Callable[[Egress], Sender], egress: Egress) -> None:
-        """Raises SettingsError for a setting that cannot be used."""
+        """Raises SettingsError for an unusable setting."""
         self._make = make
         self._egress = egress
         self._senders = {"": make(egress)}
 
     @property
     def common(self) -> Sender:
-        """The one for channels that name no proxy."""
+        """The sender for channels that name no proxy."""
         return self._senders[""]
 
     async def send(self, outgoing: Outgoing) -> Outcome:
-        """Send it by the channel's way."""
+        """Sends through the channel's proxy."""
         own = outgoing.channel.proxy
         if own not in self._senders:
             self._senders[own] = self._make(self._egress.through(own))
         return await self._senders[own].send(outgoing)
 
     async def close(self) -> None:
-        """Let go of connections and threads."""
+        """Closes all senders."""
         for sender in self._senders.values():
             await sender.close()
 
@@ -44,16 +44,18 @@ Configure = Callable[[Settings, Callable[[], int]], Configured | None]
 
 
 def make_senders(settings: Settings, now: Callable[[], int]) -> dict[ChannelType, Sender]:
-    """A sender for each channel type whose provider is configured. `now` gives microseconds since 1970.
+    """Returns a sender for each configured channel type. `now` gives microseconds since 1970.
 
-    Raises SettingsError for a setting that cannot be used.
+    Raises SettingsError for an unusable setting.
     """
     egress = Egress.of(settings)
     return {kind: SeveralWays(configured.make, egress) for kind, configured in _configured(settings, now).items()}
 
 
 def configured_channels(policy: Policy, settings: Settings) -> frozenset[str]:
-    """Names of the policy's channels whose provider is configured (PagerDuty: whose service has a routing key)."""
+    """Returns the names of the policy's channels whose provider is configured (PagerDuty: whose service has a routing
+    key).
+    """
     types = _configured(settings, lambda: 0)
     return frozenset(
         channel.name for channel in policy.channels if channel.type in types and types[channel.type].serves(channel)

@@ -1,9 +1,9 @@
 """E-mail over SMTP: one message to one recipient, threaded by incident.
 
-A password goes over TLS or not at all. Every mail has a Message-ID of its own, the same at every try, so
-that servers may drop doubles but never a second page; what follows the first mail of an incident refers to
-it and has the same subject, the incident's own (Gmail threads by both). Ids stay under 60 bytes: longer ones
-are encoded by the standard library, which breaks threads (measured).
+A password is sent over TLS only. Every mail has its own Message-ID, constant across tries, so that servers may drop
+duplicates but not a second page. Mails after the first of an incident refer to it and keep the incident's subject
+(Gmail threads by both). Ids stay under 60 bytes: the standard library encodes longer ones, which breaks threads
+(measured).
 """
 
 import asyncio
@@ -36,10 +36,10 @@ from rules.policy import CRITICAL, EMERGENCY, INFORMATIONAL, WARNING
 TIMEOUT = 20.0
 """Seconds for everything, from the connection to the answer to the message."""
 GOODBYE = 1.0
-"""Seconds for QUIT, when the message is delivered already."""
+"""Seconds for QUIT, after delivery."""
 
 LOCAL_ID = 26
-"""Longest left part of an id: ``inc.``, 16 digits, a dot, five digits."""
+"""Maximum length of an id's left part: ``inc.``, 16 digits, a dot, five digits."""
 MAX_ID = 60
 
 URGENCY = {
@@ -48,14 +48,14 @@ URGENCY = {
     WARNING: ("3 (Normal)", "normal"),
     INFORMATIONAL: ("5 (Lowest)", "low"),
 }
-"""Level of a page → `X-Priority` and `Importance`. Mail programs read one of the two; what is no page has neither."""
+"""Level of a page → `X-Priority` and `Importance`. Mail programs read one of the two; only pages have them."""
 
 SUBMISSION, SUBMISSIONS, RELAY = 587, 465, 25
 
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """Where mail goes to; made of an URL such as ``smtp://user:password@host:587`` or ``smtps://…``."""
+    """The mail server, from a URL such as ``smtp://user:password@host:587`` or ``smtps://…``."""
 
     host: str
     port: int
@@ -64,14 +64,14 @@ class Server:
     tls: bool
     """TLS from the first byte."""
     starttls: bool | None
-    """True: or nothing goes out. None: if the server offers it (a relay without a password)."""
+    """True: required. None: used if the server offers it (a relay without a password)."""
 
     def __repr__(self) -> str:
         return f"Server({self.host}:{self.port})"
 
     @classmethod
     def parse(cls, url: str) -> "Server":
-        """Raises SettingsError, without the URL: it holds the password."""
+        """Raises SettingsError without the URL, which contains the password."""
         try:
             parts = urlsplit(url)
             port = parts.port
@@ -106,7 +106,7 @@ class EmailSender:
         self._tls = tls_context
 
     async def send(self, outgoing: Outgoing) -> Outcome:
-        """One message to its one recipient."""
+        """Sends one message to its one recipient."""
         try:
             recipient = parse_address(outgoing.notification.recipient)
             mail = self._write(outgoing, recipient)
@@ -126,21 +126,21 @@ class EmailSender:
             async with asyncio.timeout(self._timeout):
                 await client.connect()
                 await client.send_message(mail, sender=str(self._sender), recipients=[str(recipient)])
-        except Exception as error:  # noqa: BLE001 - judged, whatever it is: a channel never raises
+        except Exception as error:  # noqa: BLE001 - all errors are judged: a channel never raises
             return self._judge(error, outgoing.notification.recipient)
         else:
             await _say_goodbye(client)
-            return Delivered(str(mail["Message-ID"]))  # a header is text that no store can encode
+            return Delivered(str(mail["Message-ID"]))  # the store cannot encode a header object
         finally:
             client.close()
 
     async def close(self) -> None:
-        """Nothing is kept between messages."""
+        """Does nothing: no state between messages."""
 
     def _write(self, outgoing: Outgoing, recipient: MailAddress) -> EmailMessage:
-        """The mail. Raises ValueError or MessageError for what no header can hold."""
+        """Returns the mail. Raises ValueError or MessageError for values that a header cannot hold."""
         notification, message = outgoing.notification, outgoing.message
-        root = outgoing.thread.partition(" ")[0]  # older versions kept the subject behind it
+        root = outgoing.thread.partition(" ")[0]  # older versions stored the subject after it
         utf8 = recipient.needs_utf8 or self._sender.needs_utf8
         mail = EmailMessage(policy=SMTP_POLICY.clone(utf8=utf8))
         mail["From"] = self._from
@@ -164,7 +164,9 @@ class EmailSender:
         return mail
 
     def _judge(self, error: Exception, recipient: str) -> Outcome:
-        """What a failure means: 4yz and the network pass, 5yz and what is set wrongly do not."""
+        """Returns the outcome of a failure: 4yz and network errors are temporary; 5yz and
+        configuration errors are not.
+        """
         server = f"{self._server.host}:{self._server.port}"
         if _is_tls(error):
             return Rejected(f"TLS with {server} fails ({_tls_reason(error)}): check TOCSIN_SMTP_URL and certificates")
@@ -182,7 +184,7 @@ class EmailSender:
             case aiosmtplib.SMTPNotSupported() if "SMTPUTF8" in str(error):
                 return Rejected(f"{server} takes no addresses with letters beyond ASCII (SMTPUTF8), as {recipient} has")
             case aiosmtplib.SMTPException():
-                # What the server lacks: STARTTLS, AUTH.
+                # A feature that the server lacks: STARTTLS, AUTH.
                 return Rejected(f"{server}: {self._shown(str(error))}; check TOCSIN_SMTP_URL")
             case _:
                 return Retry(f"{server}: {type(error).__name__}")
@@ -196,7 +198,7 @@ class EmailSender:
 
 
 def configure(settings: Settings, _now: Callable[[], int]) -> Configured | None:
-    """Where there is a mail server, and an address to send from."""
+    """Configured if there is a mail server and a sender address."""
     if not (settings.smtp_url and settings.email_from):
         return None
     url, sender = settings.smtp_url.get_secret_value(), settings.email_from
@@ -204,14 +206,14 @@ def configure(settings: Settings, _now: Callable[[], int]) -> Configured | None:
 
 
 def _add_picture(mail: EmailMessage, picture: Picture) -> None:
-    """Beside the HTML, which shows it."""
+    """Adds the picture as a related part of the HTML."""
     html = mail.get_body(("html",))
     assert isinstance(html, EmailMessage), "it was just added"
     html.add_related(picture.png, "image", "png", cid=f"<{PICTURE_ID}>", filename="signals.png", disposition="inline")
 
 
 def message_id(outgoing: Outgoing, domain: str) -> str:
-    """``<inc.HASH.N@domain>``: of this notification alone, the same at every try, at most 60 bytes."""
+    """Returns ``<inc.HASH.N@domain>``: unique to this notification, constant across tries, at most 60 bytes."""
     notification = outgoing.notification
     whose = sha256(f"{outgoing.incident_ref}/{notification.recipient}".encode()).hexdigest()[:16]
     local = f"inc.{whose}.{notification.sequence}"[:LOCAL_ID]
@@ -219,12 +221,12 @@ def message_id(outgoing: Outgoing, domain: str) -> str:
 
 
 def list_id(domain: str) -> str:
-    """``Tocsin <tocsin.domain>`` (RFC 2919): the same in every mail of ours, so that one filter finds them all."""
+    """Returns ``Tocsin <tocsin.domain>`` (RFC 2919), constant for all mails, so that one filter matches them."""
     return f"Tocsin <tocsin.{_short_domain(domain, MAX_ID - len('tocsin.'))}>"
 
 
 def _short_domain(domain: str, limit: int) -> str:
-    """The domain, without its first labels if it is too long for an id."""
+    """Returns the domain, without its first labels if it is too long for an id."""
     try:
         name = domain.encode("idna").decode("ascii")
     except UnicodeError:
@@ -235,7 +237,7 @@ def _short_domain(domain: str, limit: int) -> str:
 
 
 async def _say_goodbye(client: aiosmtplib.SMTP) -> None:
-    """QUIT, for politeness: the message is delivered, whatever comes of it."""
+    """Sends QUIT. Errors are ignored: the message is delivered."""
     with suppress(aiosmtplib.SMTPException, OSError, TimeoutError):
         async with asyncio.timeout(GOODBYE):
             await client.quit()
@@ -253,7 +255,7 @@ def _is_tls(error: BaseException | None) -> bool:
 
 
 def _ssl_error(error: BaseException | None) -> ssl.SSLError | None:
-    """The TLS failure behind an error, if it is one (certificate, protocol); a cut connection is not."""
+    """Returns the TLS error behind an error (certificate, protocol); None for others, such as a broken connection."""
     while error is not None:
         if isinstance(error, ssl.SSLError) and not isinstance(error, ssl.SSLEOFError | ssl.SSLZeroReturnError):
             return error

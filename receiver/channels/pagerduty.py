@@ -1,11 +1,11 @@
-"""PagerDuty, by Events API v2. The only module that knows pdpyras (docs/decisions/0002-pdpyras.md).
+"""PagerDuty, by Events API v2. No other module imports pdpyras (docs/decisions/0002-pdpyras.md).
 
-Each page is a PagerDuty alert of its own, with the key ``<incident>-<page serial>``: a second trigger with the
-same key would only be logged there and ring nobody. An acknowledgement and a resolve concern all of them.
-All three are idempotent by that key, so every doubt is a Retry.
+Each page is its own PagerDuty alert with the key ``<incident>-<page serial>``: a second trigger with the same key would
+only be logged there and notify no person. An acknowledgement and a resolve apply to all of them. All three are
+idempotent by that key, so every uncertain result is a Retry.
 
-Rules: pdpyras may neither retry nor wait (it would do so for ever on 429) nor follow redirects; its calls run on
-daemon threads; its error texts are never shown, because they contain the end of the routing key.
+Rules: pdpyras may not retry, wait (on 429 it would wait without limit) or follow redirects; its calls run on daemon
+threads; its error texts are not shown, because they contain the end of the routing key.
 """
 
 import asyncio
@@ -32,21 +32,21 @@ from receiver.settings import Settings, variable_of
 from rules.policy import MINUTE, Channel
 
 with warnings.catch_warnings():
-    # It announces its retirement on import; we know (docs/decisions/0002-pdpyras.md).
+    # It warns of its retirement on import (docs/decisions/0002-pdpyras.md).
     warnings.simplefilter("ignore")
     import pdpyras
 
 API_URL = "https://events.pagerduty.com"
 _SETTING = "pagerduty_routing_key"
-"""Common to all services; each may have its own."""
+"""Shared by all services; each service may have its own."""
 PATIENCE = MINUTE
-"""PagerDuty's own advice after a 429 is to wait minutes."""
+"""After a 429 PagerDuty advises to wait minutes."""
 
 _MAX_KEY, _MAX_SUMMARY = 255, 1024
 _FACT_NAMES = {"state": "stands"}
-"""Facts in words whose names are those of a value for machines."""
+"""Facts in words whose names are reserved for machine-readable values."""
 _MAX_FACTS, _MAX_NOTES, _MAX_DETAIL, _MAX_NAME = 20, 5, 1000, 200
-"""Together they keep an event well below 512 kB, even if every character takes twelve bytes."""
+"""Together they keep an event well below 512 kB, even at twelve bytes per character."""
 _AT_ONCE = 6
 """Alerts that are closed in parallel."""
 _REMEMBERED = 1000
@@ -65,9 +65,9 @@ class PagerDutySender:
         timeout: tuple[float, float] = (3.0, 10.0),
         deadline: float = 25.0,
     ) -> None:
-        """`key_of` gives a service's routing key, or nothing.
+        """`key_of` returns a service's routing key, or an empty string.
 
-        `timeout`: seconds to connect, and between two bytes. `deadline`: seconds for all of a message.
+        `timeout`: seconds to connect, and between two bytes. `deadline`: seconds for a message.
         """
         self._key_of = key_of
         self._api_url = api_url
@@ -76,12 +76,12 @@ class PagerDutySender:
         self._deadline = deadline
         self._threads = DaemonThreads("pagerduty")
         self._idle: dict[str, list[_Session]] = {}
-        """Sessions by key. One call at a time has a session: requests promises no safety between threads."""
+        """Idle sessions by key. One call at a time uses a session: requests sessions are not thread-safe."""
         self._closed_pages: dict[str, set[int]] = {}
-        """Message → pages it has closed already, so that a 429 on the way does not start it all over again."""
+        """Message → pages already closed, so that a retry after a 429 continues there."""
 
     async def send(self, outgoing: Outgoing) -> Outcome:
-        """Tell PagerDuty. Kinds that mean nothing to it are delivered without a word."""
+        """Sends the event. Kinds without a PagerDuty event count as delivered."""
         service = outgoing.notification.recipient
         key = self._key_of(service)
         if not key:
@@ -104,13 +104,13 @@ class PagerDutySender:
             case Kind.RESOLVED:
                 return await self._close_pages(outgoing, key, "resolve")
             case Kind.NOTICE | Kind.REMINDER | Kind.UPDATE | Kind.BREACH | Kind.REPORT | Kind.EXTERNAL | Kind.APPROVAL:
-                # The core plans none of these for PagerDuty, which would show them to nobody.
+                # The core plans none of these for PagerDuty, which would not show them.
                 return Delivered()
             case other:
                 assert_never(other)
 
     async def _close_pages(self, outgoing: Outgoing, key: str, action: str) -> Outcome:
-        """All of them, a few at a time; what has to wait makes the whole message wait."""
+        """Closes all pages, a few at a time; a Retry for one is a Retry for the message."""
         done = self._closed_pages.setdefault(outgoing.key, set())
         refused: Rejected | None = None
         left = [serial for serial in outgoing.pages if serial not in done]
@@ -136,7 +136,7 @@ class PagerDutySender:
         return await self._threads.run(lambda given_up: self._call(key, action, dedup, event, given_up))
 
     def _call(self, key: str, action: str, dedup: str, event: Mapping[str, Any], given_up: threading.Event) -> Outcome:
-        """On a thread of its own."""
+        """Runs on its own thread."""
         idle = self._idle.setdefault(key, [])
         try:
             session = idle.pop()
@@ -152,14 +152,14 @@ class PagerDutySender:
         return Delivered(dedup)
 
     async def close(self) -> None:
-        """Let go of the connections that are not in use; the threads are daemons."""
+        """Closes idle connections; the threads are daemons."""
         for sessions in self._idle.values():
             while sessions:
                 sessions.pop().close()
 
 
 def configure(settings: Settings, _now: Callable[[], int]) -> Configured | None:
-    """Where there is a routing key; it serves the channels whose service has one."""
+    """Configured if there is a routing key; serves the channels whose service has one."""
     if not (settings.pagerduty_routing_key or settings.owners(_SETTING)):
         return None
 
@@ -175,7 +175,7 @@ def configure(settings: Settings, _now: Callable[[], int]) -> Configured | None:
 
 
 class _Session(pdpyras.EventsAPISession):  # type: ignore[misc]  # pdpyras has no types
-    """pdpyras without its patience: one try, no redirect, our own way out, a bounded answer."""
+    """pdpyras with one try, no redirects, Tocsin's egress, and a bounded answer."""
 
     def __init__(self, key: str, api_url: str, timeout: tuple[float, float], egress: Egress) -> None:
         super().__init__(key)
@@ -190,12 +190,12 @@ class _Session(pdpyras.EventsAPISession):  # type: ignore[misc]  # pdpyras has n
         return super().post(*args, allow_redirects=False, **options)  # type: ignore[no-any-return]
 
     def postprocess(self, response: requests.Response) -> None:
-        """Runs before pdpyras's own rules for bad answers, of which some never end: leaves it none."""
+        """Raises for error statuses before pdpyras's own handling, which can retry without end."""
         if not 200 <= response.status_code < 300:
             raise pdpyras.PDHTTPError("refused", response)
 
     def _read(self, response: requests.Response, **_: Any) -> None:
-        """Read the answer up to a cap, and no longer than somebody waits for it."""
+        """Reads the answer up to MAX_ANSWER, and stops when the caller has given up."""
         body = bytearray()
         try:
             for chunk in response.raw.stream(1, decode_content=True):
@@ -204,19 +204,21 @@ class _Session(pdpyras.EventsAPISession):  # type: ignore[misc]  # pdpyras has n
                     response.raw.close()
                     break
         except urllib3.exceptions.HTTPError:
-            # It broke off: the status was said all the same, and what is missing will not parse.
+            # The connection broke: the status is known, and the incomplete body will not parse.
             response.raw.close()
         response.raw = BytesIO(body)
 
 
 def dedup_key(outgoing: Outgoing, serial: int) -> str:
-    """What PagerDuty knows a page by."""
+    """Returns PagerDuty's dedup key of a page."""
     key = f"{outgoing.incident_ref}-{serial}"
     return key if len(key) <= _MAX_KEY else sha256(key.encode()).hexdigest()
 
 
 def judge(error: pdpyras.PDClientError, key: str) -> Outcome:
-    """What a failed call means. By the status alone: pdpyras's classes of errors do not tell them apart."""
+    """Returns the outcome of a failed call, from the status alone: pdpyras's error classes do not distinguish the
+    cases.
+    """
     response = error.response
     if response is None:
         return Retry(_network(error.__cause__))
@@ -252,7 +254,7 @@ def _network(cause: BaseException | None) -> str:
 
 
 def _complaint(response: requests.Response, key: str) -> str:
-    """The answer's own words, without the key, which some of them repeat in part."""
+    """Returns the answer's error text without the key, which some answers repeat in part."""
     text = response.text
     with suppress(ValueError):
         answer = response.json()
@@ -263,7 +265,7 @@ def _complaint(response: requests.Response, key: str) -> str:
 
 
 def trigger(outgoing: Outgoing) -> dict[str, Any]:
-    """What opens an alert there."""
+    """Returns the event that opens an alert."""
     message, incident = outgoing.message, outgoing.incident
     links = [{"href": url, "text": line(label)} for label, url in message.links]
     return {
@@ -282,7 +284,7 @@ def trigger(outgoing: Outgoing) -> dict[str, Any]:
 
 
 def _details(outgoing: Outgoing) -> dict[str, Any]:
-    """What people read in PagerDuty, and what its event rules route on; names are added, never changed."""
+    """Returns the custom details for people and event rules; names are added, never changed."""
     message, incident = outgoing.message, outgoing.incident
     facts = {_FACT_NAMES.get(name := _key(label), name): plain(value, _MAX_DETAIL) for label, value in message.facts}
     details: dict[str, Any] = {
@@ -307,5 +309,5 @@ def _details(outgoing: Outgoing) -> dict[str, Any]:
 
 
 def _key(label: str) -> str:
-    """A fact's label as event rules name it: ``acknowledge_by``."""
+    """Returns a fact's label as a name for event rules: ``acknowledge_by``."""
     return "_".join(line(label, 100).lower().split())

@@ -1,8 +1,8 @@
-"""Calls by way of Twilio: the page is read out twice, and one key acknowledges it.
+"""Calls through Twilio: the page is read twice, and one key acknowledges it.
 
-Without an external URL Twilio cannot tell us which key was pressed: then none is offered, and the listener is told
-to acknowledge elsewhere. News is read out without keys. A recipient that is a mere name is somebody to be called
-by hand: the rejection says so, and the core tells the next channel.
+Without an external URL Twilio cannot report the pressed key: then no key is offered, and the listener is told to
+acknowledge elsewhere. News has no keys. A recipient that is a name without a number must be called by hand: it is
+Rejected with that reason, and the core uses the next channel.
 """
 
 from collections.abc import Callable
@@ -23,13 +23,13 @@ MAX_TWIML = 4000
 KEYS = "Press 1 to acknowledge. Press 2 to escalate."
 ELSEWHERE = "Acknowledge it in Tocsin."
 RING = 60
-"""Seconds it rings; Twilio's default, said because answering machines depend on it."""
+"""Seconds of ringing: Twilio's default, explicit because answering machines depend on it."""
 EVENTS = ("initiated", "completed")
-"""What Twilio tells of a call: that it has it, should its answer have been lost, and what became of it."""
+"""Call events that Twilio reports: the start, in case its answer was lost, and the end."""
 _NO_XML = dict.fromkeys((0xFFFE, 0xFFFF))
-"""Code points that are no characters, which XML refuses."""
+"""Code points that XML does not permit."""
 _KEY_WAIT = 8
-"""Seconds for a key after the words end."""
+"""Seconds to press a key after the words end."""
 
 
 class PhoneSender:
@@ -40,7 +40,7 @@ class PhoneSender:
         self._twilio = Twilio(account, egress, timeout=timeout)
 
     async def send(self, outgoing: Outgoing) -> Outcome:
-        """Twilio accepts the call; who answered it is told to the status callback."""
+        """Delivered: Twilio accepted the call; the status callback reports who answered."""
         notification, account = outgoing.notification, self._twilio.account
         if not is_number(notification.recipient):
             return Rejected(f"no number for {notification.recipient}: call by hand")
@@ -58,23 +58,25 @@ class PhoneSender:
         return await self._twilio.send("Calls", form, wanted, notification.attempts)
 
     async def close(self) -> None:
-        """Let go of the connections."""
+        """Closes the connections."""
         await self._twilio.close()
 
 
 def _asks_who_answers(status_url: str) -> tuple[tuple[str, str], ...]:
-    """Twilio listens whether a person or a machine answers, while the words are spoken, and calls back with it."""
+    """Asks Twilio to detect a person or a machine during the words, and to call back with the result."""
     return (("MachineDetection", "Enable"), ("AsyncAmd", "true"), ("AsyncAmdStatusCallback", status_url))
 
 
 def configure(settings: Settings, _now: Callable[[], int]) -> Configured | None:
-    """Where there is a Twilio account with a number."""
+    """Configured if there is a Twilio account with a number."""
     account = account_of(settings)
     return Configured(partial(PhoneSender, account)) if account else None
 
 
 def twiml(speech: str, answer_url: str, *, is_page: bool) -> str:
-    """What the call says, twice, at most MAX_TWIML characters; no key pressed the first time leads to the second."""
+    """Returns the call's TwiML: the words twice, at most MAX_TWIML characters; no key the first time leads to the
+    second.
+    """
     frame = _once("", answer_url, is_page=is_page)
     room = (MAX_TWIML - len(_response(frame, frame))) // 2
     spoken = _once(_escape_to(plain(speech, MAX_TWIML), room), answer_url, is_page=is_page)
@@ -95,7 +97,7 @@ def _once(speech: str, answer_url: str, *, is_page: bool) -> str:
 
 
 def _escape_to(text: str, room: int) -> str:
-    """Escaped, and short enough then: cut before escaping, lest half an entity be left."""
+    """Returns the escaped text within `room` characters; cut before escaping, so that no entity is split."""
     text = text.translate(_NO_XML)
     length = min(len(text), room)
     while len(escape(cut(text, length))) > room:

@@ -1,8 +1,8 @@
-"""One request and its answer, for the channels that speak HTTP themselves (Twilio, webhook).
+"""One HTTP request and its answer, for the channels that use HTTP directly (Twilio, webhook).
 
-Rules: redirects are never followed (they would carry credentials, or the message, elsewhere); an answer is
-read up to a cap and within the time given; what goes wrong comes back as a value, in words without the URL,
-because a URL may hold a secret. Nothing is tried twice: that is the core's business.
+Rules: redirects are not followed (they would send credentials or the message elsewhere); an answer is read up to a cap
+and within the timeout; failures are returned as values, in words without the URL, because a URL may contain a secret.
+No retries: the core decides them.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -17,16 +17,16 @@ from receiver.clients.http_session import HttpSession, make_connector
 from rules.policy import HOUR, SECOND
 
 MAX_ANSWER = 64 * 1024
-"""Bytes of an answer that are read; more says nothing to us."""
+"""Bytes of an answer that are read."""
 
 MAX_RETRY_AFTER = HOUR
-"""Microseconds: a provider that asks for more patience is asked again after this."""
+"""Microseconds: the longest Retry-After that is honoured."""
 
 CONNECT_TIMEOUT = 5.0
-"""Seconds a connection may take to come about."""
+"""Seconds to connect."""
 
 _TOLD = 200
-"""Characters of a foreign answer that are shown to people."""
+"""Characters of an external answer that are shown to people."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,32 +42,32 @@ class Answer:
 
     @property
     def retry_after(self) -> int | None:
-        """Microseconds the server asks us to wait, at most MAX_RETRY_AFTER; None: it does not say."""
+        """Microseconds that the server asks to wait, at most MAX_RETRY_AFTER; None: not given."""
         return patience(self.headers)
 
 
 @dataclass(frozen=True, slots=True)
 class Unanswered:
-    """There was no answer: the connection failed, or it took too long."""
+    """No answer: the connection failed or timed out."""
 
     reason: str
     sent: bool
-    """Whether the request may have reached the server: it did not where no connection came about."""
+    """Whether the request may have reached the server; False if no connection was made."""
 
 
 @dataclass(frozen=True, slots=True)
 class Unsendable:
-    """The request cannot be made; another try would not help."""
+    """The request cannot be made; a retry would not help."""
 
     reason: str
 
 
 class AddressRefused(OSError):  # noqa: N818 - a rule, not a mistake
-    """An address that a sender will not connect to; raised by its connector's socket factory."""
+    """An address that a sender must not connect to; raised by its connector's socket factory."""
 
 
 class Poster:
-    """Keeps the connections of one sender."""
+    """Holds the connections of one sender."""
 
     def __init__(
         self,
@@ -83,14 +83,14 @@ class Poster:
     async def post(
         self, url: str, data: bytes | Sequence[tuple[str, str]], headers: Mapping[str, str]
     ) -> Answer | Unanswered | Unsendable:
-        """POST bytes, or pairs as a form. Never raises for what the world does."""
-        # A list of pairs is a form to aiohttp, a tuple is not.
+        """POSTs bytes, or pairs as a form. Returns failures instead of raising."""
+        # aiohttp treats a list of pairs as a form, but not a tuple.
         return await self._ask("POST", url, headers, data if isinstance(data, bytes) else list(data), MAX_ANSWER)
 
     async def get(
         self, url: str, headers: Mapping[str, str], cap: int = MAX_ANSWER
     ) -> Answer | Unanswered | Unsendable:
-        """GET it; `cap` as MAX_ANSWER. Never raises for what the world does."""
+        """GETs the URL; `cap`: maximum bytes read. Returns failures instead of raising."""
         return await self._ask("GET", url, headers, None, cap)
 
     async def _ask(
@@ -115,16 +115,16 @@ class Poster:
         except (aiohttp.ClientError, OSError) as error:
             return Unanswered(f"the connection broke before an answer came ({type(error).__name__})", sent=True)
         except ValueError:
-            # Line ends in a header's value and the like; the text of the error would show the value.
+            # Line ends in a header value and similar; the error's text would contain the value.
             return Unsendable("the URL or a header cannot be sent as it is written")
 
     async def close(self) -> None:
-        """Close the connections."""
+        """Closes the connections."""
         await self._session.close()
 
 
 async def _read(response: aiohttp.ClientResponse, cap: int) -> tuple[bytes, bool]:
-    """The body as far as it comes. An answer that breaks off has said its status all the same."""
+    """Returns (body, whole). If the answer breaks off, the part received so far: its status is known."""
     body = bytearray()
     try:
         async for chunk in response.content.iter_any():
@@ -145,9 +145,9 @@ def _connecting(error: aiohttp.ClientConnectorError) -> str:
 
 
 def patience(headers: Mapping[str, str]) -> int | None:
-    """Retry-After in microseconds, at most MAX_RETRY_AFTER; None where it is missing or makes no sense.
+    """Returns Retry-After in microseconds, at most MAX_RETRY_AFTER; None if missing or invalid.
 
-    A date is measured against the answer's own Date: the clocks of two machines are not to be compared.
+    A date is compared with the answer's own Date, because the clocks of two machines may differ.
     """
     asked = headers.get("Retry-After", "").strip()
     if asked.isascii() and asked.isdigit():
@@ -167,11 +167,11 @@ def _date(text: str) -> datetime | None:
 
 
 def excerpt(body: bytes | str, secrets: Iterable[str]) -> str:
-    """The beginning of a foreign text, fit to show: one line, our secrets blotted out."""
+    """Returns the beginning of an external text for display: one line, with the secrets replaced."""
     text = body if isinstance(body, str) else body.decode("utf-8", "replace")
     for secret in secrets:
         if secret:
             text = text.replace(secret, "…")
-    # Blotted out first, cut afterwards: a cut in the middle of a secret would leave half of it.
+    # Secrets are replaced before cutting: a cut within a secret would leave part of it.
     line = " ".join("".join(c if c.isprintable() else " " for c in text).split())
     return line if len(line) <= _TOLD else line[: _TOLD - 1] + "…"

@@ -1,8 +1,7 @@
-"""What a push service and a browser ask of a message: encryption that only the browser can undo (RFC 8291), and a
-signature that says who sends (VAPID, RFC 8292).
+"""Web Push encryption, which only the browser can decrypt (RFC 8291), and the sender's signature (VAPID, RFC 8292).
 
-By `cryptography` alone, which is here anyway: the libraries for it bring requests or a build from source along, and are
-forty lines around the same calls. The test holds these to the RFC's own example.
+Uses `cryptography`, which is a dependency anyway: libraries for Web Push require requests or a build from source, and
+add about forty lines around the same calls. The test uses the RFC's example.
 """
 
 import json
@@ -20,25 +19,25 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 MOST = 3000
-"""Bytes of a message's plain text; push services must take 4096 with what encryption adds."""
+"""Maximum bytes of plain text; push services must accept 4096 including the encryption's overhead."""
 RECORD = 4096
 LASTS = 12 * 3600
-"""Seconds that a signature is good for; push services refuse more than a day."""
+"""Seconds that a signature is valid; push services refuse more than a day."""
 
 _ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
-"""Of the curve P-256."""
+"""Order of the curve P-256."""
 
 
 @dataclass(frozen=True, slots=True)
 class Subscription:
-    """A browser's keys, decoded."""
+    """A browser's decoded keys."""
 
     public: ec.EllipticCurvePublicKey
     auth: bytes
 
     @classmethod
     def parse(cls, p256dh: str, auth: str) -> "Subscription":
-        """Of what the browser gave, in base64url. Raises ValueError."""
+        """Parses the browser's keys in base64url. Raises ValueError."""
         try:
             public = ec.EllipticCurvePublicKey.from_encoded_point(ec.SECP256R1(), from_base64(p256dh))
             secret = from_base64(auth)
@@ -50,7 +49,7 @@ class Subscription:
 
 
 def encrypt(text: bytes, to: Subscription, own: ec.EllipticCurvePrivateKey, salt: bytes) -> bytes:
-    """The body of a push message, in ``aes128gcm``. `own` and `salt` (16 bytes) are made for this message alone."""
+    """Returns the body of a push message in ``aes128gcm``. `own` and `salt` (16 bytes) must be new for each message."""
     ours, theirs = point(own.public_key()), point(to.public)
     shared = own.exchange(ec.ECDH(), to.public)
     secret = _derive(to.auth, shared, b"WebPush: info\0" + theirs + ours, 32)
@@ -61,18 +60,18 @@ def encrypt(text: bytes, to: Subscription, own: ec.EllipticCurvePrivateKey, salt
 
 
 def encrypt_once(text: bytes, to: Subscription) -> bytes:
-    """The same, with a new key and salt."""
+    """Returns the same with a new key and salt."""
     return encrypt(text, to, ec.generate_private_key(ec.SECP256R1()), os.urandom(16))
 
 
 def sender_key(key: str) -> ec.EllipticCurvePrivateKey:
-    """Tocsin's own key for push services, made of the key that signs sessions: the same for every replica."""
+    """Derives Tocsin's key for push services from the key that signs sessions: the same for every replica."""
     scalar = int.from_bytes(_derive(b"tocsin", key.encode(), b"web push sender", 48), "big")
     return ec.derive_private_key(scalar % (_ORDER - 1) + 1, ec.SECP256R1())
 
 
 def authorization(own: ec.EllipticCurvePrivateKey, endpoint: str, contact: str, now: int) -> str:
-    """The header that says who sends. `contact`: where a push service finds us; `now`: seconds since 1970."""
+    """Returns the header that identifies the sender. `contact`: its URL; `now`: seconds since 1970."""
     parts = urlsplit(endpoint)
     claims = {"aud": f"{parts.scheme}://{parts.netloc}", "exp": now + LASTS, "sub": contact}
     signed = ".".join(to_base64(json.dumps(each).encode()) for each in ({"typ": "JWT", "alg": "ES256"}, claims))
@@ -82,17 +81,17 @@ def authorization(own: ec.EllipticCurvePrivateKey, endpoint: str, contact: str, 
 
 
 def point(key: ec.EllipticCurvePublicKey) -> bytes:
-    """A public key as browsers and push services write it: 65 bytes."""
+    """Returns a public key as browsers and push services encode it: 65 bytes."""
     return key.public_bytes(Encoding.X962, PublicFormat.UncompressedPoint)
 
 
 def to_base64(octets: bytes) -> str:
-    """In base64url, without padding."""
+    """Encodes in base64url, without padding."""
     return urlsafe_b64encode(octets).decode().rstrip("=")
 
 
 def from_base64(text: str) -> bytes:
-    """Of base64url, with padding or without. Raises ValueError."""
+    """Decodes base64url, with or without padding. Raises ValueError."""
     return urlsafe_b64decode(text.rstrip("=") + "=" * (-len(text.rstrip("=")) % 4))
 
 

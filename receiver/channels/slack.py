@@ -1,11 +1,10 @@
-"""Slack: one thread per incident and channel; its first message always shows how the incident stands.
+"""Slack: one thread per incident and channel; its first message always shows the present state.
 
-Pages are new messages (edits and thread replies notify nobody): the first opens the thread, later ones are
-replies that are broadcast, with the policy's mention. News stays in the thread. Slack drops no doubles: a try
-that follows another first looks for what that one may have posted (receiver/channels/slack_lookup.py), where the
-bot may read the channel; what it does not find is posted again. A picture
-goes into the thread after its message, where the app may upload files; whatever becomes of it, the message is
-delivered.
+Pages are new messages (Slack does not notify of edits and thread replies): the first opens the thread, later ones are
+broadcast replies with the policy's mention. News stays in the thread. Slack does not drop duplicates: a retry first
+searches for the message of the earlier try (receiver/channels/slack_lookup.py), if the bot may read the channel; if not
+found, it is posted again. A picture follows its message in the thread, if the app may upload files; a failed upload
+does not affect the delivery.
 """
 
 import asyncio
@@ -27,19 +26,19 @@ from receiver.core.model import Kind
 from receiver.settings import Settings
 
 TIMEOUT = 7.0
-"""Seconds for one call; a message takes two, and the search of a later try."""
+"""Seconds for one call; a message takes two, plus the search of a retry."""
 
 UPLOAD_TIMEOUT = 4.0
-"""Seconds for a picture's three calls together."""
+"""Seconds for the three calls of a picture together."""
 
 PASSING = frozenset(
     {"internal_error", "fatal_error", "service_unavailable", "request_timeout", "team_added_to_org", "accesslimited"}
 )
 LIMITED = frozenset({"ratelimited", "rate_limited", "message_limit_exceeded"})
 UNSHOWABLE = frozenset({"invalid_blocks", "invalid_blocks_format", "msg_blocks_too_long", "msg_too_long"})
-"""Slack does not like how it looks: the bare text goes out instead."""
+"""Slack refuses the layout: the plain text is sent instead."""
 THREAD_GONE = frozenset({"thread_not_found", "message_not_found", "cannot_reply_to_message"})
-"""Somebody deleted the first message: a new one takes its place."""
+"""The thread's first message was deleted: a new one replaces it."""
 
 CREDENTIALS_REFUSED = (
     "Slack refuses the token ({error}): set TOCSIN_SLACK_TOKEN to the bot token (xoxb-…) of the app, installed anew"
@@ -56,16 +55,16 @@ ADVICE = {
 }
 
 PICTURED = frozenset({Kind.PAGE, Kind.RESOLVED})
-"""What a picture follows in the thread; with more of them nobody would find the words."""
+"""Kinds that a picture follows in the thread; more would hide the text."""
 
-# Its own messages show what is sent; the SDK writes them where a logger's own level is not set.
+# The SDK's log messages contain what is sent; it writes them unless the logger has its own level.
 _log = logging.getLogger("receiver.channels.slack.sdk")
 _log.setLevel(logging.WARNING)
 
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """A failed call of Slack's API: its error code, and the outcome that it means."""
+    """A failed call of Slack's API: its error code, and its outcome."""
 
     error: str
     outcome: Outcome
@@ -83,43 +82,43 @@ class SlackSender:
         egress: Egress | None = None,
         interactive: bool = True,
     ) -> None:
-        """`timeout`: seconds per call. `interactive`: whether we hear of buttons that are pressed."""
+        """`timeout`: seconds per call. `interactive`: whether button presses reach Tocsin."""
         self._token = token
         self._timeout = timeout
         self._interactive = interactive
         self._no_files = False
-        """The app may not upload files, and Slack said so."""
+        """Slack has refused an upload because the app may not upload files."""
         self._client = quiet_client(token, base_url, timeout, egress)
         self._search = Search(self._client, timeout)
 
     async def send(self, outgoing: Outgoing) -> Outcome:
-        """Post it, and show in the thread's first message how the incident stands now."""
+        """Posts the message, and updates the thread's first message to the present state."""
         kind = outgoing.notification.kind
         thread = Posted.parse(outgoing.thread)
         repaint = thread if thread and not thread.bundle else None
         if repaint and kind in {Kind.ACKNOWLEDGED, Kind.RESOLVED}:
-            # Before the post, because it may be repeated at will, and a post may not.
+            # Before the post, because the update may be repeated and a post may not.
             painted = await self._repaint(outgoing, repaint)
             if isinstance(painted, Retry):
                 return painted
         found = await self._search.find(outgoing, thread) if outgoing.notification.attempts else None
         outcome = Delivered(str(found)) if found else await self._post(outgoing, thread)
         if repaint and kind is Kind.PAGE and isinstance(outcome, Delivered):
-            await self._repaint(outgoing, repaint)  # only paint: the page is out, whatever comes of it
+            await self._repaint(outgoing, repaint)  # an outcome other than Delivered is ignored: the page is out
         return outcome
 
     async def close(self) -> None:
-        """Nothing is kept between calls."""
+        """Does nothing: no state between calls."""
 
     async def _repaint(self, outgoing: Outgoing, thread: Posted) -> Outcome:
-        """Bring the thread's first message up to date."""
+        """Updates the thread's first message."""
         blocks = parent(outgoing.message, outgoing.incident, outgoing.name, "", buttons=self._interactive)
         text = fallback(outgoing.message, "")
         done = await self._call("chat.update", outgoing, channel=thread.channel, ts=thread.ts, text=text, blocks=blocks)
         return done.outcome if isinstance(done, Failed) else Delivered()
 
     async def _post(self, outgoing: Outgoing, thread: Posted | None) -> Outcome:
-        """Post; more plainly, or outside the thread, where that is what Slack minds."""
+        """Posts the message; on the matching error without layout, or outside the thread."""
         done = await self._post_once(outgoing, thread, self._blocks(outgoing, thread))
         if isinstance(done, Failed) and thread and done.error in THREAD_GONE:
             thread = None
@@ -153,7 +152,7 @@ class SlackSender:
             self._no_files = failed.error == "missing_scope"
             hint = "; the scope files:write lets it" if self._no_files else ""
             _log.warning("Slack took no picture (%s)%s", failed.error, hint)
-        except Exception as error:  # noqa: BLE001 - only a picture: the message is out
+        except Exception as error:  # noqa: BLE001 - only the picture failed: the message is out
             _log.warning("Slack took no picture (%s)", type(error).__name__)
 
     async def _post_once(
@@ -180,7 +179,7 @@ class SlackSender:
         return parent(outgoing.message, outgoing.incident, outgoing.name, mention, buttons=self._interactive)
 
     async def _call(self, method: str, outgoing: Outgoing, **words: Any) -> dict[str, Any] | Failed:
-        """One call; Slack's answer, or what its failure means."""
+        """Makes one call; returns Slack's answer, or the failure."""
         try:
             async with asyncio.timeout(self._timeout):
                 response = await self._client.api_call(method, json=words)
@@ -188,12 +187,12 @@ class SlackSender:
             return self._judge(error.response, outgoing.notification.recipient)
         except TimeoutError:
             return Failed("", Retry(f"no answer from Slack within {self._timeout:g} s"))
-        except Exception as error:  # noqa: BLE001 - the network, or an answer the SDK stumbles over
+        except Exception as error:  # noqa: BLE001 - the network, or an answer that the SDK cannot parse
             return Failed("", Retry(f"no connection with Slack, or no sense in its answer ({reason_of(error)})"))
         return dict(response.data) if isinstance(response.data, dict) else {}
 
     def _judge(self, response: Any, channel: str) -> Failed:
-        """`response` is the SDK's, or aiohttp's where the body was no JSON."""
+        """`response` is the SDK's, or aiohttp's if the body was not JSON."""
         status = getattr(response, "status_code", 0) or getattr(response, "status", 0)
         data = getattr(response, "data", None)
         data = data if isinstance(data, dict) else {}
@@ -210,22 +209,22 @@ class SlackSender:
 
 
 def quiet_client(token: str, base_url: str, timeout: float, egress: Egress | None = None) -> AsyncWebClient:
-    """Slack's API for one token; `timeout`: seconds per call. It tries nothing again, and logs no message."""
+    """Returns Slack's API client for one token; `timeout`: seconds per call. No retries, no logged messages."""
     client = AsyncWebClient(
         token=token,
         base_url=f"{base_url.rstrip('/')}/",
         timeout=int(timeout) + 1,
-        retry_handlers=[],  # the SDK's own would post twice after a connection that broke
+        retry_handlers=[],  # the SDK's own would post twice after a broken connection
         logger=_log,
         ssl=egress.tls if egress else None,
     )
-    # Not the SDK's own reading of HTTPS_PROXY, which does not honour NO_PROXY.
+    # The SDK's reading of HTTPS_PROXY does not honour NO_PROXY.
     client.proxy = egress.proxy_for(base_url) if egress else None
     return client
 
 
 def configure(settings: Settings, _now: Callable[[], int]) -> Configured | None:
-    """Where there is a token. Buttons are offered where a press comes to us, and we can tell that it is Slack's."""
+    """Configured if there is a token. Buttons are shown if presses reach Tocsin and can be verified as Slack's."""
     if not settings.slack_token:
         return None
     token, url = settings.slack_token.get_secret_value(), settings.slack_api_url
@@ -234,5 +233,5 @@ def configure(settings: Settings, _now: Callable[[], int]) -> Configured | None:
 
 
 def _mention(outgoing: Outgoing) -> str:
-    """Whoever the policy names, on what somebody has to act on."""
+    """Returns the policy's mention for messages that require action."""
     return outgoing.channel.mention if outgoing.notification.kind in {Kind.PAGE, Kind.REMINDER} else ""

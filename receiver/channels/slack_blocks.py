@@ -1,9 +1,8 @@
-"""How a message looks in Slack: Block Kit, within Slack's limits (CONTRACTS C).
+"""The layout of a message in Slack: Block Kit, within Slack's limits (CONTRACTS C).
 
-Rules: everything foreign is escaped, then cut without splitting an entity; `verbatim` and `emoji: False` keep
-Slack from finding mentions, links and smileys in it. Text that has signs of Slack's formatting stands as plain text,
-which shows them; without them it is markup, because only markup shows times in the reader's zone. Only the policy's own
-mention is meant as markup.
+Rules: text from outside is escaped, then cut without splitting an entity; `verbatim` and `emoji: False` keep Slack from
+finding mentions, links and emoji in it. Text with formatting characters is sent as plain text, which shows them; other
+text is markup, because only markup shows times in the reader's zone. Only the policy's mention is meant as markup.
 """
 
 import json
@@ -24,7 +23,7 @@ TOTAL = 9000
 """Characters of all further paragraphs."""
 LABELS = 1500
 MOST = 12_500
-"""Characters of all blocks: beyond about 13,000 Slack refuses the message."""
+"""Characters of all blocks: Slack refuses messages beyond about 13,000."""
 
 ACKNOWLEDGE_ALL = "acknowledge_all"
 """The button under a message of several incidents; its value is the message's name."""
@@ -35,16 +34,16 @@ SIGN_OFF = "sign_off"
 Block = dict[str, Any]
 
 TERSE = frozenset({Kind.NOTICE, Kind.REMINDER})
-"""In a thread, these are one sentence."""
+"""Kinds that are one sentence in a thread."""
 
 _FORMATS = re.compile(r"(?<![A-Za-z0-9])[*_~](?=\S)|`|:(?=[\w+'-]+:)|^>", re.MULTILINE)
-"""What Slack may take for the beginning of bold, italic, struck out, code, a smiley or a quotation."""
+"""What Slack may read as bold, italic, strikethrough, code, emoji or quotation."""
 _ALIKE = str.maketrans("*_~`:>", "\u2217\u02cd\u223c\u02cb\ua789\u203a")
-"""Signs that look like these and format nothing."""
+"""Similar characters without formatting."""
 
 
 def escape(text: str, limit: int) -> str:
-    """Without markup, at most `limit` characters as Slack counts them."""
+    """Returns the text without markup, at most `limit` characters as Slack counts them."""
     whole = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     if len(whole) <= limit:
         return whole
@@ -56,20 +55,20 @@ def escape(text: str, limit: int) -> str:
 
 
 def literal(text: str, limit: int) -> str:
-    """Escaped, for a text that is markup in any case: signs that look alike stand for those that would format it."""
+    """Escapes text that is always markup: formatting characters are replaced by similar ones."""
     return escape(_FORMATS.sub(lambda found: found[0].translate(_ALIKE), text), limit)
 
 
 def fallback(message: Message, mention: str) -> str:
-    """The text of notifications, and of clients that show no blocks."""
+    """Returns the text for notifications, and for clients without blocks."""
     room = TEXT - len(mention) - 1
     return _with_mention(mention, _dated(literal(f"{message.headline}\n{message.lead}", room), message, room))
 
 
 def parent(message: Message, incident: Incident, name: str, mention: str, *, buttons: bool) -> list[Block]:
-    """The message that the incident's thread hangs on: all there is to know, as it stands now.
+    """Returns the first message of the incident's thread: the full present state.
 
-    `name`: what its button calls it, where it is of several incidents.
+    `name`: the value of its button, if the message is of several incidents.
     """
     blocks = [
         _header(message.headline),
@@ -88,9 +87,10 @@ def parent(message: Message, incident: Incident, name: str, mention: str, *, but
 
 
 def reply(message: Message, incident: Incident, kind: Kind, mention: str, *, buttons: bool) -> list[Block]:
-    """A message in the thread. The headline says which incident: threads may be of several, and pages are broadcast.
+    """Returns a message in the thread. The headline names the incident: threads may be of several, and pages are
+    broadcast.
 
-    What reminds of a signature that is missing has the button for it: the thread's first message is far above by then.
+    A reminder of a missing signature has the button for it, because the thread's first message may be far above.
     """
     blocks = [
         *_told(message.headline, message, HEADER, mention, bold=True),
@@ -106,7 +106,9 @@ def reply(message: Message, incident: Incident, kind: Kind, mention: str, *, but
 
 
 def _dated(markup: str, message: Message, limit: int) -> str:
-    """Every time in it as a token that Slack shows in its reader's zone; as it is where that would be too long."""
+    """Replaces every time by a token that Slack shows in the reader's zone; returns `markup` if the
+    result is too long.
+    """
     if not message.instants:
         return markup
     known = "|".join(map(re.escape, sorted(message.instants, key=len, reverse=True)))
@@ -164,7 +166,7 @@ def _field(name: str, value: str, message: Message) -> Block:
 
 
 def _paragraphs(message: Message) -> Iterable[Block]:
-    """What to do first, then whatever else there is to read, the labels last."""
+    """The first actions, then the other paragraphs, the labels last."""
     steps = "\n".join(f"{number}. {action}" for number, action in enumerate(message.actions, 1))
     labels = ", ".join(f"{name}={value}" for name, value in message.labels)
     every = (steps and f"First do this:\n{steps}", *message.paragraphs, labels and f"Labels: {cut(labels, LABELS)}")
@@ -178,7 +180,7 @@ def _paragraphs(message: Message) -> Iterable[Block]:
 
 
 def _buttons(incident: Incident) -> Block:
-    """They carry the incident's id; the block's own id tells the state that the person saw."""
+    """Buttons carry the incident's id; the block's id holds the state that the person saw."""
     is_open, asked_by = incident.state is State.OPEN, incident.response.asked_by
     actions = [("acknowledge", "Acknowledge" if is_open else "I answer")] if incident.wants_answer else []
     actions += [("escalate", "Escalate" if is_open else "Ask again" if asked_by else "Ask for help")]
@@ -206,9 +208,9 @@ def _button_for_all(count: int, name: str) -> Block:
 
 
 def _links(links: Iterable[tuple[str, str]]) -> Block:
-    """Links to where people may go, each an element of its own: one that is too long takes no other away.
+    """Returns the links, each its own element: one that is too long is left out alone.
 
-    The URLs were checked where the words were made.
+    The messages package has checked the URLs.
     """
     elements: list[Block] = []
     room = LINKS
@@ -225,7 +227,9 @@ def _plain(text: str, limit: int) -> Block:
 
 
 def _within_limits(blocks: Iterable[Block]) -> list[Block]:
-    """Few and short enough for Slack: the longest text gives way first, never the headline, the reason or a button."""
+    """Removes blocks until Slack accepts the message: the longest text first, never the headline, the reason or a
+    button.
+    """
     kept = [block for block in blocks if block][:MAX_BLOCKS]
     while sum(map(_length, kept)) > MOST:
         sections = [block for block in kept[2:] if block["type"] == "section"]

@@ -1,8 +1,8 @@
-"""Where a message stands in Slack, and whether an earlier try has posted it already.
+"""Finds a message in Slack, and whether an earlier try has already posted it.
 
-Each message carries its idempotency key as metadata, which people do not see and apps can read. Searching takes
-scopes that a bot may lack, an id where the policy has a channel's name, and an answer in time: where one of them
-is missing the message counts as not found, because a message twice is better than none.
+Each message carries its idempotency key as metadata, hidden from people and readable by apps. The search needs scopes
+that a bot may lack, a channel's id where the policy has its name, and an answer in time. Without one of them the
+message counts as not found: a duplicate is better than a lost message.
 """
 
 import asyncio
@@ -19,11 +19,11 @@ from rules.policy import SECOND
 
 EVENT = "tocsin_notification"
 PAGE = 200
-"""Messages of a channel that are looked through; there are hardly more within the hour that a message is tried."""
+"""Messages of a channel that are searched; a channel has hardly more in the hour of a message's tries."""
 PAGES = 5
-"""Of a thousand channels each, in which a name is looked for."""
+"""Pages of a thousand channels each that are searched for a name."""
 SKEW = 60 * SECOND
-"""By how much Slack's clock may be behind ours."""
+"""Microseconds that Slack's clock may be behind ours."""
 
 _log = logging.getLogger(__name__)
 _ID = re.compile(r"[CGD][A-Z0-9]{7,}")
@@ -31,7 +31,7 @@ _ID = re.compile(r"[CGD][A-Z0-9]{7,}")
 
 @dataclass(frozen=True, slots=True)
 class Posted:
-    """Where a message stands in Slack; kept as ``channel:ts``, with ``:bundle`` where it is of several incidents."""
+    """A message's place in Slack; stored as ``channel:ts``, with ``:bundle`` if it is of several incidents."""
 
     channel: str
     ts: str
@@ -39,7 +39,7 @@ class Posted:
 
     @classmethod
     def parse(cls, reference: str) -> "Posted | None":
-        """The place a reference names; None: there is none."""
+        """Returns the place in a reference; None: invalid."""
         parts = reference.split(":")
         return cls(parts[0], parts[1], parts[2:] == ["bundle"]) if len(parts) >= 2 else None
 
@@ -48,30 +48,30 @@ class Posted:
 
 
 def metadata(outgoing: Outgoing) -> dict[str, Any]:
-    """What tells a message from every other, to those who read it by the API."""
+    """Returns the metadata that identifies a message in the API."""
     return {"event_type": EVENT, "event_payload": {"key": outgoing.key}}
 
 
 class Search:
-    """Looks for messages by their keys."""
+    """Searches messages by their keys."""
 
     def __init__(self, client: AsyncWebClient, timeout: float) -> None:
-        """`timeout`: seconds for all of a search."""
+        """`timeout`: seconds for a search."""
         self._client = client
         self._timeout = timeout
         self._ids: dict[str, str] = {}
 
     def remember(self, recipient: str, channel: str) -> None:
-        """The id of a channel as the policy names it."""
+        """Stores the id of a channel under its name in the policy."""
         self._ids[recipient] = channel
 
     async def find(self, outgoing: Outgoing, thread: Posted | None) -> Posted | None:
-        """The message, where an earlier try posted it; None: nothing is known of it. Never raises."""
+        """Returns the message of an earlier try; None: not found, or unknown. Never raises."""
         try:
             async with asyncio.timeout(self._timeout):
                 channel = thread.channel if thread else await self._id(outgoing.notification.recipient)
                 messages = await self._messages(channel, thread, outgoing) if channel else []
-        except Exception as error:  # noqa: BLE001 - whatever it is, it means "not known": the message goes out (again)
+        except Exception as error:  # noqa: BLE001 - any error means "not known": the message is sent (again)
             _log.warning("Slack cannot say whether a message arrived (%s); it is sent again", type(error).__name__)
             return None
         ours = metadata(outgoing)
@@ -92,7 +92,7 @@ class Search:
         return [each for each in answer.get("messages", ()) if isinstance(each, dict)]
 
     async def _id(self, recipient: str) -> str:
-        """A channel's id; empty: not known."""
+        """Returns a channel's id; empty: unknown."""
         if _ID.fullmatch(recipient):
             return recipient
         if recipient not in self._ids:

@@ -1,5 +1,5 @@
-"""Text messages by way of Twilio, of Vonage, or of Vonage where Twilio cannot. A message is two SMS long
-(`receiver.messages.short`), a stranger one cut.
+"""Text messages through Twilio, through Vonage, or through Vonage if Twilio fails. A message has two SMS
+(`receiver.messages.short`); longer text from outside is cut.
 """
 
 from collections.abc import Callable
@@ -19,13 +19,13 @@ from receiver.messages.short import MOST_PARTS
 from receiver.settings import Settings
 
 VALIDITY = 600
-"""Seconds the networks may go on trying. Twilio's default, ten hours, would bring pages long overtaken."""
+"""Seconds that networks may try. Twilio's default of ten hours would deliver outdated pages."""
 
 log = structlog.get_logger()
 
 
 class SmsSender:
-    """Sends one SMS per message: by Twilio, and where that fails, by Vonage in the same try."""
+    """Sends one SMS per message: by Twilio, and if that fails, by Vonage in the same try."""
 
     def __init__(
         self,
@@ -35,12 +35,12 @@ class SmsSender:
         timeout: float = TIMEOUT,
         second: vonage.VonageAccount | None = None,
     ) -> None:
-        """`timeout`: seconds for a whole request to Twilio. One of both accounts is there at least."""
+        """`timeout`: seconds for a whole request to Twilio. At least one of the accounts must be given."""
         self._twilio = Twilio(account, egress, timeout=timeout) if account else None
         self._vonage = Vonage(second, egress, timeout=min(timeout, vonage.TIMEOUT)) if second else None
 
     async def send(self, outgoing: Outgoing) -> Outcome:
-        """A provider accepts it; whether it was delivered is told to the status callback."""
+        """Delivered: a provider accepted it; the status callback reports the delivery."""
         recipient = outgoing.notification.recipient
         if not is_number(recipient):
             return Rejected(f'"{recipient}" is no telephone number with its country code (+4930123456)')
@@ -64,7 +64,7 @@ class SmsSender:
             ("ValidityPeriod", str(VALIDITY)),
             ("StatusCallback", twilio.account.callback(STATUS_PATH, outgoing.name)),
         )
-        # Up to the colon it says which incident and why now; what follows it may have changed since the last try.
+        # The text up to the colon names the incident and the reason; the rest may have changed since the last try.
         wanted = Wanted(notification.recipient, notification.created_at, body.partition(":")[0])
         return await twilio.send("Messages", form, wanted, notification.attempts)
 
@@ -73,14 +73,14 @@ class SmsSender:
         return await self._vonage.text(outgoing.notification.recipient, body, VALIDITY, outgoing.name)
 
     async def close(self) -> None:
-        """Let go of the connections."""
+        """Closes the connections."""
         for each in (self._twilio, self._vonage):
             if each is not None:
                 await each.close()
 
 
 def _of_both(first: Retry | Rejected, second: Retry | Rejected) -> Outcome:
-    """Another try is worth it where one of them may take it then."""
+    """Returns a Retry if one of the two may be retried."""
     reason = f"{first.reason}; then {second.reason}"
     waits = [each.after for each in (first, second) if isinstance(each, Retry)]
     if not waits:
@@ -89,12 +89,12 @@ def _of_both(first: Retry | Rejected, second: Retry | Rejected) -> Outcome:
 
 
 def providers_heard(settings: Settings) -> list[bool]:
-    """Of each provider that is configured, whether it can call back with receipts and with what people answer."""
+    """Returns for each configured provider whether it can call back with receipts and replies."""
     first, second = account_of(settings), vonage.account_of(settings)
     return [*([settings.hears_twilio] if first else ()), *([second.is_heard] if second else ())]
 
 
 def configure(settings: Settings, _now: Callable[[], int]) -> Configured | None:
-    """Where there is an account with a number, at Twilio or at Vonage."""
+    """Configured if there is an account with a number, at Twilio or at Vonage."""
     first, second = account_of(settings), vonage.account_of(settings)
     return Configured(partial(SmsSender, first, second=second)) if first or second else None

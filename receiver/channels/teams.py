@@ -1,9 +1,9 @@
 """Microsoft Teams: one Adaptive Card per message, posted to the webhook of a workflow in Power Automate.
 
-A workflow answers 202 before it posts: that it has the card is all that it tells, so a card that Teams would not show
-is never sent (`receiver.channels.teams_card` keeps its limits). It gives no message's id, so a card is never changed:
-each message says how the incident stands. It knows no idempotency key; whatever may have been sent is sent again.
-Whoever has a workflow's URL may post, so it is a setting of each recipient, and never stands in a policy.
+A workflow answers 202 before it posts, which proves only receipt, so a card must stay within Teams's limits
+(`receiver.channels.teams_card`). It returns no message id, so cards are not updated: each message shows the state. It
+has no idempotency key; an uncertain message is sent again. A workflow's URL permits posting, so it is a setting of each
+recipient and not in the policy.
 """
 
 import re
@@ -24,19 +24,21 @@ TIMEOUT = 15.0
 """Seconds for a whole request."""
 
 _FAILED = re.compile(rb"Webhook message delivery failed with error: .*?HTTP error (\d{3})", re.DOTALL)
-"""What the connectors before workflows answered with status 200 where Teams refused the message."""
+"""Answer of the older connectors, with status 200, if Teams refused the message."""
 
 
 class TeamsSender:
     """Posts cards to the workflows of Teams channels."""
 
     def __init__(self, url_of: Callable[[str], str], egress: Egress | None = None, *, timeout: float = TIMEOUT) -> None:
-        """`url_of` gives the URL of a recipient's workflow, or nothing. `timeout`: seconds for a whole request."""
+        """`url_of` returns the URL of a recipient's workflow, or an empty string. `timeout`: seconds for a whole
+        request.
+        """
         self._url_of = url_of
         self._poster = Poster(timeout, egress)
 
     async def send(self, outgoing: Outgoing) -> Outcome:
-        """Post it; any 2xx means that the workflow has it."""
+        """Delivered: the workflow answered 2xx."""
         recipient = outgoing.notification.recipient
         variable, url = variable_of(SETTING, recipient), self._url_of(recipient)
         if not url:
@@ -45,12 +47,14 @@ class TeamsSender:
         return judge(answer, variable, url)
 
     async def close(self) -> None:
-        """Let go of the connections."""
+        """Closes the connections."""
         await self._poster.close()
 
 
 def configure(settings: Settings, _now: Callable[[], int]) -> Configured | None:
-    """Where there is a workflow's URL; it serves the channels whose recipient has one. Raises SettingsError."""
+    """Configured if there is a workflow's URL; serves the channels with a recipient that has one.
+    Raises SettingsError.
+    """
     urls = settings.owners(SETTING)
     for variable, url in urls.items():
         if not re.fullmatch(r"https?://[^\s/]+/\S*", url.get_secret_value()):
@@ -67,7 +71,7 @@ def configure(settings: Settings, _now: Callable[[], int]) -> Configured | None:
 
 
 def judge(answer: Answer | Unanswered | Unsendable, variable: str, url: str) -> Outcome:
-    """What the workflow's answer means; `variable`: the setting that its URL stands in."""
+    """Returns the outcome of the workflow's answer; `variable`: the setting with its URL."""
     match answer:
         case Unsendable(reason):
             return Rejected(f"{reason}: mend {variable}")

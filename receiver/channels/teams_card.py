@@ -1,7 +1,8 @@
-"""How a message looks in Teams: an Adaptive Card, within the limits that Teams has for one.
+"""The layout of a message in Teams: an Adaptive Card, within Teams's limits.
 
-Foreign text stands in text runs, which Teams shows sign by sign; the values of facts, in which it would read Markdown,
-have signs that look alike. The longest text gives way first, never the headline, the reason or the link to acknowledge.
+Text from outside is in text runs, which Teams shows literally; in the values of facts, which are Markdown, formatting
+characters are replaced by similar ones. The longest text is cut first, never the headline, the reason or the
+acknowledge link.
 """
 
 import json
@@ -14,11 +15,11 @@ from receiver.messages import Message
 from receiver.messages.plain import cut
 
 MOST = 20_000
-"""Bytes of the whole body. Teams stores at most 28 kB of a card, and adds to it: of 24,453 bytes it made 28,897."""
+"""Bytes of the whole body. Teams stores at most 28 kB of a card and adds to it: 24,453 bytes became 28,897."""
 HEADLINE, TEXT, FACTS, FACT, LABELS = 300, 3000, 30, 500, 1500
-"""Characters of the headline, of a paragraph, facts, characters of a fact's value and of all labels."""
+"""Characters of the headline and of a paragraph, number of facts, characters of a fact's value and of all labels."""
 LINKS, TITLE, LINK = 6, 60, 1500
-"""Buttons under a card (Teams shows six), characters of a button's words and of an address."""
+"""Buttons under a card (Teams shows six), characters of a button's label and of an address."""
 
 COLOURS = {1: "Default", 2: "Accent", 3: "Warning", 4: "Attention"}
 """Level → the headline's colour."""
@@ -26,13 +27,13 @@ COLOURS = {1: "Default", 2: "Accent", 3: "Warning", 4: "Attention"}
 Element = dict[str, Any]
 
 _MARKDOWN = re.compile(r"(?<![A-Za-z0-9])_|[*`~\[\]]|^\s*[-+>#](?=\s)|(?<=^\d)\.(?=\s)", re.MULTILINE)
-"""What Teams may take for formatting or for a link."""
+"""What Teams may read as formatting or a link."""
 _ALIKE = str.maketrans("*_~`[]-+>#.", "\u2217\u02cd\u223c\u02cb\uff3b\uff3d\u2010\uff0b\u203a\uff03\u2024")
-"""Signs that look like these and format nothing."""
+"""Similar characters without formatting."""
 
 
 def as_body(message: Message) -> bytes:
-    """The card, as a workflow takes it."""
+    """Returns the card as the body of a request to the workflow."""
     first, second, *more = _body(message)
     actions = [_link(label, url) for label, url in _addresses(message)][:LINKS]
     whole = len(more)
@@ -45,7 +46,7 @@ def _written(body: list[Element], actions: list[Element]) -> bytes:
     card = {
         "$schema": "http://adaptivecards.io/schemas/adaptive-card.json",
         "type": "AdaptiveCard",
-        "version": "1.4",  # the newest that every Teams shows
+        "version": "1.4",  # the newest version that every Teams client shows
         "msteams": {"width": "Full"},
         "body": body,
         **({"actions": actions} if actions else {}),
@@ -56,7 +57,7 @@ def _written(body: list[Element], actions: list[Element]) -> bytes:
 
 
 def _body(message: Message) -> list[Element]:
-    """The headline and the reason first: they stay, whatever has to give way."""
+    """The headline and the reason come first and are never removed."""
     steps = "\n".join(f"{number}. {action}" for number, action in enumerate(message.actions, 1))
     labels = ", ".join(f"{name}={value}" for name, value in message.labels)
     command = "" if message.acknowledge else message.command
@@ -77,7 +78,7 @@ def _left_out(count: int) -> list[Element]:
 
 
 def _text(words: str, **style: str) -> Element:
-    """A paragraph, line by line: within a run Teams breaks none."""
+    """A paragraph with one run per line: Teams ignores line breaks within a run."""
     runs = ({"type": "TextRun", "text": line, **style} for line in cut(words, TEXT).splitlines())
     lines: list[Element] = [{"type": "RichTextBlock", "spacing": "None", "inlines": [run]} for run in runs]
     return {"type": "Container", "items": lines}
@@ -88,7 +89,7 @@ def _literal(text: str) -> str:
 
 
 def _addresses(message: Message) -> Iterable[tuple[str, str]]:
-    """What the buttons lead to: to acknowledge first."""
+    """(label, URL) of the buttons: acknowledge first."""
     if message.acknowledge:
         yield f"Acknowledge these {message.count}" if message.count > 1 else "Acknowledge", message.acknowledge
     yield from (

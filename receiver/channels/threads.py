@@ -1,8 +1,8 @@
-"""Blocking calls on threads that nobody has to wait for.
+"""Blocking calls on daemon threads that can be abandoned.
 
-For the one library here that blocks (pdpyras, by way of requests). Its time-outs count from byte to byte, so a
-server that trickles holds a thread as long as it likes; a ThreadPoolExecutor would then hold up the interpreter's
-exit too, because it joins its threads. These are daemons: given up, they are left behind, and counted.
+For the one library here that blocks (pdpyras, through requests). Its timeouts apply to each byte, so a slow server can
+hold a thread without limit; a ThreadPoolExecutor would then block the interpreter's exit, because it joins its threads.
+Abandoned threads are counted.
 """
 
 import asyncio
@@ -16,11 +16,11 @@ Result = TypeVar("Result")
 
 
 class ThreadsExhausted(Exception):  # noqa: N818 - a state of the world, not a mistake
-    """Too many calls that were given up have still not ended."""
+    """Too many abandoned calls have not ended."""
 
 
 class DaemonThreads:
-    """At most `width` calls are waited for at once; at most `limit` threads exist, those left behind included."""
+    """At most `width` calls run at once; at most `limit` threads exist, including abandoned ones."""
 
     def __init__(self, name: str, width: int = 8, limit: int = 64) -> None:
         self._name = name
@@ -30,10 +30,9 @@ class DaemonThreads:
         self._alive = 0
 
     async def run(self, call: Callable[[threading.Event], Result]) -> Result:
-        """Run `call` on a thread of its own. Cancelled (by a time-out), it leaves the thread behind.
+        """Runs `call` on its own thread. If cancelled (by a timeout), it abandons the thread.
 
-        `call` gets an event that is set when nobody waits for it any more. Raises what it raises, and
-        ThreadsExhausted.
+        `call` gets an event that is set when its caller has given up. Raises what `call` raises, and ThreadsExhausted.
         """
         async with self._width:
             given_up = threading.Event()
@@ -58,7 +57,7 @@ class DaemonThreads:
     ) -> None:
         try:
             result = call(given_up)
-        except Exception as error:  # noqa: BLE001 - it is not swallowed: it is raised where the call was awaited
+        except Exception as error:  # noqa: BLE001 - not swallowed: raised where the call was awaited
             _hand_over(future, partial(future.set_exception, error))
         else:
             _hand_over(future, partial(future.set_result, result))
@@ -68,6 +67,6 @@ class DaemonThreads:
 
 
 def _hand_over(future: asyncio.Future[Result], settle: Callable[[], None]) -> None:
-    """Back to the loop, where the future may have been given up; the loop itself may be gone."""
+    """Passes the result to the loop; the future may be cancelled, and the loop closed."""
     with suppress(RuntimeError):
         future.get_loop().call_soon_threadsafe(lambda: None if future.done() else settle())

@@ -1,6 +1,6 @@
-"""One marked test message to everybody on a channel: `tocsin test-channel`, and the console's button for it.
+"""One marked test message to each recipient of a channel: `tocsin test-channel`, and the console's button for it.
 
-Nothing of it is stored or tried again: who asks is told what the provider answered.
+The message is not stored or retried: the caller gets the provider's answer.
 """
 
 import asyncio
@@ -26,19 +26,19 @@ TITLE = "Test message: nothing is wrong, nobody has to act"
 
 @dataclass(frozen=True, slots=True)
 class Tried:
-    """What became of one recipient's test message."""
+    """The result of one recipient's test message."""
 
     recipient: str
     outcome: Outcome
 
     @property
     def delivered(self) -> bool:
-        """Whether the provider took it."""
+        """Whether the provider accepted it."""
         return isinstance(self.outcome, Delivered)
 
     @property
     def words(self) -> str:
-        """For people: ``accepted (…)``, or why not."""
+        """The result in words: ``accepted (…)``, or the reason."""
         match self.outcome:
             case Delivered(reference):
                 return f"accepted ({reference})" if reference else "accepted"
@@ -53,8 +53,8 @@ class Tried:
 async def try_channel(
     sender: Sender, policy: Policy, channel: Channel, renderer: MessageRenderer, now: Callable[[], Instant]
 ) -> list[Tried]:
-    """Send it to every recipient, all at the same time; in the policy's order. A schedule's is who is on call by the
-    policy, whatever overrides say.
+    """Sends to every recipient at the same time; returns the results in the policy's order. A schedule stands for the
+    people on call by the policy, without overrides.
     """
     recipients = await asyncio.to_thread(_addresses, policy, channel, now())
     outcomes = await asyncio.gather(*(_send(sender, policy, channel, each, renderer, now()) for each in recipients))
@@ -63,7 +63,7 @@ async def try_channel(
 
 
 def _addresses(policy: Policy, channel: Channel, at: Instant) -> list[str]:
-    """Each recipient's, and of references those of the people for whom they stand now."""
+    """Returns each recipient's address; references are replaced by the people they stand for now."""
     rosters = shifts(policy, {}, (), at - HOUR, at + HOUR) if policy.schedules else ()
     found: dict[str, None] = {}
     for recipient in channel.recipients:
@@ -78,7 +78,7 @@ def _addresses(policy: Policy, channel: Channel, at: Instant) -> list[str]:
 async def _send(
     sender: Sender, policy: Policy, channel: Channel, recipient: str, renderer: MessageRenderer, now: Instant
 ) -> Outcome:
-    """A page, and where a page opens something at the provider, the all-clear that closes it."""
+    """Sends a page, and if a page opens an alert at the provider, the resolve that closes it."""
     try:
         async with asyncio.timeout(SEND_TIMEOUT):
             outgoing = await asyncio.to_thread(_outgoing, policy, channel, recipient, renderer, now, Kind.PAGE)

@@ -1,8 +1,8 @@
-"""Twilio's REST API, as far as SMS and calls have it in common: form, credentials, judging the answer.
+"""Twilio's REST API, shared by SMS and calls: form, credentials, judging the answer.
 
-There is no idempotency key: a 5xx or a broken connection leaves open whether the message went out. The
-direction of that doubt is a Retry, said in so many words; the next try first looks for what the last one may
-have left (receiver/channels/twilio_lookup.py). A 429 was certainly not processed.
+There is no idempotency key: after a 5xx or a broken connection it is unknown whether the message was sent. That is a
+Retry whose reason says so; the next try first searches for the message of the last one
+(receiver/channels/twilio_lookup.py). A 429 was certainly not processed.
 """
 
 import hmac
@@ -25,20 +25,20 @@ from rules.channel_types import NUMBER
 API_URL = "https://api.twilio.com"
 
 STATUS_PATH = "/callbacks/twilio/status"
-"""Where Twilio tells what became of a message or a call; query: `notification`, its name."""
+"""Where Twilio reports the result of a message or a call; query: `notification`, its name."""
 DIGITS_PATH = "/callbacks/twilio/digits"
-"""Where Twilio tells which key was pressed during a call; query: `notification`, the page's name."""
+"""Where Twilio reports the key pressed during a call; query: `notification`, the page's name."""
 
 SIGNATURE_HEADER = "X-Twilio-Signature"
 SETTINGS_HEADER = "X-Twilio-Webhooks-Signature-Settings"
-"""There where a Webhooks Rule has Twilio sign with a SharedKey instead of the auth token, and names the algorithm."""
+"""Present if a Webhooks Rule has Twilio sign with a SharedKey instead of the auth token; it names the algorithm."""
 HMAC_SHA1 = "HMAC_SHA1"
 _DIGESTS = {HMAC_SHA1: sha1, "HMAC_SHA256": sha256}
 
 TIMEOUT = 12.0
 """Seconds for one request; a try takes two at most."""
 MAX_BLIND = 3
-"""Tries that are made although an earlier one may have gone out and nobody can tell: a page twice beats none."""
+"""Tries that are made although an earlier one may have been sent: a duplicate page is better than none."""
 
 _CREDENTIALS = "Twilio refuses the credentials: set TOCSIN_TWILIO_ACCOUNT_SID and TOCSIN_TWILIO_AUTH_TOKEN"
 _PERMANENT: Mapping[int, str] = {
@@ -51,7 +51,7 @@ _PERMANENT: Mapping[int, str] = {
     21617: "the message is too long",
 }
 _OF_RECIPIENT = frozenset({21211, 21610, 21614, 21617})
-"""Errors that another provider would not mend, or, after STOP, must not go around."""
+"""Errors that another provider would not solve, or, after STOP, must not circumvent."""
 _RATE_LIMITED = 20429
 
 
@@ -65,25 +65,25 @@ class Account:
     """The number that messages and calls come from."""
     api_url: str = field(default=API_URL, repr=False)
     external_url: str = ""
-    """Where Twilio reaches this receiver; empty: nowhere, so no callbacks are asked for."""
+    """Where Twilio reaches this receiver; empty: nowhere, so no callbacks are requested."""
 
     def callback(self, path: str, name: str) -> str:
-        """The public URL that Twilio calls back, or nothing."""
+        """Returns the public URL that Twilio calls back; empty: none."""
         return f"{self.external_url}{path}?{urlencode({'notification': name})}" if self.external_url else ""
 
     @property
     def secrets(self) -> tuple[str, str]:
-        """What must never be shown, in the forms in which an answer could repeat it."""
+        """Values that must not be shown, in the forms in which an answer could repeat them."""
         return self.token, self.credentials
 
     @property
     def credentials(self) -> str:
-        """SID and token as Basic authentication has them."""
+        """SID and token for Basic authentication."""
         return b64encode(f"{self.sid}:{self.token}".encode()).decode()
 
 
 def account_of(settings: Settings) -> Account | None:
-    """The account that the settings name; None: they do not say all that is needed."""
+    """Returns the account in the settings; None: they are incomplete."""
     sid, token, sender = settings.twilio_account_sid, settings.twilio_auth_token, settings.twilio_from
     if not (sid and token and sender):
         return None
@@ -105,9 +105,9 @@ class Twilio:
         self._headers = {"Authorization": f"Basic {account.credentials}", "Accept": "application/json"}
 
     async def send(self, resource: str, form: Sequence[tuple[str, str]], wanted: Wanted, attempts: int) -> Outcome:
-        """Create a message (``Messages``) or a call (``Calls``), unless an earlier try proves to have done it.
+        """Creates a message (``Messages``) or a call (``Calls``), unless an earlier try is found.
 
-        `attempts`: the earlier tries. An empty value of the form is not sent.
+        `attempts`: number of earlier tries. Empty form values are left out.
         """
         if attempts:
             found = await self._look(resource, wanted)
@@ -119,7 +119,7 @@ class Twilio:
         return judge(await self._poster.post(self._url(resource), values, self._headers), self.account.secrets)
 
     async def _look(self, resource: str, wanted: Wanted) -> FoundMessage | Unclear | None:
-        """What Twilio has of it; None: certainly nothing."""
+        """Returns what Twilio has of it; None: certainly nothing."""
         query = urlencode({"To": wanted.to, "PageSize": str(PAGE)})
         answer = await self._poster.get(f"{self._url(resource)}?{query}", self._headers, MAX_LIST)
         if not isinstance(answer, Answer) or answer.status != 200 or not answer.whole:
@@ -130,19 +130,19 @@ class Twilio:
         return f"{self.account.api_url}/2010-04-01/Accounts/{quote(self.account.sid, safe='')}/{resource}.json"
 
     async def close(self) -> None:
-        """Let go of the connections."""
+        """Closes the connections."""
         await self._poster.close()
 
 
 def judge(answer: Answer | Unanswered | Unsendable, secrets: Iterable[str]) -> Outcome:
-    """What Twilio's answer means for the message."""
+    """Returns the outcome of Twilio's answer."""
     match answer:
         case Unsendable(reason):
             return Rejected(f"Twilio: {reason}")
         case Unanswered(reason, sent):
             return Retry(f"Twilio: {reason}{'; it may have been sent all the same' if sent else ''}")
         case Answer(status=201) if not answer.whole:
-            # Created is created. Sending again because the receipt broke off would ring twice.
+            # 201 means created; a retry because of the incomplete body would send a duplicate.
             return Delivered()
         case Answer(status=status) if 200 <= status < 300:
             sid = _fields(answer).get("sid")
@@ -172,12 +172,12 @@ def _refusal(answer: Answer, secrets: Iterable[str]) -> str:
 
 
 def meaning_of(code: int) -> str:
-    """What an error of Twilio's that stays means, in words with its number; empty: it may be another time."""
+    """Returns the meaning of a permanent Twilio error, with its number; empty: it may be temporary."""
     return f"{_PERMANENT[code]} (Twilio {code})" if code in _PERMANENT else ""
 
 
 def concerns_recipient(outcome: Outcome) -> bool:
-    """Whether it was refused for whom, or what, it was sent: another provider is not to be asked."""
+    """Whether it was refused because of the recipient or the content, so that no other provider is tried."""
     return isinstance(outcome, Rejected) and outcome.reason in map(meaning_of, _OF_RECIPIENT)
 
 
@@ -197,11 +197,11 @@ def _fields(answer: Answer) -> Mapping[str, object]:
 def valid_signature(
     secret: str, url: str, params: Iterable[tuple[str, str]], signature: str, algorithm: str = HMAC_SHA1
 ) -> bool:
-    """Whether a callback is Twilio's: its X-Twilio-Signature fits the URL and the posted form.
+    """Whether a callback is Twilio's: its X-Twilio-Signature matches the URL and the posted form.
 
-    `url` is the public one as it was given to Twilio, query included; Twilio signs it with or without the port,
-    whatever was given. `params` are the form's pairs as they arrived. `secret` and `algorithm`: the auth token and
-    HMAC_SHA1, or what X-Twilio-Webhooks-Signature-Settings names. Never raises: what makes no sense is not valid.
+    `url`: the public URL given to Twilio, with query; Twilio signs it with or without the port, regardless of the
+    original. `params`: the form's pairs as received. `secret` and `algorithm`: the auth token and HMAC_SHA1, or the
+    values that X-Twilio-Webhooks-Signature-Settings names. Never raises: invalid input is not valid.
     """
     digest = _DIGESTS.get(algorithm.upper())
     if digest is None:
@@ -216,13 +216,13 @@ def valid_signature(
 
 
 def signature_algorithm(settings: str) -> str:
-    """The algorithm that an X-Twilio-Webhooks-Signature-Settings header names: ``key=…,algorithm=HMAC_SHA256``."""
+    """Returns the algorithm in an X-Twilio-Webhooks-Signature-Settings header: ``key=…,algorithm=HMAC_SHA256``."""
     named = (part.partition("=") for part in settings.split(","))
     return next((value.strip() for name, _, value in named if name.strip() == "algorithm"), "") or HMAC_SHA1
 
 
 def _spellings(url: str) -> tuple[str, ...]:
-    """The URL as it is, and with the port added or taken away."""
+    """Returns the URL unchanged, and with the port added or removed."""
     scheme, separator, rest = url.partition("://")
     cut = next((place for place, char in enumerate(rest) if char in "/?#"), len(rest))
     host, path = rest[:cut], rest[cut:]

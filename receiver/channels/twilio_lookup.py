@@ -1,8 +1,7 @@
-"""Whether Twilio has a message or a call already: read from its list before anything is sent a second time.
+"""Searches Twilio's list for a message or call of an earlier try, before a retry sends it again.
 
-Only in doubt, and in the direction of all doubt: what is not certainly ours is not taken for it. Calls carry
-nothing of ours in the list, so a call to the same number is never more than a maybe; there the status callback,
-which names the notification, is what tells.
+Only certain matches count. Calls in the list carry no identification, so a call to the same number is only a possible
+match; the status callback, which names the notification, decides.
 """
 
 from dataclasses import dataclass
@@ -12,24 +11,25 @@ from receiver.core.model import Instant
 from rules.policy import SECOND
 
 PAGE = 50
-"""Of the newest to that number; nobody gets more in the minutes that a message is tried."""
+"""Newest entries for that number; no recipient gets more in the minutes of a message's tries."""
 MAX_LIST = 512 * 1024
-"""Bytes of such a list that are read."""
+"""Bytes of the list that are read."""
 SKEW = 5 * SECOND
-"""By how much Twilio's clock may be behind ours. More would only mean a double, less could find another page."""
+"""Microseconds that Twilio's clock may be behind ours. A larger value could match another page; a smaller one only
+causes a duplicate."""
 LOST = frozenset({"undelivered", "failed", "busy", "no-answer", "canceled"})
-"""States of a message or a call that reached nobody."""
+"""States of a message or call that did not reach a person."""
 
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """The message or call that is looked for at Twilio."""
+    """The message or call that is searched for at Twilio."""
 
     to: str
     since: Instant
-    """When it was planned: nothing older can be it."""
+    """When it was planned; older entries cannot match."""
     head: str = ""
-    """How its text begins, up to its first colon; empty: it has none (a call)."""
+    """The beginning of its text, up to the first colon; empty: no text (a call)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,13 +41,13 @@ class FoundMessage:
 
 @dataclass(frozen=True, slots=True)
 class Unclear:
-    """Whether Twilio has it cannot be told."""
+    """Unknown whether Twilio has it."""
 
     reason: str
 
 
 def pick(listed: object, wanted: Wanted) -> FoundMessage | Unclear | None:
-    """What a list, as Twilio gave it, says of what is wanted; None: certainly nothing."""
+    """Returns the match in Twilio's list; None: certainly none."""
     if not isinstance(listed, list):
         return Unclear("Twilio's list of what was sent is not one")
     recent = [each for each in listed if isinstance(each, dict) and _is_recent(each, wanted)]
@@ -57,7 +57,7 @@ def pick(listed: object, wanted: Wanted) -> FoundMessage | Unclear | None:
 
 
 def _is_recent(each: dict[str, object], wanted: Wanted) -> bool:
-    """By its creation, not by `DateSent`, by which Twilio could filter: what still waits there has none."""
+    """By creation time: Twilio's filter `DateSent` misses queued messages, which have no sent date."""
     if each.get("to") != wanted.to or each.get("status") in LOST:
         return False
     try:

@@ -1,7 +1,8 @@
-"""Vonage's SMS API: the second way for text messages (`receiver.channels.sms`), and how its callbacks are proved.
+"""Vonage's SMS API: the second provider for text messages (`receiver.channels.sms`), and the check of its callbacks.
 
-Every answer is a 200 with a status for each part; only status 0 is a message. There is no idempotency key and no list
-of what was sent: a broken connection leaves open whether the message went out, which is a Retry, said in so many words.
+Every answer is a 200 with a status for each part; only status 0 is a sent message. There is no idempotency key and no
+list of sent messages: after a broken connection it is unknown whether the message was sent, so it is a Retry whose
+reason says so.
 """
 
 import hmac
@@ -21,10 +22,10 @@ from receiver.settings import Settings
 API_URL = "https://rest.nexmo.com"
 
 STATUS_PATH = "/callbacks/vonage/status"
-"""Where Vonage tells what became of a message; its `client-ref` is the message's name."""
+"""Where Vonage reports the result of a message; its `client-ref` is the message's name."""
 
 TIMEOUT = 5.0
-"""Seconds for a request: with the two that the first provider may need it stays below SEND_TIMEOUT."""
+"""Seconds for a request: with the two requests of the first provider it stays below SEND_TIMEOUT."""
 
 _CREDENTIALS = "Vonage refuses the credentials: set TOCSIN_VONAGE_API_KEY and TOCSIN_VONAGE_API_SECRET"
 _THROTTLED = "Vonage limits the rate; nothing was sent"
@@ -47,7 +48,7 @@ _PERMANENT: Mapping[str, str] = {
     "29": "a trial account reaches numbers of its list only",
     "33": "the number does not exist any more",
 }
-"""What a status that stays means; others too are final, in Vonage's words."""
+"""Meanings of permanent statuses; others are permanent too, in Vonage's words."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,21 +58,21 @@ class VonageAccount:
     key: str
     secret: str = field(repr=False)
     sender: str
-    """The number, or where networks allow it the name, that messages come from."""
+    """The number, or where networks permit it the name, that messages come from."""
     signature_secret: str = field(default="", repr=False)
-    """Proves that a callback is Vonage's; empty: none is asked for."""
+    """Verifies callbacks as Vonage's; empty: no callbacks are requested."""
     api_url: str = field(default=API_URL, repr=False)
     external_url: str = ""
     """Where Vonage reaches this receiver; empty: nowhere."""
 
     @property
     def is_heard(self) -> bool:
-        """Whether Vonage can call back: it knows where, and we can tell that it is Vonage."""
+        """Whether Vonage can call back: it has a URL, and its callbacks can be verified."""
         return bool(self.signature_secret and self.external_url)
 
 
 def account_of(settings: Settings) -> VonageAccount | None:
-    """The account that the settings name; None: they do not say all that is needed."""
+    """Returns the account in the settings; None: they are incomplete."""
     given = {name: value.get_secret_value() for name, value in settings.of_channels.items()}
     key, secret, sender = (given.get(f"vonage_{name}") for name in ("api_key", "api_secret", "from"))
     if not (key and secret and sender):
@@ -91,8 +92,8 @@ class Vonage:
         self._poster = Poster(timeout, egress)
 
     async def text(self, to: str, body: str, validity: int, name: str = "") -> Outcome:
-        """Send an SMS to a number (+4930123456) that networks may try for `validity` seconds. `name`: what its
-        callbacks call it; empty: none are asked for.
+        """Sends an SMS to a number (+4930123456) that networks may try for `validity` seconds. `name`: the reference in
+        callbacks; empty: none are requested.
         """
         account = self._account
         form = [
@@ -110,12 +111,12 @@ class Vonage:
         return judge(await self._poster.post(f"{account.api_url}/sms/json", form, {}), account.secret)
 
     async def close(self) -> None:
-        """Let go of the connections."""
+        """Closes the connections."""
         await self._poster.close()
 
 
 def judge(answer: Answer | Unanswered | Unsendable, secret: str) -> Outcome:
-    """What Vonage's answer means for the message."""
+    """Returns the outcome of Vonage's answer."""
     match answer:
         case Unsendable(reason):
             return Rejected(f"Vonage: {reason}")
@@ -134,7 +135,7 @@ def judge(answer: Answer | Unanswered | Unsendable, secret: str) -> Outcome:
 
 
 def _judge_parts(parts: Sequence[Mapping[str, Any]], secret: str) -> Outcome:
-    """A message of several parts arrived where all did."""
+    """Delivered if all parts of the message were accepted."""
     failed = next((part for part in parts if part.get("status") != "0"), None)
     if not parts or not isinstance(parts[0].get("message-id", ""), str):
         return Retry("the answer is not Vonage's: is TOCSIN_VONAGE_API_URL right? It may have been sent")
@@ -156,8 +157,8 @@ def _parts(answer: Answer) -> list[Mapping[str, Any]]:
 
 
 def valid_signature(secret: str, params: Mapping[str, str]) -> bool:
-    """Whether a callback is Vonage's: `sig` among its parameters is the HMAC-SHA256, in hex, of all others in the order
-    of their names. An empty secret proves nothing.
+    """Whether a callback is Vonage's: its parameter `sig` is the HMAC-SHA256, in hex, of the other parameters sorted by
+    name. False for an empty secret.
     """
     signed = "".join(
         f"&{name}={params[name].replace('&', '_').replace('=', '_')}" for name in sorted(params) if name != "sig"

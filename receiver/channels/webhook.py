@@ -1,7 +1,7 @@
-"""Webhooks to other systems: one JSON document per message, signed. Its form is a promise (docs/channels/webhook.md).
+"""Webhooks to other systems: one signed JSON document per message. Its format is stable (docs/channels/webhook.md).
 
-The key in X-Tocsin-Key is the same for every try, so that a receiver can drop what it has seen: every doubt is a
-Retry. Link-local addresses are refused, whatever name leads there: cloud machines keep their credentials on one.
+The key in X-Tocsin-Key is constant across tries, so that a receiver can drop duplicates: every uncertain result is a
+Retry. Link-local addresses are refused, also behind a name: cloud machines serve credentials on one.
 """
 
 import hmac
@@ -29,15 +29,15 @@ from rules.policy import SECOND
 
 PAYLOAD_VERSION = 1
 _SECRET_LENGTH, _TOKEN_LENGTH = 6, 16
-"""Characters from which on a word may be a secret, and a part of a URL's path a token."""
+"""Minimum characters of a word that may be a secret, and of a path segment that may be a token."""
 
 LINK_LOCAL = "the URL leads to a link-local address, which is refused"
 
 CREDENTIALS = frozenset({"fd00:ec2::254", "100.100.100.200"})
-"""Where two clouds keep their machines' credentials, although it is not link-local."""
+"""Addresses at which two clouds serve credentials, although not link-local."""
 
 CARRIERS = (ip_network("64:ff9b::/96"), ip_network("::/96"))
-"""Networks whose last 32 bits are an IPv4 address: NAT64, and the form that came before it."""
+"""Networks whose last 32 bits are an IPv4 address: NAT64, and its predecessor."""
 
 
 class WebhookSender:
@@ -52,16 +52,16 @@ class WebhookSender:
         timeout: float = 15.0,
         allow_link_local: bool = False,
     ) -> None:
-        """`now` gives microseconds since 1970, for the signature. `timeout`: seconds for a whole request."""
+        """`now`: microseconds since 1970, for the signature. `timeout`: seconds for a whole request."""
         self._now = now
         self._secret = signing_secret
         self._poster = Poster(timeout, egress, make_connector if allow_link_local else guarded_connector)
         self._allow_link_local = allow_link_local
 
     async def send(self, outgoing: Outgoing) -> Outcome:
-        """Post it; any 2xx means that the other side has it."""
+        """Delivered: the receiver answered 2xx."""
         if not self._allow_link_local and names_link_local(outgoing.notification.recipient):
-            return Rejected(LINK_LOCAL)  # behind a proxy no socket of ours would see it
+            return Rejected(LINK_LOCAL)  # behind a proxy the socket check does not apply
         own = dict(outgoing.channel.headers)
         body = json.dumps(payload(outgoing), separators=(",", ":")).encode()
         ours = {"Content-Type": "application/json", "User-Agent": "Tocsin", "X-Tocsin-Key": outgoing.key}
@@ -78,23 +78,23 @@ class WebhookSender:
         return {"X-Tocsin-Timestamp": timestamp, "X-Tocsin-Signature": sign(self._secret, timestamp, body)}
 
     async def close(self) -> None:
-        """Let go of the connections."""
+        """Closes the connections."""
         await self._poster.close()
 
 
 def configure(settings: Settings, now: Callable[[], int]) -> Configured | None:
-    """Always: it needs no provider. With a secret, messages are signed."""
+    """Always configured: no provider is needed. With a secret, messages are signed."""
     secret = settings.webhook_signing_secret
     return Configured(partial(WebhookSender, now, secret.get_secret_value() if secret else ""))
 
 
 def _confidential(url: str, values: Collection[str]) -> list[str]:
-    """What an answer could repeat and nobody may see: header values and their words, what a URL hides.
+    """Returns the secrets that an answer could repeat: header values and their words, and secret parts of the URL.
 
-    A short word is no secret, and blotting it out would make the rest unreadable.
+    Short words are not secret, and replacing them would make the rest unreadable.
     """
     words = [url, *values, *(word for value in values for word in value.split())]
-    with suppress(ValueError):  # not a URL: then nothing was sent to it either
+    with suppress(ValueError):  # not a URL: no request was sent either
         parts = urlsplit(url)
         words += [parts.password or "", *(value for _, value in parse_qsl(parts.query))]
         words += [part for part in parts.path.split("/") if len(part) >= _TOKEN_LENGTH]
@@ -102,12 +102,12 @@ def _confidential(url: str, values: Collection[str]) -> list[str]:
 
 
 def sign(secret: str, timestamp: str, body: bytes) -> str:
-    """The signature of a webhook: the receiver computes the same and compares."""
+    """Returns the signature of a webhook; the receiver computes the same and compares."""
     return "v1=" + hmac.new(secret.encode(), timestamp.encode() + b"." + body, sha256).hexdigest()
 
 
 def payload(outgoing: Outgoing) -> dict[str, Any]:
-    """The document. Fields are added, never renamed or removed, without a new version."""
+    """Returns the document. Fields are added; renaming or removing one requires a new version."""
     notification, message = outgoing.notification, outgoing.message
     return {
         "version": PAYLOAD_VERSION,
@@ -146,7 +146,7 @@ def _to_millisecond(at: Instant | None) -> str | None:
 
 
 def judge(answer: Answer | Unanswered | Unsendable, secrets: tuple[str, ...]) -> Outcome:
-    """What the other side's answer means."""
+    """Returns the outcome of the receiver's answer."""
     match answer:
         case Unsendable(reason):
             return Rejected(reason)
@@ -164,15 +164,14 @@ def judge(answer: Answer | Unanswered | Unsendable, secrets: tuple[str, ...]) ->
 
 
 def guarded_connector(**more: Any) -> aiohttp.TCPConnector:
-    """Connects to no link-local address."""
+    """Returns a connector that refuses link-local addresses."""
     return make_connector(socket_factory=_guarded_socket, **more)
 
 
 def _guarded_socket(address: aiohttp.AddrInfoType) -> socket.socket:
-    """A socket for an address, unless it is link-local.
+    """Returns a socket for an address; raises AddressRefused if it is link-local.
 
-    Here and not in a resolver: this is the address that is connected to, whether it stood in the URL or a name
-    server gave it.
+    Checked here and not in a resolver: this is the address of the connection, from the URL or from a name server.
     """
     family, kind, protocol, _, where = address
     if _is_link_local(str(where[0])):
@@ -181,10 +180,10 @@ def _guarded_socket(address: aiohttp.AddrInfoType) -> socket.socket:
 
 
 def names_link_local(url: str) -> bool:
-    """Whether its host is written as a link-local address."""
+    """Whether its host is a literal link-local address."""
     try:
         return _is_link_local(urlsplit(url).hostname or "")
-    except ValueError:  # a name, or no URL
+    except ValueError:  # a name, or not a URL
         return False
 
 
@@ -195,7 +194,7 @@ def _is_link_local(host: str) -> bool:
 
 
 def _carried(address: IPv6Address) -> IPv4Address | IPv6Address:
-    """The IPv4 address that an IPv6 address stands for, where it stands for one."""
+    """Returns the IPv4 address embedded in an IPv6 address, if any."""
     if address.ipv4_mapped or any(address in network for network in CARRIERS):
         return IPv4Address(int(address) & 0xFFFF_FFFF)
     return address.sixtofour or address

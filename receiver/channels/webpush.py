@@ -1,11 +1,11 @@
-"""Push to phones and browsers without a vendor of ours: Web Push, to every device on which the person turned it on.
+"""Web Push to phones and browsers: to every device on which the person turned notifications on.
 
-A recipient is a person's name. Each device has a push service (of its browser's maker), which holds a message until the
-device is there; what it says is that it has it, not that anybody saw it. A device that its push service knows no more
-(404, 410) is marked as gone, which the person's page says. A message counts as delivered where one device has it.
+A recipient is a person's name. Each device has a push service (its browser maker's), which stores a message until the
+device is online; its answer proves only acceptance. A device that its push service no longer knows (404, 410) is marked
+as gone, which the person's page shows. A message counts as delivered if one device's push service accepted it.
 
-Nothing can be read on the way: the text is encrypted for the browser. A later message about an incident takes the place
-of an earlier one that still waits (Topic), and shows in its place (tag).
+The text is encrypted for the browser. A later message about an incident replaces an earlier waiting one (Topic) and its
+notification (tag).
 """
 
 import asyncio
@@ -31,7 +31,7 @@ from rules.policy import CRITICAL, SECOND
 TIMEOUT = 10.0
 """Seconds for a whole request."""
 WAITS = {True: 3600, False: 4 * 3600}
-"""Seconds that a push service may hold an urgent message, or another, for a device that is not there."""
+"""Urgent → seconds that a push service may store a message for an offline device."""
 TITLE, TEXT = 150, 600
 """Characters that a notification shows."""
 
@@ -42,22 +42,22 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True)
 class DeviceList:
-    """What the sender needs of the service that it runs in."""
+    """What the sender needs from the service."""
 
     of: Callable[[str], Awaitable[list[Device]]]
-    """A person's devices."""
+    """Returns a person's devices."""
     lose: Callable[[Device], Awaitable[None]]
-    """A device is gone."""
+    """Marks a device as gone."""
     key: ec.EllipticCurvePrivateKey
-    """By which push services know us."""
+    """The key that identifies Tocsin to push services."""
 
 
 @dataclass(slots=True)
 class KnownDevices:
-    """What all senders of one service have in common."""
+    """State shared by all senders of one service."""
 
     devices: DeviceList | None = None
-    """Set where there is a database."""
+    """Set if there is a database."""
 
 
 class WebPushSender:
@@ -72,14 +72,14 @@ class WebPushSender:
         *,
         timeout: float = TIMEOUT,
     ) -> None:
-        """`contact`: the URL where push services find who sends. `now` gives microseconds since 1970."""
+        """`contact`: the URL at which push services find the sender. `now`: microseconds since 1970."""
         self._contact = contact
         self._now = now
         self._poster = Poster(timeout, egress, guarded_connector)
         self.known = known
 
     async def send(self, outgoing: Outgoing) -> Outcome:
-        """To all of the person's devices at once."""
+        """Sends to all of the person's devices at once."""
         person = outgoing.notification.recipient
         devices = self.known.devices
         if devices is None:
@@ -92,7 +92,7 @@ class WebPushSender:
 
     async def _send(self, outgoing: Outgoing, device: Device, text: bytes, devices: DeviceList) -> Outcome:
         if names_link_local(device.endpoint):
-            return Rejected(f"{device.label}: {LINK_LOCAL}")  # behind a proxy no socket of ours would see it
+            return Rejected(f"{device.label}: {LINK_LOCAL}")  # behind a proxy the socket check does not apply
         is_urgent = outgoing.notification.level >= CRITICAL and outgoing.message.live
         headers = {
             "Authorization": authorization(devices.key, device.endpoint, self._contact, self._now() // SECOND),
@@ -110,18 +110,18 @@ class WebPushSender:
         return outcome
 
     async def close(self) -> None:
-        """Let go of the connections."""
+        """Closes the connections."""
         await self._poster.close()
 
 
 def configure(settings: Settings, now: Callable[[], int]) -> Configured | None:
-    """Where people can reach Tocsin: their browsers have to come there to turn notifications on."""
+    """Configured if Tocsin has an external URL: browsers must open it to turn notifications on."""
     contact, known = settings.external_url, KnownDevices()
     return Configured(lambda egress: WebPushSender(contact, now, known, egress)) if contact else None
 
 
 def payload(outgoing: Outgoing) -> bytes:
-    """What the service worker gets (`templates/static/worker.js`): fields are added, never renamed."""
+    """Returns the document for the service worker (`templates/static/worker.js`): fields are added, never renamed."""
     message = outgoing.message
     shown = {
         "title": cut(message.headline, TITLE),
@@ -132,14 +132,14 @@ def payload(outgoing: Outgoing) -> bytes:
         "acknowledge": message.acknowledge,
     }
     written = json.dumps(shown, ensure_ascii=False, separators=(",", ":")).encode()
-    if len(written) > MOST:  # wide letters
+    if len(written) > MOST:  # wide letters: several bytes each
         shown["body"] = cut_words(message.lead, TEXT // 4)
         written = json.dumps(shown, ensure_ascii=False, separators=(",", ":")).encode()
     return written
 
 
 def judge(answer: Answer | Unanswered | Unsendable, label: str) -> Outcome:
-    """What a push service's answer means; nothing of its address, which lets in whoever reads it."""
+    """Returns the outcome of a push service's answer, without its address, which permits any reader to send."""
     match answer:
         case Unsendable(reason):
             return Rejected(f"{label}: {reason}")
@@ -160,7 +160,7 @@ def judge(answer: Answer | Unanswered | Unsendable, label: str) -> Outcome:
 
 
 def _together(outcomes: list[Outcome]) -> Outcome:
-    """One device that has it is enough; else whatever may still come to one."""
+    """Delivered if one device has it; else the longest Retry; else Rejected."""
     waiting = [each for each in outcomes if isinstance(each, Retry)]
     if any(isinstance(each, Delivered) for each in outcomes):
         return Delivered()

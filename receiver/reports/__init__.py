@@ -1,9 +1,9 @@
 """Reports: from an incident's record to the document that the policy asks for.
 
-`queries` gathers an IncidentRecord from the store; `write` makes an incident's Report of it and `review` a period's;
-`render` sets either as Markdown, HTML or JSON; `pictures` draws for messages. The API, the command line and the mail at
-the close use these. What a report does not know it says ("not yet known"); it never leaves a field of a template out.
-Imports the messages and the core; only `queries` and `pictures` read the store. Begin with `incident_report`.
+Begin with `incident_report`. `queries` gathers an IncidentRecord from the store; `write` makes an incident's Report of
+it and `review` a period's; `render` formats either as Markdown, HTML or JSON; `pictures` draws for messages. The API,
+the command line and the mail at the close use these. Unknown fields are shown as "not yet known"; no field of a
+template is left out. Imports the messages and the core; only `queries` and `pictures` read the store.
 """
 
 from receiver.reports.drill_report import training

@@ -1,4 +1,4 @@
-"""A deadline of an incident, and what became of it."""
+"""A deadline of an incident and its result."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -7,15 +7,15 @@ from receiver.core.model import Instant
 
 
 class DeadlineResult(StrEnum):
-    """What became of a deadline."""
+    """The result of a deadline."""
 
     KEPT = "kept"
     BREACHED = "breached"
     RUNNING = "running"
     NOT_NEEDED = "not needed"
-    """What it was about ended first, without anybody's answer."""
+    """Its subject ended first, without an answer."""
     SUSPENDED = "suspended"
-    """Silenced in Alertmanager: nobody was asked."""
+    """Silenced in Alertmanager: no answer was requested."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,32 +24,32 @@ class DeadlineOutcome:
 
     name: str
     since: str
-    """What began it: ``the opening``."""
+    """The event that began it: ``the opening``."""
     began_at: Instant
     due_at: Instant
     result: DeadlineResult
     met_at: Instant | None = None
-    """The first answer after it began, in time or late; None: there was none."""
+    """The first answer after it began, in time or late; None: no answer."""
     by: str = ""
-    """Who answered."""
+    """The person who answered."""
     set_to: str = ""
-    """How long it lasts, in the policy's words (``72 hours``); empty: `limit` says it."""
+    """Its duration in the policy's words (``72 hours``); empty: `limit` has it."""
 
     @property
     def limit(self) -> int:
-        """How long it lasts."""
+        """Its duration."""
         return self.due_at - self.began_at
 
     @property
     def late(self) -> int | None:
-        """By how much the answer came late; negative: so long before the end. None: there was no answer."""
+        """How late the answer came; negative: how early. None: no answer."""
         return None if self.met_at is None else self.met_at - self.due_at
 
 
 def result_of(
     due_at: Instant, now: Instant, met_at: Instant | None, ended_at: Instant | None, *, suspended: bool
 ) -> DeadlineResult:
-    """A deadline is kept or breached by the first answer after it began; at `ended_at` none was needed any more."""
+    """Returns the result: the first answer keeps or breaches a deadline; from `ended_at` on no answer was needed."""
     if met_at is not None and met_at <= due_at:
         return DeadlineResult.KEPT
     if suspended:

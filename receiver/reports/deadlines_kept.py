@@ -1,6 +1,6 @@
-"""Which deadlines an incident had, and what became of each: read from its timeline. Pure.
+"""The deadlines of an incident and their results, from its timeline. Pure.
 
-Whatever in a report speaks of a deadline is made of `deadlines_of`, so that no two lines of it can differ.
+All parts of a report that name a deadline use `deadlines_of`, so that they agree.
 """
 
 import dataclasses
@@ -21,35 +21,35 @@ from rules.policy import Policy
 
 @dataclass(frozen=True, slots=True)
 class Alarm:
-    """The time from one beginning of paging to the next: its deadlines are its own."""
+    """The time from one start of paging to the next, with its own deadlines."""
 
     since: str
     is_new: bool
-    """The incident opened or recurred: the limits of the initial response run too."""
+    """The incident opened or recurred, so the limits of the initial response apply too."""
     level: int
-    """The incident's when it began; 0: the timeline does not say."""
+    """The incident's level at the start; 0: not in the timeline."""
     rules: frozenset[str]
-    """What had fired when it began."""
+    """The rules that had fired at the start."""
     entries: list[Entry] = field(default_factory=list)
-    """The beginning itself is the first."""
+    """The timeline's lines in that time; the first is the start itself."""
 
     @property
     def began_at(self) -> Instant:
-        """When."""
+        """The start of paging."""
         return self.entries[0].at
 
     @property
     def is_taken(self) -> bool:
-        """Whether somebody answered it, or it ended."""
+        """Whether a person answered, or the incident was resolved."""
         return self.first(Fact.ACKNOWLEDGED, Fact.RESOLVED) is not None
 
     @property
     def is_paused(self) -> bool:
-        """Whether a silence kept it from paging: an emergency pages all the same."""
+        """Whether a silence stopped the paging; emergencies page in spite of silences."""
         return any(each.data.get("pauses") for each in self.entries)
 
     def first(self, *facts: Fact, by_a_person: bool = False) -> Entry | None:
-        """The first of its lines that records one of these."""
+        """Returns the first line that records one of these facts."""
         return next((each for each in self.entries if each.fact in facts and (each.by or not by_a_person)), None)
 
 
@@ -65,13 +65,13 @@ BEGINNINGS: Mapping[Fact, str] = {
     Fact.GIVEN_BACK: "the giving back",
     Fact.SILENCE_ENDED: "the end of the silence",
 }
-"""What begins paging anew, and with it the deadlines."""
+"""Facts that restart paging and its deadlines."""
 
 
 def deadlines_of(
     incident: Incident, timeline: Sequence[Entry], policy_version: PolicyVersion, now: Instant
 ) -> list[DeadlineOutcome]:
-    """All of an incident's deadlines, in the order they began; follow-up actions last."""
+    """Returns all deadlines of an incident, in the order in which they began; follow-up actions last."""
     alarms = alarms_of(without_undone(timeline))
     found: list[DeadlineOutcome] = []
     for number, alarm in enumerate(alarms):
@@ -89,7 +89,7 @@ def _in_words(each: DeadlineOutcome, policy: Policy) -> DeadlineOutcome:
 
 
 def alarms_of(timeline: Iterable[Entry]) -> list[Alarm]:
-    """A timeline, cut where paging begins anew."""
+    """Returns the timeline divided at each start of paging."""
     found: list[Alarm] = []
     level, rules = 0, frozenset[str]()
     for each in timeline:
@@ -105,14 +105,14 @@ def alarms_of(timeline: Iterable[Entry]) -> list[Alarm]:
 
 
 def begins_an_occurrence(entry: Entry) -> bool:
-    """Whether the incident opened then, or came back after a resolution."""
+    """Whether the incident opened, or came back after a resolution."""
     came_back = entry.fact is Fact.REOPENED and "recurrences" in entry.data
     return came_back or entry.fact in {Fact.OPENED, Fact.DECLARED}
 
 
 def _begins(entry: Entry, before: Alarm | None) -> str:
-    """What paging begins anew with; empty: it does not. In older releases a person's escalation of what
-    was taken did.
+    """Returns what restarts paging; empty: the entry does not. In older releases a person's escalation of an
+    acknowledged incident did.
     """
     if entry.fact is Fact.SILENCE_ENDED and (before is None or before.is_taken or not before.is_paused):
         return ""
@@ -130,7 +130,7 @@ def _level(entry: Entry, level: int) -> int:
 
 
 def worst_level(timeline: Iterable[Entry]) -> int:
-    """The worst level that the incident ever had; 0: the timeline does not say."""
+    """Returns the worst level that the incident had; 0: not in the timeline."""
     level = worst = 0
     for each in timeline:
         level = _level(each, level)
@@ -141,7 +141,7 @@ def worst_level(timeline: Iterable[Entry]) -> int:
 def _paging(
     incident: Incident, alarm: Alarm, policy_version: PolicyVersion, now: Instant, following: Instant | None
 ) -> Iterator[DeadlineOutcome]:
-    """The response, the first escalation, and the limit for acknowledging where the policy has one."""
+    """The deadlines for the response, the first escalation, and the acknowledgement if the policy limits it."""
     rules = {key: level for key, level in incident.rules.items() if key in alarm.rules or not alarm.rules}
     plan = policy_version.plan(replace(incident, level=alarm.level or incident.level, rules=rules or incident.rules))
     breached = alarm.first(Fact.BREACHED)
@@ -164,7 +164,7 @@ def _paging(
 
 
 def _response_due(incident: Incident, alarm: Alarm, limit: int, is_last: bool, breached: Entry | None) -> Instant:
-    """As the incident or its breach has it; of an earlier alarm, as its plan had it."""
+    """Returns the time in the incident or its breach; for an earlier alarm, from that alarm's plan."""
     if breached is not None and breached.data.get("due_at", "").isdigit():
         return Instant(int(breached.data["due_at"]))
     return incident.response_due_at if is_last else Instant(alarm.began_at + limit)
@@ -173,7 +173,7 @@ def _response_due(incident: Incident, alarm: Alarm, limit: int, is_last: bool, b
 def _assessments(
     incident: Incident, alarms: Sequence[Alarm], policy_version: PolicyVersion, now: Instant
 ) -> Iterator[DeadlineOutcome]:
-    """The limit for assessing the severity: from the first acknowledgement of each time that it opened or recurred."""
+    """The deadlines for assessing the severity, from the first acknowledgement after each opening or recurrence."""
     limit = policy_version.plan(incident).assess_within
     if limit is None:
         return

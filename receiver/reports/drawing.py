@@ -1,7 +1,7 @@
-"""Pictures as SVG, drawn by a few lines of our own: presentation attributes only, no script, no style, no link.
+"""SVG drawings without a library: presentation attributes only, no script, style or link.
 
-Parts carry classes, so that a page may give them the colours of its scheme (docs/decisions/0008).
-Everything foreign that stands in a picture goes through `_text`, which escapes it.
+Elements have classes, so that a page can set its own colours (docs/decisions/0008). All text from outside is escaped by
+`_text`.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -15,7 +15,7 @@ from receiver.reports.incident_record import IncidentRecord
 
 WIDTH, LEFT, RIGHT = 760, 10, 750
 MARKS = 14
-"""Marks on a timeline; more than that nobody can read."""
+"""Maximum marks on a timeline; more would not be legible."""
 
 COLOURS = {
     State.OPEN: "#b91c1c",
@@ -39,7 +39,7 @@ TURNS = {
     Fact.RESOLVED: State.RESOLVED,
     Fact.CLOSED: State.CLOSED,
 }
-"""What brings an incident into which state."""
+"""Fact → the state that it puts the incident in."""
 
 MARKED = {
     Fact.OPENED: "opened",
@@ -73,14 +73,14 @@ class PlotLine:
 
 @dataclass(frozen=True, slots=True)
 class PlotMark:
-    """Something that happened, at seconds since 1970."""
+    """An event, at seconds since 1970."""
 
     at: float
     word: str
 
 
 def draw_timeline(record: IncidentRecord) -> str:
-    """A bar whose colour is the incident's state, with marks for what happened."""
+    """Returns a bar coloured by the incident's state, with marks for events."""
     begin = record.case.incident.opened_at
     end = max([record.case.incident.closed_at or record.now, *(entry.at for entry in record.timeline), begin + 1])
     marks = [entry for entry in record.decisive if entry.fact in MARKED][:MARKS]
@@ -109,7 +109,7 @@ def draw_timeline(record: IncidentRecord) -> str:
 
 
 def _marks(marks: Iterable[Entry], x: Callable[[int], float], form: str) -> Iterator[str]:
-    """`form`: how their times are told, with the day where there are several."""
+    """`form`: strftime format of the times, with the day if there are several."""
     for number, entry in enumerate(marks):
         at, y = x(entry.at), 40 + 15 * number
         anchor = "start" if at < (LEFT + RIGHT) / 2 else "end"
@@ -124,12 +124,12 @@ def _ends(begin: int, end: int, y: float) -> Iterator[str]:
 
 
 LOW, TOP, BOTTOM = 80, 24, 184
-"""Where the signals are drawn: the left edge, the upper, the lower."""
+"""Pixels: the left, upper and lower edge of the plot."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Scale:
-    """From seconds and values to places."""
+    """Converts seconds and values to coordinates."""
 
     begin: float
     end: float
@@ -154,7 +154,9 @@ class _Scale:
 def draw_lines(
     lines: Sequence[PlotLine], threshold: float | None = None, marks: Sequence[PlotMark] = (), words: str = ""
 ) -> str:
-    """Series over time, the condition's threshold dashed, marks upright. Nothing to draw gives an empty text."""
+    """Returns series over time, the condition's threshold as a dashed line, events as vertical
+    lines. Empty: no data.
+    """
     if not any(each.points for each in lines):
         return ""
     scale = _Scale.around(lines, threshold)
@@ -179,7 +181,7 @@ def _polyline(place: int, series: PlotLine, scale: _Scale) -> str:
 
 
 def _uprights(marks: Sequence[PlotMark], scale: _Scale) -> Iterator[str]:
-    """What happened while the signals ran; where words would stand in each other's way, the line alone."""
+    """Vertical lines for events; the word is left out if it would overlap."""
     last = -1e9
     for each in marks:
         if not scale.begin <= each.at <= scale.end:

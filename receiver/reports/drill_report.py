@@ -1,4 +1,4 @@
-"""Live drills: who took part, when, how long they took. `tocsin report --drills` lists them."""
+"""Live drills: participants, times and durations. `tocsin report --drills` lists them."""
 
 from collections.abc import Iterable, Sequence
 
@@ -16,7 +16,7 @@ NOTHING = "—"
 
 
 def training(drills: Sequence[HeldDrill], policy: Policy, since: Instant, until: Instant) -> Report:
-    """The list of a period's drills, and of everybody who took part in them."""
+    """Returns the report of a period's drills and their participants."""
     title = f"Drills of {duration(until - since)}"
     clock = ReportClock(policy.time_zone)
     subtitle = f"opened from {clock.stamp(since)} to {clock.stamp(until)}{clock.words}"
@@ -58,7 +58,7 @@ def _after(micros: int | None) -> str:
 
 
 def _people(drills: Sequence[HeldDrill], clock: ReportClock) -> Iterable[tuple[str, str, str]]:
-    """Everybody, whoever has not practised for longest last."""
+    """Yields each participant, the longest without practice last."""
     last: dict[str, Instant] = {}
     count: dict[str, int] = {}
     for each in drills:

@@ -1,4 +1,4 @@
-"""What became of duties with clocks: checklists that have a time limit, and reports that authorities must get. Pure."""
+"""The results of duties with deadlines: checklists with a time limit, and reports to authorities. Pure."""
 
 from collections.abc import Iterator
 
@@ -13,9 +13,9 @@ from rules.durations import stage_period
 
 
 def duty_outcomes(incident: Incident, policy_version: PolicyVersion, now: Instant) -> Iterator[DeadlineOutcome]:
-    """The deadline of every such checklist and report that the incident has."""
+    """Yields the deadline of each such checklist and report of the incident."""
     yield from _checklists(incident, policy_version, now)
-    over_at = incident.resolved_at if incident.exercise and not incident.is_live else None  # nobody practises any more
+    over_at = incident.resolved_at if incident.exercise and not incident.is_live else None  # the drill is over
     for each in reports(incident, policy_version.policy):
         first = each.filings[0] if each.filings else None
         met_at, by = (first.filed_at, first.by) if first else (None, "")
@@ -25,7 +25,7 @@ def duty_outcomes(incident: Incident, policy_version: PolicyVersion, now: Instan
 
 
 def _checklists(incident: Incident, policy_version: PolicyVersion, now: Instant) -> Iterator[DeadlineOutcome]:
-    """Of the occurrences that came before too: what was not done when it came back was not needed any more."""
+    """Checklists of earlier occurrences too; undone steps were not needed after the incident came back."""
     for each in incident.response.occurrences:
         then = replace(incident, response=replace(incident.response, checklists=each.checklists))
         yield from _limits(then, policy_version, now, each.resolved_at or each.ended_at, each.ended_at)
@@ -39,7 +39,7 @@ def _limits(
     resolved_at: Instant | None,
     ended_at: Instant | None,
 ) -> Iterator[DeadlineOutcome]:
-    """`resolved_at` ends what is about the trouble, `ended_at` everything."""
+    """`resolved_at` ends the checklists about the trouble, `ended_at` all."""
     for checklist in attached(incident, policy_version):
         at, limit = incident.response.checklists.attached.get(checklist.key), checklist.time_limit
         if at is None or limit is None or incident.level < checklist.from_level:

@@ -1,4 +1,4 @@
-"""Which files were kept as evidence of an incident, and which legal holds it is or was under."""
+"""The files kept as evidence of an incident, and its present and past legal holds."""
 
 from receiver.core.response import EvidenceFile, LegalHold
 from receiver.messages.incident_text import name
@@ -11,7 +11,7 @@ HOLD_COLUMNS = ("legal hold", "placed", "reason", "released")
 
 
 def evidence_kept(record: IncidentRecord) -> tuple[Table, ...]:
-    """The tables of both; none where there is nothing."""
+    """Returns both tables without empty ones."""
     response = record.case.incident.response
     tables = (
         Table("Evidence files", FILE_COLUMNS, tuple(_file(record, each) for each in response.files)),
@@ -21,7 +21,7 @@ def evidence_kept(record: IncidentRecord) -> tuple[Table, ...]:
 
 
 def kept_as(record: IncidentRecord, sha256: str) -> str:
-    """The first evidence file of that content, in words; empty: none was attached."""
+    """Returns the first evidence file with that content, in words; empty: none."""
     found = next((each for each in record.case.incident.response.files if each.sha256 == sha256), None)
     return f"kept as evidence {found.id}" if found else ""
 

@@ -1,4 +1,4 @@
-"""The evidence that was kept with an incident: the course of its signals, to read and to draw."""
+"""The signals that were kept as evidence with an incident, as data and drawings."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from rules.policy import SECOND
 STANDING = frozenset(
     {Fact.OPENED, Fact.DECLARED, Fact.ACKNOWLEDGED, Fact.BREACHED, Fact.RECOVERED, Fact.RESOLVED, Fact.REOPENED}
 )
-"""What is marked beside the signals."""
+"""Events that are marked beside the signals."""
 
 MOST_MARKS = 8
 
@@ -32,17 +32,17 @@ class SignalSeries:
 
     @property
     def words(self) -> str:
-        """What is drawn, for people."""
+        """Caption of the drawing."""
         return f"{self.query}, as Prometheus had it when the incident {self.moment}"
 
     @property
     def has_data(self) -> bool:
-        """Whether there is anything to draw."""
+        """Whether there is data to draw."""
         return any(each.points for each in self.lines)
 
 
 def courses(entries: Iterable[Entry]) -> Iterator[SignalSeries]:
-    """What a timeline keeps, in its order."""
+    """Yields the series in a timeline, in its order."""
     for entry in entries:
         if entry.fact is not Fact.EVIDENCE:
             continue
@@ -55,34 +55,34 @@ def courses(entries: Iterable[Entry]) -> Iterator[SignalSeries]:
 
 
 def latest(entries: Iterable[Entry]) -> list[SignalSeries]:
-    """Those of the last moment that has data: what is drawn where one picture must do."""
+    """Returns the series of the last moment that has data, for media with a single picture."""
     found = [each for each in courses(entries) if each.has_data]
     return [each for each in found if each.moment == found[-1].moment]
 
 
 def marks(entries: Iterable[Entry]) -> list[PlotMark]:
-    """What happened, to stand beside the signals."""
+    """Returns the events to mark beside the signals."""
     told = [each for each in entries if each.fact in STANDING]
     return [PlotMark(each.at / SECOND, MARKED[each.fact]) for each in told[:MOST_MARKS]]
 
 
 def exhibits(record: IncidentRecord) -> Iterator[SignalSeries]:
-    """What the incident's timeline keeps."""
+    """Yields the series in the incident's timeline."""
     return courses(record.decisive)
 
 
 def drawn(record: IncidentRecord, moment: str) -> Iterator[Drawing]:
-    """A picture of each signal that was fetched at that moment and has data."""
+    """Yields a drawing of each signal that was fetched at that moment and has data."""
     yield from draw([each for each in exhibits(record) if each.moment == moment], marks(record.decisive))
 
 
 def draw(shown: Iterable[SignalSeries], beside: Sequence[PlotMark]) -> Iterator[Drawing]:
-    """As SVG; what has no data is left out."""
+    """Yields SVG drawings of the series that have data."""
     for course in shown:
         if course.has_data:
             yield Drawing(course.words, draw_lines(course.lines, course.threshold, beside, course.words))
 
 
 def _read(series: str) -> list[tuple[str, list[tuple[float, float]]]]:
-    """As `receiver.jobs.evidence` wrote it."""
+    """Reads the format that `receiver.jobs.evidence` writes."""
     return [(name, points) for name, points in orjson.loads(series)]

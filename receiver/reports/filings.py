@@ -1,4 +1,4 @@
-"""What authorities had to get of an incident: until when, when it was filed, and the evidence of that."""
+"""The reports about an incident that authorities must get: deadline, filing, and its evidence."""
 
 from collections.abc import Iterator
 
@@ -13,7 +13,7 @@ COLUMNS = ("authority", "report", "due", "filed", "reference", "file")
 
 
 def filings(record: IncidentRecord) -> tuple[Table, ...]:
-    """The table of them; none where no authority must be told and nobody said so."""
+    """Returns the table of reports; none if no report was due and no obligation was judged."""
     incident, policy = record.case.incident, record.case.policy
     rows = [row for each in reports(incident, policy) for row in _rows(record, each)]
     for obligation in policy.reporting_obligations:
@@ -25,7 +25,7 @@ def filings(record: IncidentRecord) -> tuple[Table, ...]:
 
 
 def _rows(record: IncidentRecord, owed: OwedReport) -> Iterator[tuple[str, ...]]:
-    """Each filing of a report on a line; one line where it was not filed."""
+    """Yields a row for each filing of a report; one row if it was not filed."""
     report = line(f"{owed.stage.name.replace('_', ' ')} ({owed.obligation.name})")
     by_law = f" ({owed.obligation.source})" if owed.obligation.source else ""
     begin = (line(f"{owed.obligation.authority}{by_law}", 500), report, record.stamp(owed.due_at))

@@ -1,7 +1,7 @@
-"""What of a report is hashed and kept: its content, the same bytes for the same words.
+"""The hashed and stored content of a report: the same text gives the same bytes.
 
-An approved version is kept whole, drawings too, and read again as it was. Its SHA-256 is of the content as JSON with
-sorted keys and without blanks: `hashed` says which members those are, and docs/reports.md how to check it elsewhere.
+An approved version is stored whole, with drawings, and read back unchanged. Its SHA-256 is of the content as JSON with
+sorted keys and without whitespace. `hashed` lists the members; docs/reports.md describes how to check it elsewhere.
 """
 
 from dataclasses import asdict, replace
@@ -15,7 +15,7 @@ from receiver.reports.report import Report, SectionContent
 
 
 def content(report: Report) -> dict[str, Any]:
-    """What is hashed, for programs: sections and fields by their names, in the order of the report."""
+    """Returns the hashed content: sections and fields by their names, in the report's order."""
     return {
         "title": report.title,
         "subtitle": report.subtitle,
@@ -29,23 +29,23 @@ def content(report: Report) -> dict[str, Any]:
 
 
 def content_hash(report: Report) -> str:
-    """SHA-256 of the content, 64 hexadecimal digits."""
+    """Returns the SHA-256 of the content, 64 hexadecimal digits."""
     return sha256(orjson.dumps(content(report), option=orjson.OPT_SORT_KEYS)).hexdigest()
 
 
 def says_the_same(report: Report, other: Report) -> bool:
-    """Whether they differ in nothing but their versions."""
+    """Whether the reports differ only in their versions."""
     bare, others = (replace(each, version=0, changes=()) for each in (report, other))
     return content(bare) == content(others)
 
 
 def freeze(report: Report) -> str:
-    """The report whole, to be kept."""
+    """Returns the whole report, for storage."""
     return msgspec.json.encode(report).decode()
 
 
 def thaw(document: str) -> Report:
-    """What `freeze` wrote. Raises msgspec.MsgspecError where it is damaged."""
+    """Returns what `freeze` wrote. Raises msgspec.MsgspecError if it is damaged."""
     return msgspec.json.decode(document, type=Report)
 
 

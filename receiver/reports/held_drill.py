@@ -1,4 +1,4 @@
-"""A live drill that was held: how soon it was taken and resolved, and by whom."""
+"""A live drill that was held: when and by whom it was acknowledged and resolved."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -9,22 +9,22 @@ from receiver.core.responder_history import without_undone
 
 @dataclass(frozen=True, slots=True)
 class HeldDrill:
-    """One drill that was held with real people."""
+    """One drill with real people."""
 
     incident: Incident
     acknowledged_after: int | None
-    """Microseconds; None: nobody did."""
+    """Microseconds; None: not acknowledged."""
     resolved_after: int | None
     kept: bool | None
-    """Whether somebody took it within the response time; None: it still runs, or was resolved untaken."""
+    """Whether it was acknowledged within the response time; None: it still runs, or was resolved without."""
     people: tuple[str, ...]
-    """Everybody who did something or held a role, in that order."""
+    """All people who acted or held a role, in that order."""
     acted: tuple[str, ...] = ()
-    """Those of them who did something themselves; to declare a drill is to hold it, not to practise."""
+    """The people who acted themselves; declaring a drill is not practice."""
 
 
 def held(incident: Incident, entries: Iterable[Entry]) -> HeldDrill:
-    """What came of an exercise. `entries`: what people did, and whether it was breached."""
+    """Returns the result of an exercise. `entries`: people's actions, and breaches."""
     done = list(without_undone(entries))
     people = [each.by for each in done if each.by]
     acted = [each.by for each in done if each.by and each.fact is not Fact.DECLARED]

@@ -1,4 +1,4 @@
-"""Everything that is known of one incident, as the reports read it."""
+"""All known data of one incident, as the reports read it."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,70 +11,69 @@ from receiver.reports.report_clock import ReportClock
 
 UNTOLD = frozenset({Fact.ACCEPTED, Fact.DELIVERED, Fact.SUPERSEDED, Fact.SEND_FAILED})
 UNTOLD |= {Fact.REPORT_APPROVED, Fact.REPORT_REVISED}
-"""Not told in the timeline: the table of messages has what became of them, the cover who approved the report."""
+"""Left out of the timeline: the table of messages shows their results, the cover the approval."""
 
 
 SELDOM = frozenset(Fact) - UNTOLD - {Fact.NOTED, Fact.UPDATED, Fact.PAGED, Fact.REMINDED, Fact.CHECKED}
 SELDOM -= {each for each in Fact if each.startswith(("alert_", "echo_", "end_", "flap"))}
-"""What is read of the middle of a long timeline too: what decides on deadlines, what people did, what was kept. The
-others are what makes a timeline long.
-"""
+"""Facts that are read from the middle of a long timeline too: they decide on deadlines, or record people's actions or
+evidence. The other facts make a timeline long."""
 
 
 @dataclass(frozen=True, slots=True)
 class IncidentRecord:
-    """One incident, its alerts, its timeline and its messages, at one moment. `case` makes foreign text harmless."""
+    """One incident, its alerts, timeline and messages, at one moment. `case` sanitises text from outside."""
 
     case: IncidentText
     alerts: Sequence[Alert]
     timeline: Sequence[Entry]
     notifications: Sequence[Notification]
     turns: Sequence[Entry] = ()
-    """Of a timeline whose middle is left out, all lines of what is SELDOM."""
+    """All lines with facts of SELDOM, if the middle of the timeline is left out."""
 
     @property
     def now(self) -> Instant:
-        """When it was gathered."""
+        """When the record was gathered."""
         return self.case.now
 
     @property
     def decisive(self) -> Sequence[Entry]:
-        """All lines of what is SELDOM, and perhaps others."""
+        """All lines with facts of SELDOM, and perhaps others."""
         return self.turns or self.timeline
 
     @property
     def clock(self) -> ReportClock:
-        """Tells its instants."""
+        """Formats the record's instants."""
         return ReportClock(self.case.policy.time_zone)
 
     def stamp(self, at: Instant) -> str:
-        """An instant, to the minute."""
+        """Returns an instant, to the minute."""
         return self.clock.stamp(at)
 
     def tell(self, entry: Entry) -> str:
-        """What a line of the timeline records, in words."""
+        """Returns a line of the timeline in words."""
         return sentence(entry, self.clock.stamp)
 
     def entries(self, *facts: Fact) -> list[Entry]:
-        """The timeline's lines that record one of these; of what is not SELDOM, those that are here."""
+        """Returns the lines with one of these facts; of facts not in SELDOM, only the lines in this record."""
         lines = self.decisive if SELDOM.issuperset(facts) else self.timeline
         return [entry for entry in lines if entry.fact in facts]
 
     def first(self, *facts: Fact) -> Instant | None:
-        """When one of these happened first; None: never."""
+        """Returns when one of these facts was first recorded; None: never."""
         return next((entry.at for entry in self.timeline if entry.fact in facts), None)
 
     @property
     def left_out(self) -> int:
-        """Lines in the middle of a long timeline that are not here."""
+        """Number of lines in the middle of a long timeline that are left out."""
         return max(0, self.case.incident.entries - len(self.timeline))
 
     @property
     def unread_messages(self) -> tuple[int, int]:
-        """(the sequence after which, how many): messages in the middle of very many that are not here."""
+        """(sequence before the gap, number): messages in the middle of very many that are left out."""
         gaps = [(each.sequence, next_.sequence - each.sequence - 1) for each, next_ in pairwise(self.notifications)]
         return max(gaps, key=lambda gap: gap[1], default=(0, 0))
 
     def count(self, status: Status) -> int:
-        """Messages that ended so."""
+        """Returns the number of messages with that status."""
         return sum(each.status is status for each in self.notifications)

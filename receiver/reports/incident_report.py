@@ -1,4 +1,4 @@
-"""An incident's report: the sections that the policy's `incident_report.structure` names, then the technical report."""
+"""An incident's report: the sections of the policy's `incident_report.structure`, then the technical report."""
 
 from collections.abc import Callable, Iterator, Mapping
 
@@ -37,8 +37,8 @@ PLOTS = {"root_cause_analysis": "opened", "resolution_actions": "resolved"}
 
 
 def write(record: IncidentRecord) -> Report:
-    """The report of one incident, as things are. It says nothing that only the time of day changes: two that are made
-    of the same facts have the same content.
+    """Returns the report of one incident. The content depends only on the facts, not on the time of day: the same facts
+    give the same content.
     """
     case, reports = record.case, record.case.policy.reports
     deadlines = deadlines_of(case.incident, record.decisive, case.context.policy_version, record.now)
@@ -66,7 +66,7 @@ def _parts(parts: tuple[ReportPart, ...], record: IncidentRecord) -> tuple[Part,
 
 
 def _fields(section: str, *names: str) -> Callable[[IncidentRecord], SectionContent]:
-    """A section of fields that `sources` fills."""
+    """Returns a function that makes a section of fields from `sources`."""
     return lambda record: SectionContent(
         section,
         (Part("", (*(field(each, record) for each in names), *untouched(record, section))),),
@@ -129,11 +129,11 @@ WHO_HAD_IT = frozenset(
         Fact.REOPENED,
     }
 )
-"""What changed who had an incident, or asked for help with it."""
+"""Facts that change the owner, or call for help."""
 
 
 def _who_had_it(record: IncidentRecord) -> list[str]:
-    """The history of who had it; where one person took it and kept it, that is said above."""
+    """Returns the history of ownership; empty if one person kept it, because another field has that."""
     entries = record.entries(*WHO_HAD_IT)
     told = [f"{record.stamp(each.at)} {name(each.by) or 'Tocsin'}: {record.tell(each)}" for each in entries]
     return told if len(told) > 1 else []
@@ -144,7 +144,7 @@ def _after(record: IncidentRecord, at: Instant) -> str:
 
 
 def _response(record: IncidentRecord) -> Iterator[str]:
-    """What became of each response time, as the table of deadlines has it."""
+    """Yields the result of each response time, as in the table of deadlines."""
     policy_version = record.case.context.policy_version
     for each in deadlines_of(record.case.incident, record.decisive, policy_version, record.now):
         if each.name == RESPONSE:
@@ -152,7 +152,7 @@ def _response(record: IncidentRecord) -> Iterator[str]:
 
 
 def _reached(record: IncidentRecord) -> list[str]:
-    """When its pages first reached somebody, by the rule that the rescue goes by."""
+    """Returns when a page first reached a person, by the same rule as the fallback."""
     pages = [each for each in record.notifications if each.kind is Kind.PAGE]
     proved = [(each.reached_at, each.channel) for each in pages if each.reached_at is not None]
     if proved:
@@ -170,7 +170,7 @@ def _resolved(record: IncidentRecord) -> list[str]:
 
 
 def _signed_off(record: IncidentRecord) -> Iterator[str]:
-    """By whom and when; what a change of facts voided is told too."""
+    """Yields signatures with person and time, and the changes of facts that voided them."""
     for each in record.entries(Fact.SIGNED_OFF, Fact.SIGN_OFF_VOID):
         yield f"{record.stamp(each.at)}{f' by {name(each.by)}' if each.by else f': {record.tell(each)}'}"
 
@@ -200,7 +200,7 @@ def _timeline_rows(record: IncidentRecord) -> Iterator[tuple[str, str, str]]:
 
 
 def _impact_assessment(record: IncidentRecord) -> SectionContent:
-    """The impact in words, then what was assessed on each of the policy's scales and metrics."""
+    """The impact in words, then its grades on the policy's scales and metrics."""
     policy = record.case.policy
     impact = [field("business_impact", record), field("system_affected", record)]
     before = tuple(earlier_impacts(record))
@@ -245,7 +245,7 @@ _SECTIONS: Mapping[str, Callable[[IncidentRecord], SectionContent]] = {
     "recommendations": _fields("recommendations", "long_term_improvements", "process_changes"),
     "follow_up_actions": _follow_up_actions,
 }
-"""How Tocsin tells the guide's sections; one that a policy invents is a field of its own name."""
+"""Functions for the guide's sections; another section of a policy is a field of its own name."""
 
 
 def _escalation(record: IncidentRecord) -> str:

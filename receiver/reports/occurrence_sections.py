@@ -1,4 +1,4 @@
-"""An incident that came back: a section of its report for each time that it was open."""
+"""A report section for each occurrence of an incident that came back."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -23,30 +23,31 @@ DID_NOT_HOLD = "did not hold"
 
 @dataclass(frozen=True, slots=True)
 class Stretch:
-    """One time that the incident was open, by the timeline."""
+    """One time that the incident was open, from the timeline."""
 
     number: int
     began: Entry
     resolved: Entry | None = None
     ended_at: Instant | None = None
-    """When it came back; None: it did not."""
+    """When the incident came back; None: it did not."""
     kept: Occurrence | None = None
-    """What people had done and entered by then; None: of the last one, and where the incident keeps no more of it."""
+    """People's actions and entries until then; None for the last occurrence, and where the incident
+    did not keep them."""
 
     @property
     def over_at(self) -> Instant | None:
-        """Until when what fired belongs to it."""
+        """The end of the time whose firing alerts belong to it."""
         return self.resolved.at if self.resolved else self.ended_at
 
 
 def occurrences(record: IncidentRecord, deadlines: Sequence[DeadlineOutcome]) -> tuple[SectionContent, ...]:
-    """The sections; none of an incident that never came back."""
+    """Returns the sections; none if the incident never came back."""
     found = stretches(record)
     return tuple(_section(record, each, deadlines) for each in found) if len(found) > 1 else ()
 
 
 def stretches(record: IncidentRecord) -> list[Stretch]:
-    """Each time that it was open, the first at first."""
+    """Returns each time that the incident was open, the first one first."""
     kept = {each.number: each for each in record.case.incident.response.occurrences}
     found: list[Stretch] = []
     for entry in record.decisive:
@@ -93,7 +94,7 @@ def _fields(record: IncidentRecord, each: Stretch) -> Iterator[Field]:
 
 
 def _known(record: IncidentRecord, each: Stretch) -> tuple[Mapping[str, str], Mapping[str, Impact]]:
-    """What people had entered, and the grades."""
+    """Returns the facts that people entered, and the grades."""
     incident = record.case.incident
     if each.ended_at is None:
         return incident.facts, incident.response.impacts
@@ -101,7 +102,7 @@ def _known(record: IncidentRecord, each: Stretch) -> tuple[Mapping[str, str], Ma
 
 
 def _actions(record: IncidentRecord, each: Stretch) -> Iterator[tuple[str, ...]]:
-    """The steps that people ticked in it."""
+    """Yields the steps that people ticked in it."""
     last = each.ended_at is None
     lists = record.case.incident.response.checklists if last else each.kept.checklists if each.kept else Checklists()
     for done in sorted(lists.done.values(), key=lambda done: done.at):
@@ -117,7 +118,7 @@ def _deadlines(
 
 
 def _alerts(record: IncidentRecord, each: Stretch) -> Iterator[tuple[str, ...]]:
-    """What fired while it was open; an alert may have fired in several occurrences."""
+    """Yields the alerts that fired while it was open; an alert may have fired in several occurrences."""
     called = _called(record)
     for alert in record.alerts:
         for firing in firings(alert):
@@ -128,13 +129,13 @@ def _alerts(record: IncidentRecord, each: Stretch) -> Iterator[tuple[str, ...]]:
 
 
 def firings(alert: Alert) -> tuple[FiringRecord, ...]:
-    """The times that an alert fired, the last included."""
+    """Returns the times that an alert fired, including the last."""
     ended_at = None if alert.firing else alert.ended_at
     return (*alert.earlier, FiringRecord(alert.starts_at, ended_at, alert.level, measured(alert)))
 
 
 def alert_rows(record: IncidentRecord) -> Iterator[tuple[str, ...]]:
-    """Each time that each alert fired, as the table of alerts has it."""
+    """Yields a row of the table of alerts for each time that an alert fired."""
     called = _called(record)
     for alert in record.alerts:
         name_of_it = called[alert.fingerprint]
@@ -145,7 +146,7 @@ def alert_rows(record: IncidentRecord) -> Iterator[tuple[str, ...]]:
 
 
 def _called(record: IncidentRecord) -> Mapping[str, str]:
-    """Fingerprint → the alert's name, with what tells it from the others: of 200 each is another unit."""
+    """Returns fingerprint → the alert's name with its unit: 200 alerts of one rule need distinct names."""
     named = zip(record.alerts, NowFiring(record.case.incident, record.alerts).names, strict=True)
     return {each.fingerprint: f"{line(each.labels.get('alertname', each.type))} {unit}".strip() for each, unit in named}
 

@@ -1,4 +1,4 @@
-"""A period's report: how soon people acknowledged and resolved, and which deadlines were kept, by level and type."""
+"""The report of a period: times to acknowledge and resolve, and kept response times, by level and type."""
 
 from collections.abc import Iterable, Sequence
 from typing import Protocol
@@ -26,7 +26,7 @@ class Tallied(Protocol):
 
     @property
     def level(self) -> int:
-        """Their level, the last it was."""
+        """Their last level."""
 
     @property
     def type(self) -> str:
@@ -38,35 +38,35 @@ class Tallied(Protocol):
 
     @property
     def incidents(self) -> int:
-        """How many."""
+        """Their number."""
 
     @property
     def acknowledged(self) -> int:
-        """How many of them somebody acknowledged."""
+        """The number that was acknowledged."""
 
     @property
     def to_acknowledge(self) -> int | None:
-        """Mean microseconds to that."""
+        """Mean time to acknowledge in microseconds."""
 
     @property
     def resolved(self) -> int:
-        """How many are resolved."""
+        """The number that is resolved."""
 
     @property
     def to_resolve(self) -> int | None:
-        """Mean microseconds to that."""
+        """Mean time to resolve in microseconds."""
 
     @property
     def kept(self) -> int:
-        """Whose response time was kept."""
+        """The number whose response time was kept."""
 
     @property
     def breached(self) -> int:
-        """Whose response time was breached."""
+        """The number whose response time was breached."""
 
 
 def review(tallies: Sequence[Tallied], policy: Policy, since: Instant, until: Instant) -> Report:
-    """The report of a period. Exercises are counted apart: a drill answered at once improves nobody's record."""
+    """Returns the report of a period. Exercises are counted separately, so that drills do not improve the means."""
     real = [each for each in tallies if not each.exercise]
     drills = [each for each in tallies if each.exercise]
     sections = [_section("incidents", real, policy)]
@@ -111,7 +111,7 @@ def _figures(tallies: Iterable[Tallied]) -> tuple[str, ...]:
 
 
 def _mean(means: Sequence[tuple[int | None, int]]) -> str:
-    """The mean of groups, each with its own mean and size."""
+    """Returns the mean of groups, each given as (mean, size)."""
     known = [(mean, count) for mean, count in means if mean is not None and count]
     total = sum(count for _, count in known)
     return duration(sum(mean * count for mean, count in known) // total) if total else "-"

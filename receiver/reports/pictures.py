@@ -1,7 +1,7 @@
-"""The picture that goes with a message: drawn beside the loop, in bounded time, or not at all.
+"""The picture of a message, drawn on another thread and in bounded time; without success the message has none.
 
-The dispatcher asks. A message never waits long for its picture and never fails for one; the first page of an
-incident has none, because it leaves before Prometheus has been asked. Pictures are kept for the next recipient.
+The dispatcher calls it. A picture neither delays a message beyond WITHIN nor makes it fail. The first page of an
+incident has none, because it is sent before Prometheus is queried. Pictures are cached for the next recipient.
 """
 
 import asyncio
@@ -24,18 +24,18 @@ WITHIN = 2.0
 """Seconds that a message waits for its picture."""
 
 WAITING = 4
-"""Pictures that may be asked for at a time; further messages go without."""
+"""Pictures that may be requested at a time; further messages have none."""
 
 KEPT = 64
 
 PICTURED = frozenset({Kind.PAGE, Kind.BREACH, Kind.ACKNOWLEDGED, Kind.UPDATE, Kind.RESOLVED, Kind.REPORT})
-"""Kinds that carry one. Never what goes to the outside: an approver has read it word for word."""
+"""Kinds with a picture. Not external notices: an approver has approved their exact content."""
 
 log = structlog.get_logger()
 
 
 class Plotter:
-    """Draws, one picture at a time."""
+    """Draws one picture at a time."""
 
     def __init__(self, queue: CommandQueue, engine: Engine, reads: Reads) -> None:
         self._queue = queue
@@ -47,7 +47,7 @@ class Plotter:
         self._kept: OrderedDict[tuple[object, ...], Picture] = OrderedDict()
 
     async def picture(self, notification: Notification, incident: Incident) -> Picture | None:
-        """Of the signals around the incident; None: there is none, or not in time."""
+        """Returns the picture of the signals around the incident; None: none, or not in time."""
         is_first = notification.kind is Kind.PAGE and notification.reason is Reason.OPENED
         if not self._engine.verifies or is_first or notification.kind not in PICTURED or self._waiting >= WAITING:
             return None
@@ -64,11 +64,11 @@ class Plotter:
         return None
 
     def warm_up(self) -> None:
-        """Import what draws, and let it find its fonts: that takes seconds, which no message should wait."""
+        """Imports matplotlib and builds its font cache in advance: that takes seconds."""
         self._thread.submit(draw_png, [SignalSeries("", "", None, (PlotLine("", [(0.0, 0.0)]),))], [])
 
     def close(self) -> None:
-        """Let go of the thread."""
+        """Stops the thread."""
         self._thread.shutdown(wait=False, cancel_futures=True)
 
     async def _draw(self, incident: Incident) -> Picture | None:
@@ -86,7 +86,7 @@ class Plotter:
 
 
 def make_plotter(queue: CommandQueue, engine: Engine, reads: Reads) -> Plotter | None:
-    """The plotter, where the extra `plots` is installed; warmed up where there will be something to draw."""
+    """Returns the plotter if the extra `plots` is installed, warmed up if signals will be kept; else None."""
     if not can_draw():
         return None
     plotter = Plotter(queue, engine, reads)

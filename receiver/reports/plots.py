@@ -1,7 +1,7 @@
-"""The signals around an incident as PNG, for mail and Slack, which show no SVG. By matplotlib, an extra (`plots`).
+"""The signals around an incident as PNG, for mail and Slack, which show no SVG. Needs matplotlib, the extra `plots`.
 
-Only the object-oriented interface, with Agg, so that it may run on any thread. Nothing is imported before something
-is drawn, and nothing at all where the extra is not installed.
+Only the object-oriented interface with Agg, which may run on any thread. matplotlib is imported when a picture is
+drawn, so the module can be imported without it.
 """
 
 from collections.abc import Sequence
@@ -18,12 +18,12 @@ MOST = 3
 """Signals in one picture."""
 
 WIDTH, HEIGHT, DPI = 7.6, 2.7, 110
-"""Inches, of one signal; dots per inch."""
+"""Width and height in inches of one signal; dots per inch."""
 
 TICKS = 5
 
 LAST_GLYPH = "\u058f"
-"""What lies beyond has no sign in the font that every matplotlib brings."""
+"""matplotlib's own font has no glyphs beyond it."""
 
 
 def can_draw() -> bool:
@@ -32,7 +32,7 @@ def can_draw() -> bool:
 
 
 def draw_png(courses: Sequence[SignalSeries], marks: Sequence[PlotMark]) -> bytes:
-    """One picture of the signals, one below the other."""
+    """Returns one picture of the signals, one below the other."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg  # noqa: PLC0415 - an extra, and slow to import
     from matplotlib.figure import Figure  # noqa: PLC0415
 
@@ -66,7 +66,7 @@ def _draw(axes: Any, course: SignalSeries, marks: Sequence[PlotMark]) -> None:
 
 
 def _dress(axes: Any, drawn: Sequence[Any], names: Sequence[str], begin: float, end: float) -> None:
-    """Times in UTC and saying so, a faint frame, who is who below."""
+    """Sets the time axis in UTC, the frame and the legend."""
     axes.set_xlim(begin, max(end, begin + 1))
     places = [begin + (end - begin) * share / TICKS for share in range(TICKS + 1)]
     axes.set_xticks(places, [f"{_time(at):%H:%M:%S}" for at in places])
@@ -87,6 +87,6 @@ def _colour(place: int) -> str:
 
 
 def _plain(text: str) -> str:
-    """A name that begins with an underscore would be left out of the legend."""
+    """Returns the text with a leading space before an underscore: the legend leaves such names out."""
     shown = "".join(each if each <= LAST_GLYPH else "?" for each in cut(text, 100))
     return f" {shown}" if shown.startswith("_") else shown

@@ -1,4 +1,4 @@
-"""What the store holds, gathered for the reports. The API and the dispatcher call it, on the readers' thread."""
+"""Gathers stored data for the reports. The API and the dispatcher call it on a reader thread."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -22,17 +22,17 @@ from receiver.reports.training_roster import Training, roster, training_section
 from receiver.store import LAST, Reads, Span
 
 MOST_SIMILAR = 2
-"""Earlier incidents that a page tells of."""
+"""Earlier incidents that a page describes."""
 
 MOST_DRILLS = 500
-"""Drills, the newest, that tell who is trained."""
+"""Newest drills that are read for the training roster."""
 
 EXHIBITS = Span(before=LAST, limit=100)
-"""Of the signals that were kept with an incident, those that may be drawn: the last ones."""
+"""The kept signals that may be drawn: the last ones of the incident."""
 
 
 def drawable(reads: Reads, incident_id: str) -> list[Entry]:
-    """The lines of a timeline that are drawn: what stands out, and the signals. On a readers' thread."""
+    """Returns the timeline lines that are drawn: events and signals. Call on a reader thread."""
     beside = reads.timeline(incident_id, Span(limit=MOST_MARKS), STANDING)
     return beside + reads.timeline(incident_id, EXHIBITS, {Fact.EVIDENCE})
 
@@ -40,23 +40,23 @@ def drawable(reads: Reads, incident_id: str) -> list[Entry]:
 log = structlog.get_logger()
 
 OURSELVES = "Tocsin"
-"""Who prepares what nobody asked for: the report that is mailed at the close."""
+"""Prepared by, for reports that no person requested: the report that is mailed at the close."""
 
 
 class Records:
-    """Reports of what is stored. All raise StoreUnavailable."""
+    """Reports of stored data. All methods raise StoreUnavailable."""
 
     def __init__(self, reads: Reads, renderer: MessageRenderer, engine: Engine) -> None:
-        """`renderer` makes foreign text harmless; `engine` knows the policy versions."""
+        """`renderer` sanitises text from outside; `engine` has the policy versions."""
         self._reads = reads
         self._renderer = renderer
         self._engine = engine
 
     def incident(self, incident: Incident, now: Instant, by: str = OURSELVES, version: int | None = None) -> Report:
-        """One incident's report: the version asked for, else the newest that is true.
+        """Returns one incident's report: the requested version, else the newest that is up to date.
 
-        That is the approved one while nothing else is known, then the draft of the next. `by`: who asks.
-        Raises KeyError where there is no such version.
+        That is the approved version until facts change, then the draft of the next. `by`: the person who asks. Raises
+        KeyError if the version does not exist.
         """
         approved = incident.response.reports
         if version is not None and version <= len(approved):
@@ -72,14 +72,14 @@ class Records:
         return self._covered(changed, by, record.clock.stamp(now))
 
     def _before(self, incident: Incident) -> Report | None:
-        """The version that was approved last; None: there is none, or its words are damaged."""
+        """Returns the last approved version; None: none, or its stored content is damaged."""
         try:
             return self._approved(incident, incident.response.reports[-1]) if incident.response.reports else None
         except KeyError:
             return None
 
     def _approved(self, incident: Incident, approved: ApprovedReport) -> Report:
-        """As it was approved. Raises KeyError where its words cannot be read any more."""
+        """Returns the report as approved. Raises KeyError if its stored content cannot be read."""
         entries = self._reads.timeline(incident.id, facts={Fact.REPORT_APPROVED})
         try:
             [document] = [each.data["document"] for each in entries if each.data["version"] == str(approved.version)]
@@ -106,7 +106,7 @@ class Records:
         return self._covered(organised, by, ReportClock(policy.time_zone).stamp(now))
 
     def record(self, incident: Incident, now: Instant) -> IncidentRecord:
-        """Everything that is known of one incident, under the policy version it ran under."""
+        """Returns all data of one incident, under the policy version it ran under."""
         context = DecisionContext(self.policy_version(incident), self._engine.current, frozenset())
         alerts = self._reads.alerts(incident.id)
         timeline = self._reads.outline(incident)
@@ -120,7 +120,7 @@ class Records:
         )
 
     def period(self, length: int, now: Instant, by: str = OURSELVES) -> Report:
-        """What the incidents opened in the last `length` microseconds came to."""
+        """Returns the report of the incidents opened in the last `length` microseconds."""
         since = Instant(now - length)
         policy = self._engine.current.policy
         report = review(self._reads.tallies(since, now), policy, since, now)
@@ -130,25 +130,25 @@ class Records:
         return self._of_period(report, now, by)
 
     def trained_by_now(self, now: Instant) -> list[Training]:
-        """Who has practised what, by the newest drills however long ago, and the policy in use."""
+        """Returns the training from the newest drills of any age, by the current policy."""
         drills = self._reads.drills(Instant(0), Instant(now + 1), MOST_DRILLS)
         return self.trained([held(*each) for each in drills])
 
     def drills(self, length: int, now: Instant, by: str = OURSELVES) -> tuple[list[HeldDrill], Report]:
-        """The live drills of the last `length` microseconds, as data and as a report."""
+        """Returns the live drills of the last `length` microseconds, as data and as a report."""
         since = Instant(now - length)
         found = [held(*each) for each in self._reads.drills(since, now)]
         report = training(found, self._engine.current.policy, since, now)
         return found, self._of_period(report, now, by)
 
     def trained(self, drills: Sequence[HeldDrill]) -> list[Training]:
-        """Who has practised what in these drills, by the policy in use."""
+        """Returns the training from these drills, by the current policy."""
         return roster(drills, self._engine.current.policy)
 
     def similar(self, incident: Incident) -> list[Incident]:
-        """The newest earlier incidents like it about which somebody wrote something down."""
+        """Returns the newest similar earlier incidents with a recorded cause, fix or lesson."""
         return self._reads.similar(incident, MOST_SIMILAR)
 
     def policy_version(self, incident: Incident) -> PolicyVersion:
-        """The policy version that an incident runs under."""
+        """Returns the policy version that an incident runs under."""
         return self._engine.find_policy_version(incident.policy, self._reads.policy)

@@ -1,4 +1,4 @@
-"""A report as Markdown, HTML or JSON. Foreign text is escaped for each: nothing in it becomes markup."""
+"""Renders a report as Markdown, HTML or JSON. Text from outside is escaped and never becomes markup."""
 
 import re
 from base64 import b64encode
@@ -25,16 +25,16 @@ CONTENT_TYPES: dict[Format, str] = {"md": "text/markdown", "html": "text/html", 
 NOT_KNOWN = UNKNOWN.capitalize()
 
 MARGIN = 90
-"""Characters that the margin of a printed page has room for."""
+"""Maximum characters in the margin of a printed page."""
 
 EXERCISE = "EXERCISE: nobody was in danger."
 _MARKS = re.compile(r"([\\`*\[\]|~]|<(?! )|&(?=[#\w])|(?<![^\W_])_|_(?![^\W_])|^[-+>]|^#(?=[# ]))")
-"""What could be markup where it stands: the report is mailed as Markdown, and read by people as it is."""
+"""Possible Markdown markup. Only these are escaped: people also read the mailed Markdown as plain text."""
 
 
 def render(report: Report, form: Format, picture: str = "", back: str = "") -> str:
-    """The report in that format, as text. `picture`: what the picture shows that a mail carries beside it; `back`: the
-    path of the page that a browser's reader came from.
+    """Returns the report as text in that format. `picture`: description of the picture attached to the mail; `back`:
+    path of the page that linked here.
     """
     match form:
         case "md":
@@ -46,9 +46,10 @@ def render(report: Report, form: Format, picture: str = "", back: str = "") -> s
 
 
 def mail(report: Report, message: Message, revision: str = "") -> Message:
-    """The message that carries a report. Mail programs show no SVG, but its words in a heap: the picture has it.
+    """Returns the message with the report as its text. Drawings are removed: mail programs show the SVG's words without
+    the drawing, and the picture is attached.
 
-    `revision`: which one it is, where an earlier one was mailed.
+    `revision`: its number, if an earlier revision was mailed.
     """
     cover = replace(report.cover, revision=revision)
     undrawn = replace(report, cover=cover, sections=tuple(replace(each, drawings=()) for each in report.sections))
@@ -57,7 +58,9 @@ def mail(report: Report, message: Message, revision: str = "") -> Message:
 
 
 def style_hash(page: str) -> str:
-    """What a Content-Security-Policy calls the one style sheet of a report as HTML: its margins have its name."""
+    """Returns the Content-Security-Policy source of the style sheet of an HTML report; it differs between reports,
+    because the margins contain the report's name.
+    """
     style = re.search(r"<style>(.*?)</style>", page, re.DOTALL)
     assert style, "the template has a style sheet"
     return f"'sha256-{b64encode(sha256(style[1].encode()).digest()).decode()}'"
@@ -69,7 +72,7 @@ def _html(report: Report, picture: str, back: str) -> str:
 
 
 def _cover(report: Report) -> list[tuple[str, str]]:
-    """Whose it is, who made and who approved it, and what proves that it is what they saw; for people."""
+    """Returns (label, value) of the cover: organisation, authors, approval, and hashes."""
     cover = report.cover
     role = f" ({cover.approved_as})" if cover.approved_as else ""
     approved = f"{cover.approved_by}{role}, {cover.approved_at}" if cover.approved_by else "nobody yet"
@@ -87,7 +90,7 @@ def _cover(report: Report) -> list[tuple[str, str]]:
 
 
 def _in_style(text: str) -> str:
-    """Foreign text as a string of CSS: whatever is no letter or digit of ASCII is escaped by its number."""
+    """Returns text as a CSS string: all characters except ASCII letters and digits are escaped by number."""
     letters = (each if each.isascii() and each.isalnum() else f"\\{ord(each):06x}" for each in cut(text, MARGIN))
     return f'"{"".join(letters)}"'
 
@@ -101,7 +104,7 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters["in_style"] = lambda text: Markup(_in_style(text))  # noqa: S704 - nothing of it is left but escapes
+    environment.filters["in_style"] = lambda text: Markup(_in_style(text))  # noqa: S704 - letters and digits are left
     return environment
 
 
@@ -162,5 +165,5 @@ def _safe(text: str) -> str:
 
 
 def _data(report: Report) -> dict[str, object]:
-    """For programs: the content, and beside it the cover. Drawings are for people."""
+    """Returns the content and the cover. Drawings are left out."""
     return content(report) | {"sha256": content_hash(report), "cover": asdict(report.cover)}

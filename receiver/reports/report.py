@@ -1,19 +1,19 @@
-"""A report as data: titled sections of fields, tables and drawings, the same for every format."""
+"""A report as data: titled sections of fields, tables and drawings, independent of the format."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """One thing that is told. `values` empty: nobody knows it yet."""
+    """One labelled value. `values` empty: not yet known."""
 
     name: str
-    """As the policy's templates call it: ``root_cause``."""
+    """Name as in the policy's templates: ``root_cause``."""
     values: tuple[str, ...]
 
     @property
     def label(self) -> str:
-        """For people: ``Root cause``."""
+        """The label: ``Root cause``."""
         return label(self.name)
 
 
@@ -26,12 +26,12 @@ class Part:
 
     @property
     def known(self) -> tuple[Field, ...]:
-        """The fields that have an answer."""
+        """The fields that have values."""
         return tuple(field for field in self.fields if field.values)
 
     @property
     def unknown(self) -> tuple[str, ...]:
-        """The others, for people: told in one line."""
+        """Labels of the fields without values; shown in one line."""
         return tuple(field.label for field in self.fields if not field.values)
 
 
@@ -46,7 +46,7 @@ class Table:
 
 @dataclass(frozen=True, slots=True)
 class Drawing:
-    """A picture, as SVG of our own making, and what it shows in words."""
+    """A generated SVG, and its description."""
 
     words: str
     svg: str
@@ -63,68 +63,68 @@ class SectionContent:
 
     @property
     def title(self) -> str:
-        """For people: ``Root cause analysis``."""
+        """The title: ``Root cause analysis``."""
         return label(self.name)
 
     @property
     def is_empty(self) -> bool:
-        """Whether it has nothing to say yet: it is told in one line."""
+        """Whether it has no values yet; such a section is shown in one line."""
         fields = (field for part in self.parts for field in part.fields)
         return not (self.tables or self.drawings or any(field.values for field in fields))
 
     @property
     def unknown(self) -> tuple[str, ...]:
-        """The fields of an empty section that are not called as itself, for people."""
+        """Labels of the fields of an empty section, without the one that has the section's own name."""
         names = dict.fromkeys(field.name for part in self.parts for field in part.fields)
         return tuple(label(each) for each in names if each != self.name)
 
 
 @dataclass(frozen=True, slots=True)
 class Cover:
-    """How a report came to be, beside what it says: its content's hash does not cover this."""
+    """How the report was made. The content's hash does not cover it."""
 
     as_of: str = ""
     """When it was made."""
     prepared_by: str = ""
-    """Who asked for it."""
+    """The person who asked for it."""
     approved_by: str = ""
-    """Empty: nobody has approved it."""
+    """The approver; empty: not approved."""
     approved_as: str = ""
-    """Their role, where the policy names one for it."""
+    """The approver's role, if the policy names one for it."""
     approved_at: str = ""
     audit_head: str = ""
-    """Where the audit log ended then, ``POSITION:HASH``."""
+    """The end of the audit log at that time, ``POSITION:HASH``."""
     revision: str = ""
-    """Which revision this is of the report that was mailed first, and what changed; empty: it is none."""
+    """The revision of the report that was mailed first, and what changed; empty: not a revision."""
 
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """A finished report. All but its cover and its drawings is its content, of which the SHA-256 is told."""
+    """A finished report. Its content, which the SHA-256 covers, is all but its cover and drawings."""
 
     title: str
     subtitle: str
     exercise: bool
-    """Wholly about exercises: every format says so at its top."""
+    """Only exercises: every format states that at the top."""
     sections: tuple[SectionContent, ...]
     summary: SectionContent | None = None
-    """What a director reads; before all sections."""
+    """The executive summary, before all sections."""
     organisation: str = ""
-    """Whose it is; empty: the policy does not say."""
+    """The report's owner; empty: not in the policy."""
     version: int = 0
-    """From 1; 0: it has none (the report of a period)."""
+    """From 1; 0: no version (the report of a period)."""
     changes: tuple[str, ...] = ()
-    """What is different from the version before, which was approved."""
+    """Differences from the preceding approved version."""
     cover: Cover = Cover()
 
     @property
     def told(self) -> tuple[SectionContent, ...]:
-        """All that is read, in its order."""
+        """All sections in reading order."""
         return self.sections if self.summary is None else (self.summary, *self.sections)
 
     @property
     def standing(self) -> str:
-        """For people: which version it is, and whether anybody approved it; empty: it has no versions."""
+        """Version and approval in words; empty: the report has no versions."""
         if not self.version:
             return ""
         told = "approved" if self.cover.approved_by else "draft, not approved"
@@ -132,11 +132,11 @@ class Report:
 
 
 def label(name: str) -> str:
-    """A policy's name in words."""
+    """Returns a policy's name in words."""
     words = name.replace("_", " ").strip()
     return words[:1].upper() + words[1:]
 
 
 def counted(number: int, noun: str) -> str:
-    """``1 page``, ``3 pages``."""
+    """Returns ``1 page``, ``3 pages``."""
     return f"{number:,} {noun}{'' if number == 1 else 's'}"

@@ -1,4 +1,4 @@
-"""Instants in reports: in UTC, and in brackets by the clock of the policy's zone, which a report names once."""
+"""Instants in reports: UTC, then in brackets the policy's time zone, which a report names once."""
 
 from dataclasses import dataclass
 
@@ -11,13 +11,13 @@ UTC = "UTC"
 
 @dataclass(frozen=True, slots=True)
 class ReportClock:
-    """Tells instants. `zone`: the policy's `time_zone`."""
+    """Formats instants. `zone`: the policy's `time_zone`."""
 
     zone: str = UTC
 
     @property
     def words(self) -> str:
-        """Which clock the times in brackets are of, behind a subtitle; empty: there are none."""
+        """States the zone of the times in brackets, for the end of a subtitle; empty: there are none."""
         return "" if self.zone == UTC else f"; times are UTC, in brackets {self.zone}"
 
     def stamp(self, at: Instant) -> str:
@@ -29,7 +29,7 @@ class ReportClock:
         return f"{moment(at):%Y-%m-%d %H:%M:%S}{self._beside(at, '%H:%M:%S')}"
 
     def _beside(self, at: Instant, form: str) -> str:
-        """With the date where it is another one."""
+        """Returns the local time in brackets, with the date if it differs."""
         if self.zone == UTC:
             return ""
         there = moment(at, time_zone(self.zone))

@@ -1,22 +1,23 @@
-"""What a later version of a report says that the approved one before it did not."""
+"""The differences between a report and its preceding approved version."""
 
 from collections.abc import Iterator
 
 from receiver.reports.report import Report, counted
 
 MOST_ROWS = 5
-"""Rows of a table that are told as new; the table has the rest."""
+"""New rows of a table that are listed; the table has the others."""
 
 COUNTS = frozenset({"data_collected"})
-"""Fields that only count what else is told."""
+"""Fields that only count other values."""
 
 
 NAMELESS = ""
-"""The one table without a title of its own is the timeline: what its lines changed is told by the fields."""
+"""The timeline is the only table without a title. Its new lines are only counted, because the
+fields show the changes."""
 
 
 def changes(before: Report, after: Report) -> tuple[str, ...]:
-    """Each difference once, in the order of the later version."""
+    """Returns each difference once, in the order of the later version."""
     return tuple(dict.fromkeys((*_lines(before, after), *_fields(before, after), *_rows(before, after))))
 
 
@@ -28,7 +29,7 @@ def _lines(before: Report, after: Report) -> Iterator[str]:
 
 
 def _fields(before: Report, after: Report) -> Iterator[str]:
-    """What changed alike under several names (root cause, root cause found) is told once, under the first."""
+    """Lists a change under several names (root cause, root cause found) once, under the first."""
     known, now = _told_fields(before), _told_fields(after)
     found: dict[tuple[str, str], str] = {}
     for where in (*now, *known):
@@ -39,7 +40,7 @@ def _fields(before: Report, after: Report) -> Iterator[str]:
 
 
 def _told_fields(report: Report) -> dict[tuple[str, str], tuple[str, ...]]:
-    """Title of the part and label → values."""
+    """Returns (part's title, label) → values."""
     parts = (part for section in report.sections for part in section.parts)
     return {
         (part.title, field.label): field.values for part in parts for field in part.fields if field.name not in COUNTS
@@ -47,7 +48,9 @@ def _told_fields(report: Report) -> dict[tuple[str, str], tuple[str, ...]]:
 
 
 def _rows(before: Report, after: Report) -> Iterator[str]:
-    """Each row once, under the first table that has it: an occurrence's deadlines stand among all deadlines too."""
+    """Lists each row once, under the first table that has it: deadlines of an occurrence are among
+    all deadlines too.
+    """
     known, now = _told_rows(before), _told_rows(after)
     told: set[tuple[str, ...]] = set()
     for title, rows in now.items():

@@ -1,7 +1,7 @@
-"""Where each field of the policy's report templates comes from: the record, or what a responder entered.
+"""The source of each field of the policy's report templates: the record, or a responder's entry.
 
-What a responder entered under a field's name (``PATCH /incidents/12 {"facts": {"root_cause": …}}``) always goes
-before what the record tells. A name that is not here (a policy may invent some) has only the former.
+A value that a responder entered under a field's name (``PATCH /incidents/12 {"facts": {"root_cause": …}}``) has
+precedence. Names that are not in this module (a policy may define its own) have only entered values.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -25,16 +25,16 @@ from rules.placeholders import UNKNOWN
 
 SYSTEM_LABELS = ("system", "service", "job", "namespace", "cluster", "instance")
 MOST_MEASURED = 5
-"""Measured values that are told at the top."""
+"""Measured values in the summary."""
 
 MOST = 10
-"""Values of one field that come from the record; the tables have the rest."""
+"""Values of one field from the record; the tables have the others."""
 
 Values = Iterable[str]
 
 
 def field(name: str, record: IncidentRecord) -> Field:
-    """A field of that name, filled."""
+    """Returns the field of that name, filled."""
     entered = record.case.fact(name)
     if entered:
         return Field(name, tuple(entered.split("\n")))
@@ -44,7 +44,7 @@ def field(name: str, record: IncidentRecord) -> Field:
 
 
 def _placeholder(wanted: str) -> Callable[[IncidentRecord], Values]:
-    """What the messages say under that name."""
+    """Returns a source that gives the messages' value of that placeholder."""
 
     def make(record: IncidentRecord) -> Values:
         value = values(record.case)[wanted]
@@ -54,7 +54,7 @@ def _placeholder(wanted: str) -> Callable[[IncidentRecord], Values]:
 
 
 def _entered(*names: str) -> Callable[[IncidentRecord], Values]:
-    """What a responder entered under another name."""
+    """Returns a source that gives a responder's entries under other names."""
     return lambda record: [part for each in names for part in record.case.fact(each).split("\n")]
 
 
@@ -71,7 +71,7 @@ def _severity_level(record: IncidentRecord) -> Values:
 
 
 def _business_impact(record: IncidentRecord) -> Values:
-    """As somebody described it and as it was graded; where nobody did either, what its level usually means."""
+    """The impact as described and graded; without either, the level's usual impact."""
     case = record.case
     described = case.fact("impact_description").split("\n")
     told = [*filter(None, described), *impacts(record)]
@@ -80,12 +80,12 @@ def _business_impact(record: IncidentRecord) -> Values:
 
 
 def impacts(record: IncidentRecord) -> Values:
-    """Each scale with its grade, what the grade stands for, and what was said; the worst first."""
+    """Returns each scale with its grade, the grade's meaning, and the original words; the worst first."""
     return [f"{each.name.replace('_', ' ')}: {each.values[0]}" for each in graded_fields(record)]
 
 
 def earlier_impacts(record: IncidentRecord) -> Values:
-    """What people said of the impact of each earlier occurrence, and how it was graded."""
+    """Yields the described and graded impact of each earlier occurrence."""
     for each in record.case.incident.response.occurrences:
         graded = (f"{line(scale)} {impact.grade}".replace("_", " ") for scale, impact in each.impacts.items())
         told = [line(each.facts.get("impact_description", ""), 500), *graded]
@@ -94,7 +94,7 @@ def earlier_impacts(record: IncidentRecord) -> Values:
 
 
 def graded_fields(record: IncidentRecord) -> tuple[Field, ...]:
-    """The scales that somebody or some alert graded it on, the worst first: ``high (20-50% revenue impact)``."""
+    """Returns the scales graded by a person or an alert, the worst first: ``high (20-50% revenue impact)``."""
     graded = record.case.incident.response.impacts
     worst_first = sorted(graded, key=lambda each: -GRADES.index(graded[each].grade))
     return tuple(Field(line(each), (_graded(record, each, graded[each]),)) for each in worst_first)
@@ -117,8 +117,8 @@ def _resolution_time(record: IncidentRecord) -> Values:
 
 
 def _immediate_actions(record: IncidentRecord) -> Values:
-    """What is recommended to be done next: the follow-up actions that are not done. What was done in the first
-    minutes recommends nothing; `taken_actions` tells it.
+    """The recommended next actions: the open follow-up actions. `taken_actions` has the actions of
+    the first minutes.
     """
     known = record.case.incident.response.follow_ups
     left = list(open_follow_ups(record))
@@ -126,12 +126,12 @@ def _immediate_actions(record: IncidentRecord) -> Values:
 
 
 def immediate(checklists: Checklists) -> list[Done]:
-    """The immediate actions that somebody ticked."""
+    """Returns the immediate actions that were ticked."""
     return [done for step, done in checklists.done.items() if step.startswith(f"{IMMEDIATE}.")]
 
 
 def taken_actions(record: IncidentRecord) -> Values:
-    """What was done at once: as a responder wrote it down, else the immediate actions that somebody ticked."""
+    """Returns the actions taken immediately: a responder's text, else the ticked immediate actions."""
     written = record.case.fact("immediate_actions_taken")
     if written:
         return written.split("\n")
@@ -139,7 +139,7 @@ def taken_actions(record: IncidentRecord) -> Values:
 
 
 def _system_affected(record: IncidentRecord) -> Values:
-    """The systems that its alerts name; a declared incident's labels may name one too."""
+    """The systems named by the alerts, or by the labels of a declared incident."""
     labels = [alert.labels for alert in record.alerts] + [record.case.incident.labels]
     for wanted in SYSTEM_LABELS:
         found = dict.fromkeys(line(each[wanted]) for each in labels if each.get(wanted))
@@ -161,7 +161,7 @@ def _error_messages(record: IncidentRecord) -> Values:
 
 
 def measured(record: IncidentRecord) -> Values:
-    """What the alerts measured when they were told, the worst level first; the table of alerts has the rest."""
+    """Returns the values that the alerts reported, the worst level first; the table of alerts has the others."""
     worst_first = sorted(record.alerts, key=lambda each: -each.level)
     telling = (each for each in worst_first if measured_by(each))
     found = dict.fromkeys(f"{line(title_with_value(each))}, told at {record.stamp(told_at(each))}" for each in telling)
@@ -169,7 +169,7 @@ def measured(record: IncidentRecord) -> Values:
 
 
 def _performance_metrics(record: IncidentRecord) -> Values:
-    """What the alerts measured in their own words, and the range of the signals that were kept."""
+    """The range of each kept signal, then the values that the alerts reported."""
     for exhibit in exhibits(record):
         for series in exhibit.lines:
             values = [value for _, value in series.points]
@@ -186,7 +186,7 @@ def _data_collected(record: IncidentRecord) -> Values:
 
 
 def _analysis_performed(record: IncidentRecord) -> Values:
-    """The steps done, and what responders wrote down while they worked."""
+    """The steps done, and the notes and updates of the responders."""
     yield from done_steps(record, f"{ROOT_CAUSE}.analysis", "safety_investigation")
     for entry in record.entries(Fact.NOTED, Fact.UPDATED):
         if entry.by:
@@ -211,7 +211,7 @@ def _verification_status(record: IncidentRecord) -> Values:
 
 
 def _verification_results(record: IncidentRecord) -> Values:
-    """How it stands, what whoever resolved it last noted about that, and each check and confirmation."""
+    """The state, the last note of the person who resolved it, and each check and confirmation."""
     yield from _verification_status(record)
     if not record.case.live:
         yield from (_noted(record, each) for each in record.entries(Fact.RESOLVED)[-1:] if each.data.get("note"))
@@ -220,7 +220,7 @@ def _verification_results(record: IncidentRecord) -> Values:
 
 
 def _noted(record: IncidentRecord, entry: Entry) -> str:
-    """What a person noted beside an action, with who and when."""
+    """Returns the note on an action, with person and time."""
     return f"{record.stamp(entry.at)} {name(entry.by)}: {line(entry.data['note'], 2000)}"
 
 
@@ -255,7 +255,7 @@ SOURCES: Mapping[str, Callable[[IncidentRecord], Values]] = {
     "impact_description": _business_impact,
     "follow_up_actions": _placeholder("post_incident_actions"),
 }
-"""How the record tells a field; all others only responders can know."""
+"""Field → its value from the record; only responders can enter the others."""
 
 ENTERED = frozenset(
     (
@@ -268,10 +268,10 @@ ENTERED = frozenset(
         "fix_description",
     )
 )
-"""Fields of the guide's templates and of the structure that only a responder can enter."""
+"""Fields of the guide's templates and structure that only responders can enter."""
 
 
 def entered(record: IncidentRecord, names: Iterable[str]) -> tuple[Field, ...]:
-    """Fields that a responder entered under these names; others are left out."""
+    """Returns the fields of these names that a responder entered."""
     found = ((each, plain(record.case.incident.facts.get(each, ""))) for each in names)
     return tuple(Field(each, tuple(value.split("\n"))) for each, value in found if value)

@@ -1,4 +1,4 @@
-"""The incident's checklists as reports tell them: as tables, and as what the done steps say."""
+"""The incident's checklists, follow-up actions and notices for reports, as tables and texts."""
 
 from collections.abc import Iterator
 
@@ -21,16 +21,16 @@ HOMES = {
 
 TOLD_OUTSIDE = "What the external groups were told"
 LONGEST = 20_000
-"""Characters of a notice's text."""
+"""Maximum characters of a notice's text."""
 
 
 def checklists(record: IncidentRecord, section: str) -> tuple[Table, ...]:
-    """The checklists of a section that were begun: each done step with who did it, the open ones together on a line."""
+    """Returns the started checklists of a section: done steps with the person, open steps together in one row."""
     return tuple(_table(record, each) for each in _of_section(record, section) if _is_begun(record, each))
 
 
 def untouched(record: IncidentRecord, section: str) -> tuple[Field, ...]:
-    """The other checklists of the section, on one line."""
+    """Returns the other checklists of the section, in one line."""
     found = [each for each in _of_section(record, section) if not _is_begun(record, each)]
     told = "; ".join(f"{line(each.title)} ({counted(len(each.steps), 'step')})" for each in found)
     return (Field("no_step_ticked_of", (told,)),) if told else ()
@@ -62,12 +62,12 @@ def _table(record: IncidentRecord, checklist: Checklist) -> Table:
 
 
 def evidence(ticked: Done) -> str:
-    """The note and the link that stand with a tick."""
+    """Returns the note and the link of a ticked step."""
     return "; ".join(line(part) for part in (ticked.note, ticked.link) if part)
 
 
 def follow_ups(record: IncidentRecord) -> tuple[Table, ...]:
-    """What is still to do after the incident, by whom and until when."""
+    """Returns the follow-up actions with owner and due time."""
     rows = tuple(
         (
             "done" if each.done_at is not None else "overdue" if _is_overdue(each, record) else "open",
@@ -81,12 +81,12 @@ def follow_ups(record: IncidentRecord) -> tuple[Table, ...]:
 
 
 def _brought(each: FollowUp) -> str:
-    """The policy version that came of it."""
+    """Returns the policy version that resulted from it."""
     return f"policy version {each.brought[:SHOWN]}" if each.brought else ""
 
 
 def open_follow_ups(record: IncidentRecord) -> Iterator[str]:
-    """Those that are not done, in words."""
+    """Yields the open follow-up actions, in words."""
     for each in record.case.incident.response.follow_ups:
         if each.done_at is None:
             until = f", until {record.stamp(each.due_at)}" if each.due_at is not None else ""
@@ -98,7 +98,7 @@ def _is_overdue(each: FollowUp, record: IncidentRecord) -> bool:
 
 
 def notices(record: IncidentRecord) -> tuple[Table, ...]:
-    """What the external groups were to be told, who decided on it and when; then both texts of what was sent."""
+    """Returns the notices to external groups with decision, person and time; then the texts of those that were sent."""
     known = record.case.incident.response.notices
     rows = tuple(
         (_to(each), line(each.moment), _became(record, each), name(each.by), _when(record, each.decided_at))
@@ -114,7 +114,7 @@ def notices(record: IncidentRecord) -> tuple[Table, ...]:
 
 
 def _texts(record: IncidentRecord, notice: Notice) -> Iterator[tuple[str, str, str, str]]:
-    """The approved text; before it the proposed one, where somebody edited that."""
+    """Yields the approved text, preceded by the proposed text if it was edited."""
     whom, approved = f"{notice.id} to {_to(notice)}", f"{notice.subject}\n\n{notice.body}"
     if notice.edited_by:
         proposed = f"{notice.proposed_subject}\n\n{notice.proposed_body}"
@@ -125,7 +125,7 @@ def _texts(record: IncidentRecord, notice: Notice) -> Iterator[tuple[str, str, s
 
 
 def _to(notice: Notice) -> str:
-    """Which group; of one that went to some of it, to whom."""
+    """Returns the group; with the recipients if only some of it got the notice."""
     some = line(", ".join(notice.recipients))
     return f"{line(notice.group)} ({some})" if some else line(notice.group)
 
@@ -141,7 +141,7 @@ def _when(record: IncidentRecord, at: Instant | None) -> str:
 
 
 def done_steps(record: IncidentRecord, *beginnings: str) -> Iterator[str]:
-    """What was done of the checklists whose key begins so, with note and link."""
+    """Yields the done steps of the checklists whose keys begin with `beginnings`, with note and link."""
     for checklist in attached(record.case.incident, record.case.context.policy_version):
         if checklist.key.startswith(beginnings):
             for id_, text in checklist.numbered():
@@ -152,12 +152,12 @@ def done_steps(record: IncidentRecord, *beginnings: str) -> Iterator[str]:
 
 
 INVESTIGATION = (f"{ROOT_CAUSE}.", "safety_investigation.")
-"""How the ids of the steps begin that collect evidence."""
+"""Prefixes of the ids of steps that collect evidence."""
 
 
 def evidence_links(record: IncidentRecord) -> Iterator[str]:
-    """Where the evidence is that people pointed to: links of the investigation's steps, and of others that speak of
-    evidence. What else a link stands with (a deployment, a call) is told with its step.
+    """Yields the links to evidence: those of the investigation's steps, and of other steps that mention evidence. Other
+    links (a deployment, a call) are shown with their step.
     """
     response = record.case.incident.response
     for lists in (*(each.checklists for each in response.occurrences), response.checklists):

@@ -1,4 +1,4 @@
-"""What a director reads in one minute: what happened, to whom, how long, what was done, is it over, what remains."""
+"""The executive summary, readable in one minute: event, affected people, duration, actions, state, remaining work."""
 
 from collections.abc import Iterator
 
@@ -22,14 +22,14 @@ from receiver.reports.steps import open_follow_ups
 from rules.placeholders import UNKNOWN
 
 WANTED = ("root_cause", "lessons_learned", "process_changes")
-"""Without these the work on an incident that is over is not done."""
+"""Facts that must be entered before the work on a past incident is done."""
 
 
 DEADLINE_COLUMNS = ("deadline", "set to", "due", "outcome", "by how much", "answered")
 
 
 def summary(record: IncidentRecord, deadlines: list[DeadlineOutcome]) -> SectionContent:
-    """The first section of every incident's report, whatever the policy's structure is."""
+    """Returns the first section of every incident's report, independent of the policy's structure."""
     told = {
         "what_happened": tuple(_what_happened(record)),
         "measured": tuple(measured(record)),
@@ -72,7 +72,7 @@ def _what_happened(record: IncidentRecord) -> Iterator[str]:
 
 
 def _is_rise(entry: Entry) -> bool:
-    """Whether a line of the timeline says that the level rose, by an alert or by hand."""
+    """Whether the entry raises the level, by an alert or by hand."""
     data = entry.data
     by_hand = entry.fact is Fact.CHANGED and data.get("field") == "level"
     return entry.fact is Fact.LEVEL_ROSE or (by_hand and int(data["value"]) > int(data["before"]))
@@ -83,7 +83,7 @@ def _by_and_when(record: IncidentRecord, entry: Entry) -> str:
 
 
 def _who_was_affected(record: IncidentRecord) -> Iterator[str]:
-    """What is affected, whom people said that it concerns, and how bad it was graded, in each occurrence."""
+    """Yields the affected systems, the described impact, and the grades of each occurrence."""
     yield from field("system_affected", record).values
     yield from filter(None, record.case.fact("impact_description").split("\n"))
     yield from impacts(record)
@@ -113,7 +113,7 @@ def _lasted(record: IncidentRecord, began_at: Instant, resolved_at: Instant) -> 
 
 
 def _deadlines(deadlines: list[DeadlineOutcome]) -> Iterator[str]:
-    """How many were kept, and each that was not."""
+    """Yields the number of kept deadlines, and each breached one."""
     kept = sum(each.result is DeadlineResult.KEPT for each in deadlines)
     breached = [each for each in deadlines if each.result is DeadlineResult.BREACHED]
     if not (kept or breached):
@@ -123,11 +123,11 @@ def _deadlines(deadlines: list[DeadlineOutcome]) -> Iterator[str]:
 
 
 ANSWERED = frozenset({"response", "escalation", "initial response: acknowledgement"})
-"""Deadlines that an answer keeps; what else has one is to be done."""
+"""Deadlines that an answer keeps; the others require an action."""
 
 
 def told(each: DeadlineOutcome) -> str:
-    """A deadline in one line, without how it ended: who answered, and how late or how long before its end."""
+    """Returns a deadline in one line without its result: the person who answered, and how early or late."""
     nobody = "nobody answered" if each.name in ANSWERED else "not done"
     answer = name(each.by) or "Tocsin" if each.met_at is not None else nobody
     margin = _margin(each)
@@ -135,7 +135,7 @@ def told(each: DeadlineOutcome) -> str:
 
 
 def deadline_row(each: DeadlineOutcome, record: IncidentRecord) -> tuple[str, ...]:
-    """A deadline as the table has it."""
+    """Returns a deadline as a table row."""
     answer = f"{name(each.by) or 'Tocsin'}, {record.stamp(each.met_at)}" if each.met_at is not None else ""
     if not answer and each.result is DeadlineResult.BREACHED:
         answer = "nobody"
@@ -150,7 +150,7 @@ def _margin(each: DeadlineOutcome) -> str:
 
 
 def _opened_by(record: IncidentRecord) -> str:
-    """What the alert said that opened it; its title may tell of another by now. Empty: a person declared it."""
+    """Returns the summary of the alert that opened the incident; the title may have changed since. Empty: declared."""
     said = [each.data.get("summary", "") for each in record.entries(Fact.OPENED)]
     return line(said[-1]) if said else ""
 
@@ -185,7 +185,7 @@ def _is_it_over(record: IncidentRecord) -> str:
 
 
 def _closed(record: IncidentRecord) -> str:
-    """By whom, why and without what, where a person closed it."""
+    """Returns who closed it by hand, why, and what was missing; empty: not closed by hand."""
     entry = next(iter(record.entries(Fact.CLOSED)), None)
     if entry is None or not entry.by:
         return ""
@@ -194,7 +194,7 @@ def _closed(record: IncidentRecord) -> str:
 
 
 def standing(record: IncidentRecord) -> str:
-    """How it stands, by dates and not by what is left of a time: a report is read later."""
+    """Returns the state with dates instead of remaining times: a report is read later."""
     case, incident = record.case, record.case.incident
     by = name(incident.acknowledged_by) or "somebody"
     handed = f", handed over to {case.owner}" if case.owner not in {"", by} else ""

@@ -1,4 +1,4 @@
-"""Who is trained for what: by the live drills that a person took part in, until the policy wants another."""
+"""The training of each person: the live drills that they took part in, and when the policy requires the next."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -16,26 +16,26 @@ NOBODY = "nobody"
 
 @dataclass(frozen=True, slots=True)
 class Training:
-    """A person has practised an incident type or a role."""
+    """One person's practice of an incident type or a role."""
 
     person: str
     subject: str
-    """The type, or the role."""
+    """The incident type, or the role."""
     last: Instant
     """When the last drill of it was opened."""
     due_at: Instant | None
-    """When another is due (`drills: every`); None: the policy wants none."""
+    """When the next is due (`drills: every`); None: the policy requires none."""
     drill: int = 0
     """The number of that drill."""
     is_role: bool = False
 
     def is_overdue(self, now: Instant) -> bool:
-        """Whether it is too long ago."""
+        """Whether the next drill is overdue."""
         return self.due_at is not None and self.due_at <= now
 
 
 def roster(drills: Iterable[HeldDrill], policy: Policy) -> list[Training]:
-    """What each person has practised, by person and subject. Whoever was only named to a role has practised nothing."""
+    """Returns each person's practice, by person and subject. A person with a role who did not act has not practised."""
     last: dict[tuple[str, bool, str], Training] = {}
     for each in sorted(drills, key=lambda each: each.incident.opened_at):
         roles = [(holder, True, role) for role, holder in each.incident.response.roles.items() if holder in each.acted]
@@ -48,25 +48,25 @@ def roster(drills: Iterable[HeldDrill], policy: Policy) -> list[Training]:
 def practised(
     person: str, subject: str, at: Instant, policy: Policy, drill: int = 0, is_role: bool = False
 ) -> Training:
-    """What a person practised at that time, and when the policy wants it again."""
+    """Returns a person's practice at that time, and when the policy requires the next."""
     every = policy.drills_every
     return Training(person, subject, at, None if every is None else Instant(at + every), drill, is_role)
 
 
 def never_practised(known: Iterable[Training], policy: Policy) -> list[str]:
-    """People of the policy who took part in no drill, by any of their names."""
+    """Returns the people of the policy who took part in no drill, by any of their names."""
     seen = {each.person.casefold() for each in known}
     named = ((each.name, {each.name.casefold(), *map(str.casefold, each.aliases)}) for each in policy.people)
     return [person for person, names in named if not names & seen]
 
 
 def untrained(known: Sequence[Training], policy: Policy, now: Instant) -> list[str]:
-    """Incident types and roles of the policy for which nobody is trained now."""
+    """Returns the incident types and roles of the policy for which no person is trained now."""
     return [subject for subject, who in _by_subject(known, policy, now) if who == NOBODY]
 
 
 def lapses(known: Sequence[Training], policy: Policy, now: Instant) -> Iterator[str]:
-    """What of the training that the policy wants is overdue or missing, each in words; none where it wants none."""
+    """Yields overdue and missing training, in words; none if the policy requires none."""
     if policy.drills_every is None:
         return
     clock = ReportClock(policy.time_zone)
@@ -81,7 +81,7 @@ def lapses(known: Sequence[Training], policy: Policy, now: Instant) -> Iterator[
 
 
 def roster_tables(known: Sequence[Training], policy: Policy, now: Instant) -> tuple[Table, ...]:
-    """By person, those who never practised too; and by type and role, where it shows what only one person knows."""
+    """Returns tables by person, including people who never practised, and by type and role."""
     clock = ReportClock(policy.time_zone)
     rows = [
         (name(each.person), line(each.subject), clock.stamp(each.last), _due(each, clock, now)) for each in known
@@ -106,7 +106,7 @@ def _by_subject(known: Sequence[Training], policy: Policy, now: Instant) -> Iter
 
 
 def training_section(known: Sequence[Training], policy: Policy, now: Instant) -> SectionContent:
-    """For the report of a period: who is trained, and what is overdue."""
+    """Returns the section for a period's report: training, and what is overdue."""
     overdue = tuple(lapses(known, policy, now))
     part = Part("", (Field("overdue", overdue or ("nothing",)),))
     return SectionContent("training", (part,), roster_tables(known, policy, now))

@@ -1,4 +1,4 @@
-"""Who was told of an incident, and what became of each message: the rows of a report's table."""
+"""The notifications of an incident and their results, as rows of a report's table."""
 
 from collections.abc import Iterator, Sequence
 
@@ -11,11 +11,11 @@ from receiver.reports.report import counted
 from rules.channel_types import as_shown
 
 MOST_TOLD = 150
-"""Lines, half of them the first and half the last; what went out at once and became the same stands on one."""
+"""Maximum rows, half of them the first and half the last; messages with the same time, kind and result share a row."""
 
 
 def messages(record: IncidentRecord) -> Iterator[tuple[str, ...]]:
-    """Who was told, of very many lines the first and the last. What is left out between them is said."""
+    """Yields the rows; of very many the first and the last, with a row that counts the others."""
     lines, (after, unread) = _told_together(record), record.unread_messages
     middle = sum(each[0].sequence <= after for each in lines) if unread else len(lines) // 2
     half = MOST_TOLD // 2
@@ -28,7 +28,7 @@ def messages(record: IncidentRecord) -> Iterator[tuple[str, ...]]:
 
 
 def _told_together(record: IncidentRecord) -> list[list[Notification]]:
-    """The messages of each line: what went out at once and became the same."""
+    """Returns the messages of each row: same second, kind and result."""
     together: dict[tuple[str, Kind, str], list[Notification]] = {}
     for each in record.notifications:
         if each.kind is not Kind.REPORT:
