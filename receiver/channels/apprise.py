@@ -179,7 +179,7 @@ class _LogOfThreads(logging.Filter):
             del self._local.lines
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Keeps warnings and errors; drops all records."""
+        """Keeps warnings and errors for the caller. Returns False, so that no other handler gets a record."""
         if record.levelno >= logging.WARNING:
             getattr(self._local, "lines", []).append(record.getMessage())
         return False

@@ -1,4 +1,4 @@
-"""One HTTP request and its answer, for the channels that use HTTP directly (Twilio, webhook).
+"""One HTTP request and its answer, for the channels without a client library (such as Twilio and webhook).
 
 Rules: redirects are not followed (they would send credentials or the message elsewhere); an answer is read up to a cap
 and within the timeout; failures are returned as values, in words without the URL, because a URL may contain a secret.

@@ -1,8 +1,8 @@
 """Blocking calls on daemon threads that can be abandoned.
 
-For the one library here that blocks (pdpyras, through requests). Its timeouts apply to each byte, so a slow server can
-hold a thread without limit; a ThreadPoolExecutor would then block the interpreter's exit, because it joins its threads.
-Abandoned threads are counted.
+For the libraries that block (pdpyras and Apprise, through requests). Timeouts of requests apply to each byte, so a slow
+server can hold a thread without limit; a ThreadPoolExecutor would then block the interpreter's exit, because it joins
+its threads. Abandoned threads are counted.
 """
 
 import asyncio

@@ -1,9 +1,9 @@
-"""The command `tocsin`. Exit codes: 0 well, 1 problems found, 2 wrong usage.
+"""The command `tocsin`. Exit codes: 0 success, 1 problems found, 2 wrong usage.
 
 One module per group of commands: `policies` (check), `compilation` (compile), `adoption` (adopt), `running` (serve,
-demo), `incidents` and `responding` (the API from a shell), `watch`, `reports`, `maintenance` (backup, restore). What
-only some commands need (the database, the service, HTTP) is imported when they run: `tocsin check` in an editor or a
-hook should not wait for SQL.
+demo), `incidents` and `responding` (the API from a shell), `watch`, `reports`, `maintenance` (backup, restore). Imports
+that only some commands need (the database, the service, HTTP) are made when they run, so that `tocsin check` in an
+editor or a hook starts fast.
 """
 
 import sys
@@ -87,7 +87,7 @@ doctor.add_to(app)
 
 
 def main() -> None:
-    """The entry point: expected errors are printed for people, not as tracebacks."""
+    """The entry point. Expected errors are printed as messages, not as tracebacks."""
     try:
         app()
     except PolicyError as error:

@@ -1,4 +1,4 @@
-"""``python -m receiver.cli``: the same as the command `tocsin`."""
+"""``python -m receiver.cli`` runs the command `tocsin`."""
 
 from receiver.cli import main
 

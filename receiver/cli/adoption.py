@@ -1,4 +1,4 @@
-"""`tocsin adopt`: the alerting rules that a team has already become a policy."""
+"""`tocsin adopt`: converts a team's existing alerting rules to a policy."""
 
 from pathlib import Path
 from typing import Annotated, Any
@@ -23,7 +23,7 @@ NO_CHANNEL = "the policy tells nobody yet: give --email, or write `incident_resp
 
 
 def add_to(app: typer.Typer) -> None:
-    """Register the command."""
+    """Registers the command."""
     app.command(name="adopt")(adopt_)
 
 
@@ -40,7 +40,7 @@ def adopt_(
     force: Annotated[bool, typer.Option("--force", help="Write over a policy that is there.")] = False,
     json: Annotated[bool, typer.Option("--json", help="For programs: what was adopted and what was not.")] = False,
 ) -> None:
-    """Make a policy of the alerting rules that you have. Says what of them it cannot hold."""
+    """Convert existing alerting rules to a policy. Lists what the policy cannot express."""
     if out is None and json:
         fail("tocsin adopt: --json tells about the policy: say where to write it: --out FILE", 2)
     if out is not None and out.exists() and not force:
@@ -72,7 +72,7 @@ def adopt_(
 
 
 def _tell(made: Adoption, out: Path | None, email: str) -> None:
-    """On standard error where the policy is on standard output."""
+    """Prints the result, on standard error if the policy is on standard output."""
     told = [f"left out: {each}" for each in made.left] + [f"a guess: {each}" for each in made.guessed]
     if made.recordings:
         told.append(f"recording rules stay where they are: {made.recordings}")

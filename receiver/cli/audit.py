@@ -1,4 +1,4 @@
-"""`tocsin audit`: the log of what people did, read from the database itself, and proved unchanged."""
+"""`tocsin audit`: reads the audit log from the database and verifies that it is unchanged."""
 
 import os
 from dataclasses import asdict
@@ -18,7 +18,7 @@ Database = Annotated[str | None, typer.Option(help="The receiver's database [TOC
 
 
 def add_to(app: typer.Typer) -> None:
-    """Register the commands."""
+    """Registers the commands."""
     app.add_typer(audit, name="audit")
 
 
@@ -29,9 +29,9 @@ def verify(
         str, typer.Option(help="A head noted earlier, POSITION:HASH: that entry must be the same still.")
     ] = "",
 ) -> None:
-    """Check that no entry was changed, taken out or put in, and that all evidence files are as they were attached.
+    """Verify that no audit entry was changed, removed or inserted, and that all evidence files are unchanged.
 
-    Prints the head; note it elsewhere.
+    Prints the head; store it elsewhere.
     """
     from receiver.store.audit_chain import AuditBroken
 
@@ -56,7 +56,7 @@ def list_(
     limit: Annotated[int, typer.Option(help="At most so many.", min=1)] = 50,
     json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
 ) -> None:
-    """The newest entries, the newest first."""
+    """List the newest entries, the newest first."""
     from receiver.messages.times import rfc3339
 
     store = _open(database)

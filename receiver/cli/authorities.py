@@ -1,4 +1,4 @@
-"""Authorities that must be told, from a shell: what is outstanding, what was filed, which obligation applies."""
+"""Reports to authorities from a shell: outstanding reports, filings, and which obligations apply."""
 
 from pathlib import Path
 from typing import Annotated, Any
@@ -18,13 +18,13 @@ ObligationName = Annotated[
 
 
 def add_to(app: typer.Typer) -> None:
-    """Register the commands."""
+    """Registers the commands."""
     for command in (obligations, file_report, judge_obligation):
         app.command()(command)
 
 
 def obligations(id: Id, url: Url = LOCAL, token: Token = "", json: Json = False) -> None:  # noqa: A002 - ID to people
-    """Which authorities must be told of an incident, until when, and what was filed."""
+    """Show which authorities must be told of an incident, until when, and what was filed."""
     say_obligations(call("GET", url, token, path_of(id, "obligations")), json)
 
 
@@ -46,7 +46,7 @@ def file_report(
     token: Token = "",
     json: Json = False,
 ) -> None:
-    """Say that a report was filed with an authority, with the evidence of it."""
+    """Record that a report was filed with an authority, with its evidence."""
     said = {"stage": stage, "reference": reference, "filed_at": date, "by": by, "note": note}
     body = {name: value for name, value in said.items() if value}
     if file:
@@ -73,13 +73,13 @@ def judge_obligation(
     token: Token = "",
     json: Json = False,
 ) -> None:
-    """Say whether a reporting obligation applies to an incident, whatever the policy says."""
+    """Record whether a reporting obligation applies to an incident. It overrides the policy."""
     body = {"applies": applies, "reason": reason, "by": by} | ({"counted_from": counted_from} if counted_from else {})
     say_obligations(call("PUT", url, token, path_of(id, "obligations", obligation), body=body), json)
 
 
 def say_obligations(found: dict[str, Any], json: bool) -> None:
-    """Print which authorities must be told."""
+    """Prints the authorities that must be told."""
     if json:
         print_json(found)
         return

@@ -1,4 +1,4 @@
-"""`--calendar NAME=FILE` and `--fetch`: what stands at the URLs of calendars, for commands that prove a policy."""
+"""`--calendar NAME=FILE` and `--fetch`: the calendars at URLs, for commands that check a policy."""
 
 import asyncio
 import sys
@@ -25,16 +25,16 @@ Fetch = Annotated[
 
 
 def calendars(policy: Policy, given: list[str] | None, *, fetch: bool) -> dict[str, str]:
-    """Schedule → iCalendar text, of files that stand for URLs, and with `fetch` of the URLs themselves.
+    """Returns schedule → iCalendar text, from files that replace URLs, and with `fetch` from the URLs.
 
-    Ends the program where there is no such file. What could not be asked is said on standard error, and left out.
+    Exits if a file does not exist. URLs that cannot be fetched are reported on standard error and left out.
     """
     (found,) = _copies((policy,), given, fetch=fetch)
     return found
 
 
 def with_calendars(*policies: Policy, given: list[str] | None, fetch: bool) -> list[Policy]:
-    """The policies with those texts; a schedule of which nothing is known is said on standard error."""
+    """Returns the policies with those texts; schedules without a calendar are reported on standard error."""
     copies = _copies(policies, given, fetch=fetch)
     known = [with_copies(policy, each) for policy, each in zip(policies, copies, strict=True)]
     said = [why for policy in known for each in policy.schedules if (why := _why_unknown(each))]
@@ -44,7 +44,7 @@ def with_calendars(*policies: Policy, given: list[str] | None, fetch: bool) -> l
 
 
 def _why_unknown(schedule: OnCallSchedule) -> str:
-    """Why nobody is on call by its calendar, as far as is known here; empty: it can be read."""
+    """Returns why the schedule's calendar has no shifts here; empty: it can be read."""
     if is_unknown(schedule):
         ask = f"ask {schedule.calendar_shown} with --fetch, or give a copy of it: --calendar NAME=FILE"
         return f"{schedule.name}: nobody is on call: {ask}"
@@ -57,7 +57,7 @@ def _why_unknown(schedule: OnCallSchedule) -> str:
 
 
 def _copies(policies: Sequence[Policy], given: list[str] | None, *, fetch: bool) -> list[dict[str, str]]:
-    """For each policy; a URL that several name is asked once."""
+    """Returns the copies for each policy; a URL that several name is fetched once."""
     files = _files(policies, given)
     wanted = {each.calendar: each for policy in policies for each in policy.schedules if each.is_fetched}
     left = [each for each in wanted.values() if each.name not in files]
@@ -73,7 +73,7 @@ def _copies(policies: Sequence[Policy], given: list[str] | None, *, fetch: bool)
 
 
 def _files(policies: Sequence[Policy], given: list[str] | None) -> dict[str, str]:
-    """Schedule → the text of its file."""
+    """Returns schedule → the text of its file."""
     known = {each.name for policy in policies for each in policy.schedules if each.calendar}
     found: dict[str, str] = {}
     for each in given or []:
@@ -89,7 +89,7 @@ def _files(policies: Sequence[Policy], given: list[str] | None) -> dict[str, str
 
 
 async def _ask(schedules: Iterable[OnCallSchedule]) -> dict[str, str]:
-    """URL → what stands there now; all are asked at the same time."""
+    """Returns URL → its text, fetched at the same time."""
     from receiver.clients.calendar_download import CalendarFeeds, FeedFailed
 
     feeds = CalendarFeeds()

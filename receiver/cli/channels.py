@@ -1,4 +1,6 @@
-"""`tocsin test-channel`: one marked test message to everybody on a channel, and what the provider answered."""
+"""`tocsin test-channel`: sends one marked test message to each recipient of a channel and prints
+the provider's answer.
+"""
 
 import asyncio
 import os
@@ -19,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def add_to(app: typer.Typer) -> None:
-    """Register the command."""
+    """Registers the command."""
     app.command(name="test-channel")(try_out)
 
 
@@ -31,7 +33,7 @@ def try_out(
     ] = None,
     json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
 ) -> None:
-    """Send a marked test message to everybody on a channel, with the settings of the environment."""
+    """Send a marked test message to each recipient of a channel, with the settings of the environment."""
     from receiver.channels.configured import configured_channels
 
     policy = load(paths or [])

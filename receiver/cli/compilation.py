@@ -1,4 +1,4 @@
-"""`tocsin compile`: a policy becomes files for Prometheus, Alertmanager, Kubernetes and Grafana."""
+"""`tocsin compile`: generates files for Prometheus, Alertmanager, Kubernetes and Grafana from a policy."""
 
 import gc
 from pathlib import Path
@@ -18,7 +18,7 @@ NO_FALLBACK = "nobody is told when Tocsin itself is down: give --fallback-email 
 
 
 def add_to(app: typer.Typer) -> None:
-    """Register the command."""
+    """Registers the command."""
     app.command(name="compile")(compile_)
 
 
@@ -64,7 +64,7 @@ def compile_(
     """Compile a policy into Prometheus rules and their tests, Alertmanager routes and Kubernetes objects."""
     if out is None:
         fail("tocsin compile: say where to write: --out DIR", 2)
-    gc.disable()  # what is made here lives until the end, and looking through it again and again takes a sixth longer
+    gc.disable()  # the objects live until the end; collections would add a sixth to the time
     version = known_version("compile", prometheus)
     try:
         options = Options(

@@ -1,7 +1,7 @@
-"""What the shell completes: incidents by number, and what else a command takes by name, asked of the running receiver.
+"""Shell completion of incident numbers and other names, from the running receiver.
 
-A receiver that does not answer completes nothing: a shell that hangs or shows an error at a press of Tab is worse.
-`tocsin --install-completion` sets it up.
+Without an answer there are no completions: the shell must not hang or show an error on Tab. `tocsin
+--install-completion` installs it.
 """
 
 import asyncio
@@ -16,66 +16,66 @@ from receiver.errors import SettingsError
 from rules.policy import LEVELS
 
 PATIENCE = 1.5
-"""Seconds; a person holds Tab."""
+"""Seconds to wait for the receiver."""
 
 LOCAL = "http://127.0.0.1:8095"
 
 Words = list[tuple[str, str]]
-"""What may be written, each with a word on what it is."""
+"""(completion, description)."""
 
 
 def incidents(context: typer.Context, incomplete: str) -> Words:
-    """Numbers of the latest incidents, with state and title."""
+    """Completes the numbers of the latest incidents, with state and title."""
     found = _ask(context.params, "/incidents", {"limit": "50"}).get("incidents", [])
     told = [(str(each["number"]), f"{each['state']} {each['title']}") for each in found]
     return [each for each in told if each[0].startswith(incomplete.removeprefix("#"))]
 
 
 def types(context: typer.Context, incomplete: str) -> list[str]:
-    """Incident types of the policy in use."""
+    """Completes incident types of the current policy."""
     return _begun(_ask(context.params, "/policy", {}).get("incident_types", []), incomplete)
 
 
 def states(incomplete: str) -> list[str]:
-    """States, of several after a comma the last."""
+    """Completes states; in a comma-separated list the last."""
     begun, _, last = incomplete.rpartition(",")
     lead = f"{begun}," if begun else ""
     return [f"{lead}{each.value}" for each in State if each.value.startswith(last)]
 
 
 def levels(incomplete: str) -> list[str]:
-    """The levels."""
+    """Completes the levels."""
     return _begun(map(str, LEVELS), incomplete)
 
 
 def holds(incomplete: str) -> list[str]:
-    """How long an acknowledgement may hold: what the console offers."""
+    """Completes durations of an acknowledgement: those that the console offers."""
     return _begun(("30m", "2h", "8h", "24h"), incomplete)
 
 
 def people(context: typer.Context, incomplete: str) -> list[str]:
-    """Whom the receiver knows by name."""
+    """Completes the names of people known to the receiver."""
     return _begun(_ask(context.params, "/policy", {}).get("people", []), incomplete)
 
 
 def roles(context: typer.Context, incomplete: str) -> list[str]:
-    """The policy's roles."""
+    """Completes the policy's roles."""
     return _begun(_ask(context.params, "/policy", {}).get("roles", []), incomplete)
 
 
 def schedules(context: typer.Context, incomplete: str) -> list[str]:
-    """The policy's schedules."""
+    """Completes the policy's schedules."""
     return _begun((each["name"] for each in _ask(context.params, "/on-call", {}).get("schedules", [])), incomplete)
 
 
 def systems(context: typer.Context, incomplete: str) -> list[str]:
-    """Systems that the latest incidents were about."""
+    """Completes the systems of the latest incidents."""
     found = _ask(context.params, "/incidents", {"limit": "50"}).get("incidents", [])
     return _begun(sorted({each["account"]["system"] for each in found} - {""}), incomplete)
 
 
 def steps(context: typer.Context, incomplete: str) -> Words:
-    """Steps of the incident's checklists, those that are not done first."""
+    """Completes steps of the incident's checklists, open ones first."""
     found = _ask_of(context, "checklists").get("checklists", [])
     told = [each for checklist in found for each in checklist["steps"]]
     told.sort(key=lambda each: bool(each["done"]))
@@ -83,7 +83,9 @@ def steps(context: typer.Context, incomplete: str) -> Words:
 
 
 def part(of: str, member: str, name: str, says: str) -> Callable[[typer.Context, str], Words]:
-    """What completes a part of an incident: the API's list, its member, and which of its fields names and tells it."""
+    """Returns a completion for parts of an incident: the API's list, its member, and the fields with name and
+    description.
+    """
 
     def complete(context: typer.Context, incomplete: str) -> Words:
         found = _ask_of(context, of).get(member, [])
@@ -104,7 +106,7 @@ def _begun(words: Iterable[str], incomplete: str) -> list[str]:
 
 
 def _ask_of(context: typer.Context, of: str) -> Mapping[str, Any]:
-    """One of the lists of the incident that the command line names."""
+    """Returns one of the lists of the incident on the command line."""
     number = str(context.params.get("id") or "").removeprefix("#")
     return _ask(context.params, f"/incidents/{number}/{of}", {}) if number.isalnum() else {}
 

@@ -1,4 +1,4 @@
-"""`tocsin database status|plan|upgrade`, and `tocsin copy`: the schema, and the move to another database."""
+"""`tocsin database status|plan|upgrade`, and `tocsin copy`: the schema, and copying to another database."""
 
 import asyncio
 import json
@@ -30,7 +30,7 @@ Json = Annotated[bool, typer.Option("--json", help="For programs.")]
 
 
 def add_to(app: typer.Typer) -> None:
-    """Register the commands."""
+    """Registers the commands."""
     group = typer.Typer(help="The database's schema: which it is, what an upgrade would do, and the upgrade.")
     group.command()(status)
     group.command()(plan)
@@ -40,7 +40,7 @@ def add_to(app: typer.Typer) -> None:
 
 
 def status(database: Url = None, as_json: Json = False) -> None:
-    """Whether this Tocsin can serve the database as it is. Exit code 1: not without `tocsin database upgrade`."""
+    """Show whether this Tocsin can serve the database. Exit code 1: not without `tocsin database upgrade`."""
     schema = _look(database)
     said = {
         "schema": schema.found,
@@ -56,7 +56,7 @@ def status(database: Url = None, as_json: Json = False) -> None:
 
 
 def plan(database: Url = None) -> None:
-    """What an upgrade would do, migration by migration, and whether the Tocsin before could go on afterwards."""
+    """List the migrations of an upgrade, and whether the previous Tocsin can serve the database afterwards."""
     schema = _look(database)
     for each in schema.pending:
         way_back = "the Tocsin before can go on" if each.is_additive else "NO WAY BACK but a backup"
@@ -71,7 +71,7 @@ def upgrade(
         bool, typer.Option("--breaking", help="Also migrations after which the Tocsin before cannot go on.")
     ] = False,
 ) -> None:
-    """Bring the schema up to date."""
+    """Upgrade the schema."""
     from receiver.store.database import Database
     from receiver.store.files import take_ownership
 
@@ -94,10 +94,10 @@ def copy(
         bool, typer.Option("--without-fallback", help="Also where nobody is told meanwhile that Tocsin is down.")
     ] = False,
 ) -> None:
-    """Copy everything into another database, and prove it: rows, audit log, open windows. Serve neither meanwhile.
+    """Copy everything into another database and verify it: rows, audit log, open windows. Serve neither meanwhile.
 
-    Nobody pages meanwhile, so each Alertmanager of TOCSIN_ALERTMANAGER_URL is asked first whether it tells people
-    around Tocsin that Tocsin is down. What was cut off goes on where it ended when it is run again.
+    Tocsin sends no pages during the copy, so each Alertmanager of TOCSIN_ALERTMANAGER_URL is checked first: it must
+    have a route that tells people without Tocsin that Tocsin is down. Run it again to continue after an interruption.
     """
     from receiver.store.copying import copy as copy_all
 
@@ -113,7 +113,7 @@ def copy(
 
 
 async def _require_fallback(settings: Settings) -> None:
-    """Ends with words where an Alertmanager, or nobody knows which, tells nobody that Tocsin is down."""
+    """Exits with a message unless every Alertmanager is known and tells people that Tocsin is down."""
     from receiver.clients.alertmanager import Alertmanager
     from receiver.clients.egress import Egress
 

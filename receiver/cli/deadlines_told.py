@@ -1,4 +1,4 @@
-"""What `tocsin check` tells beside who is reached when: what people must do by when, and before an incident closes."""
+"""The part of `tocsin check` on people's deadlines, and on what must be done before an incident closes."""
 
 from collections.abc import Iterator
 
@@ -13,11 +13,11 @@ WHEN = {
     "recovered": "the recovery",
     "resolved": "the resolution",
 }
-"""A checklist's moment, in words."""
+"""The moment at which a checklist is attached → words."""
 
 
 def deadlines_told(policy: Policy) -> Iterator[str]:
-    """The lines, under a heading; none where the policy sets no limit and closes as it comes."""
+    """Yields the lines under a heading; none if the policy has no limits and no conditions for closing."""
     told = [*_limits(policy), *_closing(policy)]
     if told:
         yield "\nWhat people must do"

@@ -1,7 +1,7 @@
-"""`tocsin doctor`: what would keep a page from arriving, looked for where the receiver runs, with its settings.
+"""`tocsin doctor`: finds what would prevent a page from arriving. Run it where the receiver runs, with its settings.
 
-It judges nothing by rules of its own: settings, schema, certificates, digest and heartbeats are asked of whoever knows
-them in the service. It sends nothing to anybody, and changes nothing.
+It has no rules of its own: the service's own code checks settings, schema, certificates, digest and heartbeats. It
+sends no messages and changes nothing.
 """
 
 import asyncio
@@ -29,13 +29,13 @@ from rules.reserved import WATCH
 from rules.stored import digest, rules_digest
 
 PATIENCE = 10.0
-"""Seconds that whoever is asked may take."""
+"""Seconds to wait for each answer."""
 
 MOST_APART = 5.0
-"""Seconds that our clock and Prometheus's may differ."""
+"""Seconds that this clock and Prometheus's may differ."""
 
 LEAST_FREE = 1 << 30
-"""Bytes that have to be free beside a SQLite database."""
+"""Bytes that must be free beside a SQLite database."""
 
 
 NO_FALLBACK = (
@@ -45,23 +45,23 @@ NO_FALLBACK = (
 
 
 class Finding(NamedTuple):
-    """One line."""
+    """One line of the result."""
 
     part: str
-    """What was looked at: ``settings``, ``Alertmanager HOST``."""
+    """The checked part: ``settings``, ``Alertmanager HOST``."""
     problem: str = ""
-    """What is wrong, and what to do; empty: nothing is."""
+    """The problem and its solution; empty: none."""
     said: str = "ok"
-    """Where nothing is wrong: what was seen."""
+    """The observation, if there is no problem."""
 
 
 def add_to(app: typer.Typer) -> None:
-    """Register the command."""
+    """Registers the command."""
     app.command()(doctor)
 
 
 def doctor(paths: Paths = None, url: Url = LOCAL, token: Token = "", json: Json = False) -> None:
-    """Look for what would keep a page from arriving. Sends nothing. Exit code 1: something would."""
+    """Find what would prevent a page from arriving. Sends no messages. Exit code 1: a problem was found."""
     base(url, token)
     found = asyncio.run(_all(paths or [], url, token))
     if json:
@@ -83,7 +83,7 @@ async def _all(paths: Sequence[Path], url: str, token: str) -> list[Finding]:
 
 
 async def examine(environ: Any, paths: Sequence[Path], url: str, token: str) -> AsyncIterator[Finding]:
-    """Every finding; what settings, a policy or authorities that cannot be used leave unknown is left out."""
+    """Yields every finding; checks that need unusable settings, policy or authorities are left out."""
     try:
         settings = Settings.read(environ)
         settings.require_safe()
@@ -181,12 +181,12 @@ async def _providers(settings: Settings, policy: Policy) -> AsyncIterator[Findin
 
 
 def _places(settings: Settings, kind: Any, recipients: Sequence[str]) -> Iterator[str]:
-    """Where a channel's messages go: scheme, host and port, nothing secret."""
+    """Yields the addresses of a channel's provider: scheme, host and port, no secrets."""
     from receiver.channels import twilio, vonage
 
     if kind == "email" and settings.smtp_url:
         yield _place(settings.smtp_url.get_secret_value())
-    if kind == "sms":  # of two providers those that there is an account at
+    if kind == "sms":  # of the two providers, those with an account
         yield from (_place(each.api_url) for each in (twilio.account_of(settings), vonage.account_of(settings)) if each)
         return
     for name in CHANNEL_FACTS[kind].settings:
@@ -202,7 +202,7 @@ def _place(url: str) -> str:
 
 
 async def _reached(place: str, egress: Any) -> Finding:
-    """Whether anything answers there; nothing is asked of it."""
+    """Whether the address accepts a connection; no request is sent."""
     import aiohttp
 
     from receiver.clients.http_session import HttpSession
@@ -247,7 +247,7 @@ async def _alertmanagers(settings: Settings, policy: Policy) -> AsyncIterator[Fi
 
 
 def _judge_routes(beats: Sequence[Any], hooks: dict[str, bool]) -> str:
-    """`hooks`: whether it tells of ends, by the name of each receiver that is a webhook."""
+    """`hooks`: name of each webhook receiver → whether it sends resolved alerts."""
     if not beats:
         return f"it has no {WATCH[0]}: load compiled/rules.yml into Prometheus, and name this Alertmanager there"
     if any(not each.active for each in beats):

@@ -1,4 +1,4 @@
-"""`tocsin drill`: an incident on a virtual clock, a script of what happened once, or an exercise with real people."""
+"""`tocsin drill`: plays an incident or a past script on a virtual clock, or opens an exercise with real people."""
 
 import difflib
 import sys
@@ -29,18 +29,18 @@ from rules.time_zones import time_zone
 from rules.whole_files import read_whole
 
 LARGEST = 64 << 20
-"""Bytes of a script, or of a webhook's body, that a person gives to a command."""
+"""Maximum bytes of a script or a webhook's body that a command reads."""
 
 TONES = {"loud": "bold red", "good": "green", "quiet": "dim", "plain": ""}
 
 
 def add_to(app: typer.Typer) -> None:
-    """Register the command."""
+    """Registers the command."""
     app.command()(drill)
 
 
 def duration(text: str) -> int:
-    """A duration as an option takes it."""
+    """Parses a duration of an option."""
     try:
         return durations.parse(text)
     except ValueError as error:
@@ -48,7 +48,7 @@ def duration(text: str) -> int:
 
 
 def after(name: str, words: str) -> Any:
-    """An option that takes a duration."""
+    """Returns an option that takes a duration."""
     return typer.Option(name, help=words, parser=duration, metavar="DURATION", show_default=False)
 
 
@@ -94,7 +94,7 @@ def drill(
     token: Token = "",
     json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
 ) -> None:
-    """The timeline that would happen, on a virtual clock: who is told, when, on which channel."""
+    """Play an incident on a virtual clock and print the timeline: who is told, when, on which channel."""
     pretended = (acknowledge_after, resolve_after, recur_after, lasts, falls_silent)
     failing = (without, flaky, seed, at, calendar, fetch)
     if from_incident:
@@ -132,7 +132,7 @@ def _print_tabletop(id_: str, url: str, token: str) -> None:
 
 
 def _began_at(policy: Policy, at: str) -> Instant:
-    """When a drill is held: where somebody is on call, that matters. Ends the program where it is no time."""
+    """Returns when the drill begins; it decides who is on call. Exits if the time is invalid."""
     if not at:
         return begins_at(policy, Instant(wall_clock() // MINUTE * MINUTE))
     zones = {each.time_zone for each in policy.schedules}
@@ -146,7 +146,7 @@ def _began_at(policy: Policy, at: str) -> Instant:
 
 
 def _play(world: World, course: Script, incident: str, html: Path | None, json: bool) -> None:
-    """Hold a drill of a rule or type. Exits 1 if nobody is reached."""
+    """Plays a drill of a rule or type. Exits with 1 if no person is reached."""
     try:
         played = play(world, course, incident)
     except UnknownIncident:
@@ -162,7 +162,7 @@ def _play(world: World, course: Script, incident: str, html: Path | None, json: 
 
 
 def _relive(policy: Policy, channel_faults: ChannelFaults, file: Path, html: Path | None, json: bool) -> None:
-    """Play what happened once. Exits 1 if anything is worse than then."""
+    """Plays a past incident. Exits with 1 if a result is worse than in the past."""
     script = _script(file)
     relived = relive(World(policy, channel_faults, now=script.began_at), script)
     if html is not None and relived.played is not None:
@@ -212,7 +212,7 @@ def _names(policy: Policy) -> list[str]:
 
 
 def _channel_faults(policy: Policy, without: list[str], flaky: list[str], seed: str) -> ChannelFaults:
-    """How the channels behave. Ends the program where a channel is unknown or a share is none."""
+    """Returns the behaviour of the channels. Exits if a channel is unknown or a share is invalid."""
     shares: dict[str, float] = {}
     for each in flaky:
         name, _, share = each.partition("=")

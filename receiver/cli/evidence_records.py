@@ -1,4 +1,4 @@
-"""`tocsin evidence` and `tocsin hold`: files that are kept with an incident, and legal holds, from a shell."""
+"""`tocsin evidence` and `tocsin hold`: an incident's evidence files and legal holds, from a shell."""
 
 import asyncio
 from hashlib import file_digest
@@ -23,7 +23,7 @@ Reason = Annotated[str, typer.Option("--reason", help="Why, and who asked for it
 
 
 def add_to(app: typer.Typer) -> None:
-    """Register the commands."""
+    """Registers the commands."""
     app.add_typer(evidence, name="evidence")
     app.add_typer(hold, name="hold")
 
@@ -38,12 +38,12 @@ def add(
     token: Token = "",
     json: Json = False,
 ) -> None:
-    """Attach a file to an incident: Tocsin computes its SHA-256, which is compared with the file's here."""
+    """Attach a file to an incident. The SHA-256 that Tocsin computes is compared with the local file's."""
     say_evidence(attach(id, file, {"by": by, "note": note}, url, token), json)
 
 
 def attach(id_: str, file: Path, said: dict[str, str], url: str, token: str) -> dict[str, Any]:
-    """Send a file, and see that it arrived as it is here. Ends the program where it did not."""
+    """Sends a file and compares the stored SHA-256 with the local one. Exits if they differ."""
     here = digest(file)
     path = path_of(id_, "evidence")
     found: dict[str, Any] = asyncio.run(send_file(url, token, path, file, {k: v for k, v in said.items() if v}))
@@ -54,7 +54,7 @@ def attach(id_: str, file: Path, said: dict[str, str], url: str, token: str) -> 
 
 
 def digest(file: Path) -> str:
-    """A file's SHA-256. Ends the program where it cannot be read."""
+    """Returns a file's SHA-256. Exits if the file cannot be read."""
     try:
         with file.open("rb") as stream:
             return file_digest(stream, "sha256").hexdigest()
@@ -64,7 +64,7 @@ def digest(file: Path) -> str:
 
 @evidence.command(name="list")
 def list_(id: Id, url: Url = LOCAL, token: Token = "", json: Json = False) -> None:  # noqa: A002
-    """An incident's evidence files and legal holds."""
+    """List an incident's evidence files and legal holds."""
     say_evidence(call("GET", url, token, path_of(id, "evidence")), json)
 
 
@@ -79,7 +79,7 @@ def get(
     url: Url = LOCAL,
     token: Token = "",
 ) -> None:
-    """Fetch an evidence file, and see that its SHA-256 is the one that was recorded."""
+    """Fetch an evidence file, and verify its recorded SHA-256."""
     known = call("GET", url, token, path_of(id, "evidence"))["files"]
     found = next((each for each in known if each["id"] == file), None)
     if found is None:
@@ -101,7 +101,7 @@ def redact(
     token: Token = "",
     json: Json = False,
 ) -> None:
-    """Remove the content of an evidence file for good; its record stays, with who had it removed and why."""
+    """Remove the content of an evidence file permanently; its record stays, with the person and the reason."""
     body = {"reason": reason, "by": by}
     say_evidence(call("POST", url, token, path_of(id, "evidence", file, "redact"), body=body), json)
 
@@ -115,7 +115,7 @@ def place(
     token: Token = "",
     json: Json = False,
 ) -> None:
-    """Put an incident under legal hold: nothing of it is deleted, whatever the policy's retention says."""
+    """Put an incident under legal hold: none of its data is deleted, regardless of the policy's retention."""
     say_evidence(call("POST", url, token, path_of(id, "holds"), body={"reason": reason, "by": by}), json)
 
 
@@ -140,7 +140,7 @@ def release(
 
 
 def say_evidence(found: dict[str, Any], json: bool) -> None:
-    """Print evidence files and legal holds."""
+    """Prints evidence files and legal holds."""
     if json:
         print_json(found)
         return

@@ -1,4 +1,4 @@
-"""The heartbeats from a shell: which are watched, and the end of one that is gone for good."""
+"""Heartbeats from a shell: list the watched ones, and retire one that has ended."""
 
 from typing import Annotated, Any
 from urllib.parse import quote
@@ -10,13 +10,13 @@ from receiver.cli.output import console, print_json, print_table
 
 
 def add_to(app: typer.Typer) -> None:
-    """Register the commands."""
+    """Registers the commands."""
     app.command()(heartbeats)
     app.command(name="retire-heartbeat")(retire)
 
 
 def heartbeats(url: Url = LOCAL, token: Token = "", json: Json = False) -> None:
-    """The heartbeats that are watched, and whether they beat."""
+    """List the watched heartbeats, and whether they beat."""
     _say(call("GET", url, token, "/heartbeats"), json)
 
 
@@ -28,7 +28,7 @@ def retire(
     token: Token = "",
     json: Json = False,
 ) -> None:
-    """Say that a heartbeat is not expected any more; one that is heard again is watched again."""
+    """Stop expecting a heartbeat. If it is heard again, it is watched again."""
     _say(call("POST", url, token, f"/heartbeats/{quote(key, safe='')}/retire", body={"reason": reason, "by": by}), json)
 
 

@@ -1,4 +1,4 @@
-"""`tocsin show`: all that an incident's page shows, in a terminal."""
+"""`tocsin show`: prints the content of an incident's page in a terminal."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -17,28 +17,28 @@ from receiver.cli.responding import path_of, say_follow_ups, say_notices, say_st
 from receiver.cli.watch import Ask, follow, sign
 
 LISTS = ("checklists", "notices", "follow-ups", "obligations", "evidence")
-"""What else the API has of an incident, by the ends of its paths."""
+"""Further lists of an incident in the API: the last parts of their paths."""
 
 
 def add_to(app: typer.Typer) -> None:
-    """Register the command."""
+    """Registers the command."""
     app.command()(show)
 
 
 @dataclass
 class OneIncident:
-    """What `tocsin show --watch` shows."""
+    """The content of `tocsin show --watch`."""
 
     what: str
-    """Its number."""
+    """The incident's number."""
     incident: Mapping[str, Any]
     timeline: Sequence[Mapping[str, Any]] = field(default_factory=tuple)
     problem: str = "connecting"
     said: int = 0
-    """Lines of the timeline that a pipe has got."""
+    """Number of timeline lines already printed to a pipe."""
 
     async def read(self, ask: Ask, url: str) -> None:
-        """Bring it up to date."""
+        """Reads the present state."""
         path = f"{url}/api/v1/incidents/{self.what}"
         async with ask(path) as answer:
             answer.raise_for_status()
@@ -55,13 +55,13 @@ class OneIncident:
         self.timeline = found
 
     def render(self) -> RenderableType:
-        """The head, all that is known of it, and its timeline, the newest first: what has no room is the oldest."""
+        """Head, known facts, and the timeline with the newest first, so that the oldest lines are cut off."""
         lines = (Text(f"  {line}") for line in told(self.incident))
         newest = (Text(_line(each)) for each in reversed(self.timeline))
         return Group(sign(self.problem), head(self.incident), *lines, Text("\nTimeline, newest first"), *newest)
 
     def tell(self) -> None:
-        """How it stands, and what is new in its timeline."""
+        """Prints the state, and the new lines of its timeline."""
         console.print(head(self.incident))
         for each in self.timeline[self.said :]:
             console.print(_line(each), markup=False)
@@ -79,7 +79,7 @@ def show(
     token: Token = "",
     json: Json = False,
 ) -> None:
-    """One incident: what fires now, who has it, its deadlines, what is to do, its timeline and its messages."""
+    """Show one incident: firing alerts, owner, deadlines, open steps, timeline and messages."""
     if watch and json:
         fail("tocsin show: --watch is for people; for programs ask with --json again", 2)
     incident = call("GET", url, token, path_of(id))
@@ -117,7 +117,7 @@ def _print_alerts(incident: dict[str, Any]) -> None:
 
 
 def _print_lists(found: dict[str, Any]) -> None:
-    """Only what there is."""
+    """Prints the lists that are not empty."""
     printed = (
         (say_steps, "checklists", "checklists"),
         (say_notices, "notices", "notices"),
@@ -147,7 +147,7 @@ def _print_messages(messages: list[dict[str, Any]]) -> None:
 
 
 def _print_similar(similar: list[dict[str, Any]]) -> None:
-    """What earlier incidents of the type or system came to."""
+    """Prints cause, fix and lessons of similar earlier incidents."""
     told = (
         (
             f"#{each['number']}",
@@ -163,7 +163,7 @@ def _print_similar(similar: list[dict[str, Any]]) -> None:
 
 
 def _all(url: str, token: str, path: str, name: str) -> list[dict[str, Any]]:
-    """Every page of a list."""
+    """Returns all pages of a list."""
     found: list[dict[str, Any]] = []
     cursor: str | None = ""
     while cursor is not None:

@@ -1,4 +1,4 @@
-"""An incident as the commands print it: all that its page says of it, but for its lists."""
+"""An incident as the commands print it: its page's content without the lists."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -8,11 +8,11 @@ from rich.text import Text
 from receiver.cli.output import LEVEL_STYLES, console, level_words, local, state_words
 
 COLUMNS = ("#", "level", "state", "who has it", "opened", "what")
-"""Of a list of incidents."""
+"""Columns of a list of incidents."""
 
 
 def row(incident: Mapping[str, Any]) -> tuple[str | Text, ...]:
-    """An incident in a list."""
+    """Returns an incident as a row of a list."""
     return (
         f"#{incident['number']}",
         level_words(incident),
@@ -24,7 +24,7 @@ def row(incident: Mapping[str, Any]) -> tuple[str | Text, ...]:
 
 
 def _who(incident: Mapping[str, Any]) -> str:
-    """Who has it; of what is over, who had it last."""
+    """Returns the owner; of a past incident, the last owner."""
     who = incident["owner"] or incident["acknowledged_by"]
     if not who:
         return "nobody"
@@ -32,21 +32,21 @@ def _who(incident: Mapping[str, Any]) -> str:
 
 
 def print_incident(incident: Mapping[str, Any]) -> None:
-    """The head in the level's colour; below it a line for each thing that is known."""
+    """Prints the head in the level's colour, and a line for each fact."""
     console.print(head(incident), soft_wrap=True)
     for line in told(incident):
         console.print(f"  {line}", markup=False, soft_wrap=True)
 
 
 def head(incident: Mapping[str, Any]) -> Text:
-    """Level, number and state in the level's colour, and the title."""
+    """Returns level, number and state in the level's colour, and the title."""
     exercise = "EXERCISE " if incident["exercise"] else ""
     words = f"{exercise}#{incident['number']} {incident['level_name'].upper()} {state_words(incident)}"
     return Text.assemble((words, LEVEL_STYLES.get(incident["level"], "")), f" {incident['account']['what']}")
 
 
 def told(incident: Mapping[str, Any]) -> Iterator[str]:
-    """The lines, the most useful at night first."""
+    """Yields the lines, the most urgent first."""
     account = incident["account"]
     yield account["stands"]
     if incident["on_legal_hold"]:
@@ -63,7 +63,7 @@ def told(incident: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _next(incident: Mapping[str, Any]) -> Iterator[str]:
-    """What to type, by how it stands; the most likely first."""
+    """Yields commands for the incident's state; the most likely first."""
     number, state = incident["number"], incident["state"]
     if state == "open":
         yield f"tocsin acknowledge {number}"

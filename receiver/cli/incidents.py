@@ -42,14 +42,14 @@ OPTIONS = {
     "resolving while alerts fire needs a reason": 'resolving while alerts fire needs a reason: --note "why"',
     "(`new_type`; on the command line --type-is-new)": "with --type-is-new",
 }
-"""What a receiver asks for, and the options that say it here."""
+"""A receiver's messages → the options of these commands."""
 
 FILE_SECONDS = 900.0
-"""For a file to be sent or fetched."""
+"""Seconds to send or fetch a file."""
 
 
 def add_to(app: typer.Typer) -> None:
-    """Register the commands."""
+    """Registers the commands."""
     for command in (incidents, acknowledge, resolve, escalate, withdraw, give_back, undo, note, update, declare):
         app.command()(command)
 
@@ -113,7 +113,7 @@ def acknowledge(
     token: Token = "",
     json: Json = False,
 ) -> None:
-    """Take incidents: paging stops. Of several, the answer lists which were taken."""
+    """Acknowledge incidents: paging stops. For several, the answer lists which were acknowledged."""
     said = {"by": by, "note": note, "hold": hold}
     names = ids or []
     if all_ != (level is not None) or all_ == bool(names):
@@ -134,7 +134,7 @@ def _number(name: str) -> int:
 
 
 def _say_taken(found: dict[str, Any], json: bool) -> None:
-    """The list of what was taken, and of what was not: then it ends with 1."""
+    """Prints the acknowledged incidents and the others; exits with 1 if there are others."""
     if json:
         print_json(found)
     else:
@@ -156,17 +156,17 @@ def resolve(
     token: Token = "",
     json: Json = False,
 ) -> None:
-    """Say that it is over: everybody who was paged hears it."""
+    """Resolve an incident. All people who were paged are told."""
     _act("resolve", id, {"by": by, "note": note, "force": force}, url, token, json)
 
 
 def escalate(id: Id, by: By = "", note: NoteText = "", url: Url = LOCAL, token: Token = "", json: Json = False) -> None:  # noqa: A002
-    """Ask for help: the next step now. Who has the incident goes on having it."""
+    """Call for help: take the next escalation step now. The owner stays the owner."""
     _act("escalate", id, {"by": by, "note": note}, url, token, json)
 
 
 def withdraw(id: Id, by: By = "", note: NoteText = "", url: Url = LOCAL, token: Token = "", json: Json = False) -> None:  # noqa: A002
-    """Ask for help no more."""
+    """Withdraw your call for help."""
     _act("withdraw", id, {"by": by, "note": note}, url, token, json)
 
 
@@ -178,12 +178,12 @@ def give_back(
     token: Token = "",
     json: Json = False,
 ) -> None:
-    """Say that nobody has it any more: it is open, and pages from the beginning."""
+    """Give up ownership: the incident is open again, and pages from the first step."""
     _act("give-back", id, {"by": by, "note": note}, url, token, json)
 
 
 def undo(id: Id, by: By = "", url: Url = LOCAL, token: Token = "", json: Json = False) -> None:  # noqa: A002
-    """Take back an acknowledgement of yours that was a slip, within two minutes: its deadlines run on as before."""
+    """Undo your own mistaken acknowledgement, within two minutes: its deadlines run on as before."""
     _act("undo", id, {"by": by}, url, token, json)
 
 
@@ -207,7 +207,7 @@ def update(
     token: Token = "",
     json: Json = False,
 ) -> None:
-    """Tell everybody who was told how it stands; the next update by the clock comes an interval later."""
+    """Send a status update to all people who were told; the next scheduled update is an interval later."""
     _act("updates", id, {"by": by, "text": text}, url, token, json)
 
 
@@ -251,7 +251,7 @@ def _act(action: str, id_: str, body: dict[str, Any], url: str, token: str, json
 
 
 def say(incident: dict[str, Any], json: bool) -> None:
-    """Print an incident as an action left it."""
+    """Prints an incident after an action."""
     if json:
         print_json(incident)
     else:
@@ -268,19 +268,19 @@ def call(
     *,
     text: bool = False,
 ) -> Any:
-    """One API call: the answer's JSON, or its text. Ends the program with what the receiver said, where it says no."""
+    """Makes one API call and returns the answer's JSON, or its text. Exits with the receiver's message on a refusal."""
     return asyncio.run(_call(method, f"{base(url, token)}/api/v1{path}", token, query, body, text=text))
 
 
 class _Answer(dict[str, Any]):
-    """An answer of the API. What lacks a member that the API always gives is somebody else's."""
+    """An answer of the API. A missing member means that another server answered."""
 
     def __missing__(self, _name: str) -> NoReturn:
         fail("tocsin: the answer is not Tocsin's. Is --url (TOCSIN_URL) right?")
 
 
 def base(url: str, token: str) -> str:
-    """The receiver's URL, where URL and token can be used at all. Ends the program where they cannot."""
+    """Returns the receiver's URL. Exits if URL or token is unusable."""
     try:
         parts = urlsplit(url)
         usable = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
@@ -294,12 +294,12 @@ def base(url: str, token: str) -> str:
 
 
 def not_tocsin(address: str, status: int) -> str:
-    """What to say of an answer that some other server gave; nothing of what it said is repeated."""
+    """Returns the message for an answer from another server, without that answer's content."""
     return f"tocsin: {address} answered {status}, but it is no Tocsin. Is --url (TOCSIN_URL) right?"
 
 
 async def send_file(url: str, token: str, path: str, file: Path, fields: dict[str, str]) -> Any:
-    """Post a form with a file, a piece at a time; the answer's JSON. Ends the program where it is refused."""
+    """Posts a form with a file, in pieces; returns the answer's JSON. Exits if it is refused."""
     import aiohttp
 
     try:
@@ -312,7 +312,7 @@ async def send_file(url: str, token: str, path: str, file: Path, fields: dict[st
 
 
 async def save_file(url: str, token: str, path: str, target: Path, sha256: str) -> None:
-    """Write an answer into a new file, if it is of that SHA-256. Ends the program where it is not, or is refused."""
+    """Writes an answer into a new file if it has that SHA-256. Exits if it has not, or on a refusal."""
     found = hashlib.sha256()
     partial = target.with_name(f"{target.name}.partial")
     try:
@@ -334,7 +334,7 @@ async def save_file(url: str, token: str, path: str, target: Path, sha256: str) 
 
 
 def why_none(error: Exception) -> str:
-    """Why nothing answers, in words."""
+    """Returns why there is no answer, in words."""
     import aiohttp
 
     from receiver.clients.egress import reason_of
@@ -370,7 +370,7 @@ async def _call(
     into: Callable[[bytes], object] | None = None,
     seconds: float = 30.0,
 ) -> Any:
-    """`into` is given the answer's bytes, where it is no refusal."""
+    """`into` receives the answer's bytes, unless it is a refusal."""
     import aiohttp
 
     from receiver.clients.egress import Egress

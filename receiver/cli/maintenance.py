@@ -1,4 +1,4 @@
-"""`tocsin backup` and `tocsin restore`: of a SQLite database, on its file."""
+"""`tocsin backup` and `tocsin restore`: a SQLite database's file."""
 
 import os
 from pathlib import Path
@@ -16,7 +16,7 @@ Database = Annotated[
 
 
 def add_to(app: typer.Typer) -> None:
-    """Register the commands."""
+    """Registers the commands."""
     app.command()(backup)
     app.command()(restore)
 
@@ -55,7 +55,7 @@ def backup(
 
 
 def restore(file: Annotated[Path, typer.Argument(help="The backup.")], database: Database = None) -> None:
-    """Put a backup in the place of the database, which must not be served; the replaced one is kept beside it."""
+    """Replace the database, which must not be served, by a backup; the replaced one is kept beside it."""
     from receiver.store import restore as put_back
 
     url = Settings.read(os.environ, database=database).database

@@ -1,4 +1,4 @@
-"""`tocsin on-call`: who is on call when, worked out from the policy alone."""
+"""`tocsin on-call`: the shifts of the policy's schedules, without a running receiver."""
 
 import difflib
 import sys
@@ -26,11 +26,11 @@ from rules.time_zones import time_zone
 DAY = 24 * HOUR
 FORTNIGHT = 14 * DAY
 HORIZON = 400 * DAY
-"""How far around an instant the shift that covers it is followed."""
+"""Microseconds around an instant in which its shift's start and end are searched."""
 
 
 def add_to(app: typer.Typer) -> None:
-    """Register the command."""
+    """Registers the command."""
     app.command(name="on-call")(on_call)
 
 
@@ -49,7 +49,9 @@ def on_call(
     fetch: Fetch = False,
     json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
 ) -> None:
-    """Who is on call when: shifts and gaps of every schedule. Overrides that were made while serving are not in it."""
+    """Show who is on call when: shifts and gaps of every schedule. Overrides made in the running receiver are not
+    included.
+    """
     if at and (from_ or until):
         fail("tocsin on-call: say --at, or --from and --until", 2)
     policy = load(paths or [])
@@ -80,7 +82,7 @@ def _chosen(policy: Policy, name: str) -> tuple[OnCallSchedule, ...]:
 
 
 def _window(schedule: OnCallSchedule, starts: str, ends: str) -> tuple[int, int]:
-    """Ends the program where it is none."""
+    """Returns start and end. Exits if they are invalid."""
     try:
         first = read(starts, schedule.time_zone) if starts else wall_clock() // MINUTE * MINUTE
         last = read(ends, schedule.time_zone) if ends else first + FORTNIGHT
@@ -94,7 +96,7 @@ def _window(schedule: OnCallSchedule, starts: str, ends: str) -> tuple[int, int]
 def _roster(
     policy: Policy, given: dict[str, str], schedule: OnCallSchedule, starts: int, ends: int, *, at: bool
 ) -> Roster:
-    """The schedule in the window; `at`: only what covers its beginning, as far as it reaches."""
+    """Returns the schedule in the window; `at`: only the shifts at its start, with their full length."""
     first, last = (starts - HORIZON, starts + HORIZON) if at else (starts, ends)
     is_known = schedule.name in given or not is_unknown(schedule)
     if not is_known:
@@ -102,7 +104,7 @@ def _roster(
         _say(f"{place}; ask it now with --fetch, or give a copy: --calendar NAME=FILE")
     (found,) = shifts(replace(policy, schedules=(schedule,)), given, (), first, last)
     if not is_known:
-        return replace(found, gaps=())  # nobody knows
+        return replace(found, gaps=())  # unknown, not gaps
     if found.fault:
         fail(f"tocsin on-call: {schedule.name}: its calendar: {found.fault}")
     for name in found.unknown:
@@ -118,12 +120,12 @@ def _roster(
 
 
 def _say(what: str) -> None:
-    """What is worth knowing beside the answer, which programs read from standard output."""
+    """Prints a remark on standard error: programs read the answer from standard output."""
     print(what, file=sys.stderr)
 
 
 def _rows(roster: Roster) -> Iterator[tuple[str, str, str, str]]:
-    """Shifts and gaps in order, in the schedule's own time."""
+    """Yields shifts and gaps in order, in the schedule's zone."""
     parts: list[Shift | Gap] = sorted((*roster.shifts, *roster.gaps), key=lambda each: each.starts)
     if not parts:
         yield "", "", "not known", ""

@@ -1,4 +1,4 @@
-"""How the commands print: tables with colour where the terminal has it, JSON for programs."""
+"""Output of the commands: tables, with colour in terminals that have it, and JSON for programs."""
 
 import sys
 import textwrap
@@ -24,32 +24,32 @@ RECOVERIES = {
     "confirm": "recovered, to be confirmed",
     "unverified": "recovery unverified",
 }
-"""What a recovery is called behind the state."""
+"""Words for a recovery, after the state."""
 
 console = Console(highlight=False, soft_wrap=not sys.stdout.isatty())
-"""Where the commands print. In pipes a line stays a line, however long."""
+"""The commands' console. In pipes lines are not wrapped."""
 
 
 def fail(message: str, code: int = 1) -> NoReturn:
-    """Say what is wrong on standard error, and end."""
+    """Prints the message on standard error, and exits."""
     print(message, file=sys.stderr)
     sys.exit(code)
 
 
 def local(at: str) -> str:
-    """An RFC 3339 instant in this machine's zone, which it names: ``2026-11-25 03:14:05 CET``."""
+    """Returns an RFC 3339 instant in this machine's zone: ``2026-11-25 03:14:05 CET``."""
     when = datetime.fromisoformat(at).astimezone()
     return f"{when:%Y-%m-%d %H:%M:%S %Z}"
 
 
 def level_words(incident: Mapping[str, Any]) -> Text:
-    """The level by number, name and colour."""
+    """Returns the level's number and name, in its colour."""
     words = f"{incident['level']} {incident['level_name']}"
     return Text(words, LEVEL_STYLES.get(incident["level"], ""))
 
 
 def state_words(incident: Mapping[str, Any]) -> str:
-    """The state, with what is known of a recovery; of what is only in the history, that."""
+    """Returns the state, with the recovery; of an incident that is only recorded, that."""
     if incident.get("recorded_only"):
         return "recorded, nobody is told"
     recovery = RECOVERIES.get(incident.get("recovery", ""), "") if incident["state"] in {"open", "acknowledged"} else ""
@@ -57,12 +57,12 @@ def state_words(incident: Mapping[str, Any]) -> str:
 
 
 def print_json(value: Any) -> None:
-    """One JSON document, for programs."""
+    """Prints one JSON document, for programs."""
     sys.stdout.write(orjson.dumps(value, option=orjson.OPT_INDENT_2).decode() + "\n")
 
 
 def write(file: Path, content: str | bytes, option: str) -> None:
-    """A file for people, which `option` names. Ends the program where it cannot be written."""
+    """Writes a file that `option` names. Exits if it cannot be written."""
     try:
         file.write_bytes(content if isinstance(content, bytes) else content.encode())
     except OSError as error:
@@ -70,7 +70,7 @@ def write(file: Path, content: str | bytes, option: str) -> None:
 
 
 def make_folder(folder: Path, option: str) -> None:
-    """A folder to write into, which `option` names. Ends the program where there can be none."""
+    """Creates a folder that `option` names. Exits if it cannot be created."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -78,7 +78,7 @@ def make_folder(folder: Path, option: str) -> None:
 
 
 def why_not(error: OSError) -> str:
-    """Why a file or folder cannot be used, in words for whoever named it."""
+    """Returns why a file or folder cannot be used, in words for the user."""
     match error:
         case PermissionError():
             return "you may not write there"
@@ -93,7 +93,7 @@ def why_not(error: OSError) -> str:
 
 
 def _cell(value: object) -> str:
-    """What neither ends a line nor a cell."""
+    """Returns the value on one line, without tabs."""
     return " ".join(str(value).split())
 
 
@@ -102,16 +102,14 @@ def _fail_to_write(option: str, place: Path, error: OSError) -> NoReturn:
 
 
 def hanging(head: str, text: str) -> str:
-    """`text` after `head`; where a person reads it, wrapped so that what follows hangs below it."""
+    """Returns `text` after `head`; in a terminal wrapped, with following lines indented below it."""
     if not console.is_terminal:
-        return head + text  # one line stays one line for grep
+        return head + text  # no line breaks, for grep
     return textwrap.fill(text, max(40, console.width), initial_indent=head, subsequent_indent=" " * (len(head) + 2))
 
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]], title: str = "") -> None:
-    """A table; cells are plain text (markup in them is harmless). For programs each row is a line, its cells whole and
-    between tabs, whatever the width.
-    """
+    """Prints a table; markup in cells is escaped. In pipes each row is a line of uncut cells separated by tabs."""
     if not console.is_terminal:
         print(*([title] if title else []), *("\t".join(map(_cell, row)) for row in (columns, *rows)), sep="\n")
         return
@@ -124,7 +122,7 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]], title:
 
 
 def show_proofs(proved: str, unproved: Iterable[Unproved]) -> None:
-    """How many rules the unit tests prove, and what they do not, by name and with the reason."""
+    """Prints the number of rules that the unit tests prove, and the others with the reason."""
     console.print(f"{proved}.", markup=False)
     for what in unproved:
         said = "proved in part" if what.partly else "not proved"

@@ -1,4 +1,4 @@
-"""`tocsin override`, `tocsin overrides`: who is on call for a while in place of whom a schedule has."""
+"""`tocsin override`, `tocsin overrides`: a person is on call for a time instead of the scheduled person."""
 
 from typing import Annotated, Any
 
@@ -14,7 +14,7 @@ from rules.time_zones import time_zone
 
 
 def add_to(app: typer.Typer) -> None:
-    """Register the commands."""
+    """Registers the commands."""
     app.command()(override)
     app.command()(overrides)
 
@@ -37,7 +37,7 @@ def override(
     token: Token = "",
     json: Json = False,
 ) -> None:
-    """Put somebody on call for a while. The latest override wins where two overlap."""
+    """Put a person on call for a time. If two overrides overlap, the latest wins."""
     body = {"schedule": schedule, "person": who, "starts": from_, "ends": until, "reason": reason, "by": by}
     _say(call("POST", url, token, "/overrides", body=body), json)
 
@@ -52,7 +52,7 @@ def overrides(
     token: Token = "",
     json: Json = False,
 ) -> None:
-    """The overrides that are in effect or will be; --cancel ends one."""
+    """List present and future overrides; --cancel ends one."""
     if cancel is None:
         _say(call("GET", url, token, "/overrides"), json)
     else:
@@ -81,7 +81,7 @@ def _say(found: Any, json: bool) -> None:
 
 
 def _told(at: str, each: Any) -> str:
-    """In the schedule's zone and in UTC; a receiver of an older version does not name the zone."""
+    """Returns the time in the schedule's zone and in UTC; receivers of older versions do not name the zone."""
     return in_both_zones(Instant(read(at, "UTC")), time_zone(each.get("time_zone", "UTC")))
 
 

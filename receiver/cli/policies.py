@@ -1,4 +1,4 @@
-"""`tocsin check`: a policy, before it meets the world."""
+"""`tocsin check`: validates a policy."""
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
@@ -55,7 +55,7 @@ Prometheus = Annotated[
 
 
 def known_version(command: str, version: str) -> str | None:
-    """The version that was given; None: none was. Ends the program where it is none that is known."""
+    """Returns the given version; None: none. Exits if it is unknown."""
     if version and version not in VERSIONS:
         *others, last = VERSIONS
         fail(f"tocsin {command}: --prometheus is {', '.join(others)} or {last}, not {version!r}", 2)
@@ -63,7 +63,7 @@ def known_version(command: str, version: str) -> str | None:
 
 
 def add_to(app: typer.Typer) -> None:
-    """Register the command."""
+    """Registers the command."""
     app.command()(check)
 
 
@@ -98,7 +98,7 @@ def check(
     ] = 7,
     json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
 ) -> None:
-    """Validate a policy and tell who is reached when. All problems are shown at once."""
+    """Validate a policy and show who is reached when. Prints all problems."""
     if explain:
         _explain(explain)
         return
@@ -130,7 +130,7 @@ def check(
 
 
 def _asked(policy: Policy, url: str, days: int, now: Instant) -> "PastOfRules | None":
-    """What a real Prometheus says; None: none was named."""
+    """Returns the answers of a real Prometheus; None: none was named."""
     if not url:
         return None
     from receiver.cli.real_prometheus import ask
@@ -141,7 +141,7 @@ def _asked(policy: Policy, url: str, days: int, now: Instant) -> "PastOfRules | 
 
 
 def _on_call(year: OnCallYear, hours: Sequence[WorstHour]) -> dict[str, Any]:
-    """Who is on call in the coming days, and each level's worst hour of them."""
+    """Returns the people on call in the coming days, and each level's worst hour."""
     if not year.policy.schedules:
         return {}
     worst = [
@@ -173,19 +173,19 @@ def _show_hours(policy: Policy, hours: Sequence[WorstHour]) -> None:
 
 
 def _approvers(policy: Policy) -> Iterator[Problem]:
-    """Whether anybody may approve what the policy wants approved, where this environment says who may do what."""
+    """Yields a problem if approval is required and the environment's settings name no approver."""
     wanted = policy.closing.sign_off_from is not None or any(group.external for group in policy.stakeholders)
     try:
         settings = Settings.read(os.environ)
     except SettingsError:
-        return  # `serve` says what is wrong with them
+        return  # `serve` reports these errors
     if wanted and not settings.has_approver:
         message = "nobody has the role approver: no notice to the outside can be sent, and no emergency signed off"
         yield Problem("TOCSIN_API_TOKENS", 0, 0, message, "warning")
 
 
 def _explain(name: str) -> None:
-    """What a lint means."""
+    """Prints the explanation of a lint."""
     if name == "all":
         rows = (
             (name, each.severity, f"{each.explanation.partition('. ')[0].rstrip('.')}.")
@@ -233,7 +233,7 @@ def _show(loaded: Loaded, ways: Sequence[Reach], drilled: Sequence[Problem], *, 
 
 
 def _owed(policy: Policy) -> Iterator[str]:
-    """Which authorities must be told: the stages of each obligation, and which rules and types have it."""
+    """Yields the authorities that must be told: the stages of each obligation, and the rules and types that have it."""
     if policy.reporting_obligations:
         yield "\nWhich authorities must be told"
     for each in policy.reporting_obligations:
@@ -245,7 +245,7 @@ def _owed(policy: Policy) -> Iterator[str]:
 
 
 def _concerned(policy: Policy, obligation: ReportingObligation) -> Iterator[str]:
-    """Keys of rules and types, with the level where it must be raised first."""
+    """Yields keys of rules and types, with the level from which the obligation applies if it is higher than theirs."""
     kinds: tuple[Rule | IncidentType, ...] = (*policy.rules, *policy.incident_types)
     for kind in kinds:
         worse = range(kind.level, EMERGENCY + 1)
@@ -255,7 +255,7 @@ def _concerned(policy: Policy, obligation: ReportingObligation) -> Iterator[str]
 
 
 def _losses(policy: Policy, ways: Sequence[Reach]) -> Iterator[tuple[str, ...]]:
-    """Per level: how soon a person is reached while each channel is down."""
+    """Yields for each level how soon a person is reached while each channel is down."""
     up = [channel.name for channel in policy.channels if channel.enabled]
     yield ("", *up)
     for level in reversed(policy.levels):
@@ -303,13 +303,13 @@ def _summary(loaded: Loaded, ways: Sequence[Reach], drilled: Sequence[Problem]) 
 
 
 def problem_json(problem: Problem) -> dict[str, Any]:
-    """A problem for programs."""
+    """Returns a problem as JSON."""
     place = {"path": problem.path, "line": problem.line, "column": problem.column}
     return {"name": problem.name, "severity": problem.severity, "message": problem.message, **place}
 
 
 def _worst(worst: Worst, policy: Policy, ways: Sequence[Reach]) -> dict[str, Any]:
-    """Seconds until a person is reached; null: not within the response time."""
+    """Returns the seconds until a person is reached; null: not within the response time."""
     up = [channel.name for channel in policy.channels if channel.enabled]
     return {
         "level": worst.level,
@@ -325,7 +325,9 @@ def _seconds(micros: int | None) -> float | None:
 
 
 def _who_when(policy: Policy, ways: Sequence[Reach]) -> Iterator[tuple[str, ...]]:
-    """Per level: at once, at the escalation, at the breach; and how soon a person is reached, as drilled."""
+    """Yields for each level the channels at once, at the escalation and at the breach, and how soon a drill reaches a
+    person.
+    """
     policy_version = PolicyVersion.of(policy, "")
     off = {channel.name: f"({channel.name}: disabled)" for channel in policy.channels if not channel.enabled}
     worst = {each.level: each for each in worst_cases(ways)}

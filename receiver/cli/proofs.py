@@ -1,4 +1,4 @@
-"""`tocsin explain`, `replay`, `diff`, `schema`: the policy, proved before the night."""
+"""`tocsin explain`, `replay`, `diff`, `schema`: test a policy before it is used."""
 
 import os
 import re
@@ -31,7 +31,7 @@ from rules.whole_files import read_whole
 
 
 def add_to(app: typer.Typer) -> None:
-    """Register the commands."""
+    """Registers the commands."""
     app.command(name="explain")(explain_)
     app.command(name="replay")(replay_)
     app.command()(diff)
@@ -56,7 +56,7 @@ def explain_(
     ] = False,
     json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
 ) -> None:
-    """What one alert would do: rule, level, why, who is told when. Exits 1 if nobody would be reached."""
+    """Explain one alert: rule, level, reason, who is told when. Exits with 1 if no person would be reached."""
     labels = dict(word.split("=", 1) for word in words or () if "=" in word and not Path(word).exists())
     for name in labels:
         if not re.fullmatch("[a-zA-Z_][a-zA-Z0-9_]*", name):
@@ -87,7 +87,7 @@ def _configured(policy: Policy) -> frozenset[str]:
 
 
 def _payload(labels: dict[str, str], file: Path | None) -> Payload:
-    """The alerts to explain. Ends the program where there are none, or both."""
+    """Returns the alerts to explain. Exits unless either labels or a file is given."""
     if bool(labels) == (file is not None):
         fail("tocsin explain: say the alert's labels (alertname=HighLoad severity=warning), or --alert FILE", 2)
     if file is None:
@@ -143,7 +143,7 @@ def replay_(
     form: Format = "text",
     json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
 ) -> None:
-    """Recorded webhooks against another policy: who would have been told earlier, later, or not at all."""
+    """Replay recorded webhooks with another policy: who would have been told earlier, later, or not at all."""
     try:
         heard = [each for path in recordings for each in read(path)]
     except OSError as error:
@@ -165,7 +165,7 @@ def diff(
     fetch: Fetch = False,
     json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
 ) -> None:
-    """What differs between two policies in what they mean: rules, levels, windows, who is reached when."""
+    """Compare the meaning of two policies: rules, levels, windows, who is reached when."""
     before, after = with_calendars(load([old]), load([new]), given=calendar, fetch=fetch)
     tables = differences(before, after, Instant(wall_clock() // MINUTE * MINUTE))
     _print_tables(tables, "json" if json else form, "The policies mean the same.")
@@ -184,5 +184,5 @@ def _print_tables(tables: list[DifferenceTable], form: str, none: str) -> None:
 
 
 def schema() -> None:
-    """The JSON Schema of the policy language, for editors."""
+    """Print the JSON Schema of the policy language, for editors."""
     print_json(json_schema())

@@ -1,7 +1,7 @@
-"""What a policy meets in a real Prometheus: which of its metrics exist, and when its rules would have fired.
+"""Checks a policy against a real Prometheus: which metrics exist, and when the rules would have fired.
 
-`tocsin check --prometheus-url` asks it: reads only, one question at a time, at most MOST_RULES rules, and says what it
-could not ask.
+`tocsin check --prometheus-url` calls it. Reads only, one query at a time, at most MOST_RULES rules; reports what it
+could not query.
 """
 
 import asyncio
@@ -19,7 +19,7 @@ from rules.condition import Selector
 from rules.policy import SECOND, Policy, Rule
 
 MOST_POINTS = 11_000
-"""Prometheus answers no more points of a series at a time."""
+"""Prometheus returns no more points of a series in an answer."""
 
 MOST_RULES = 2_000
 DAY = 86_400
@@ -34,37 +34,37 @@ class Found:
     selector: Selector
     series: int
     labels: tuple[str, ...]
-    """Of one of its series."""
+    """Label names of one of its series."""
     recorded: bool
-    """The policy records it itself: it exists once the compiled rules run."""
+    """The policy records it: it exists once the compiled rules run."""
 
 
 @dataclass(frozen=True, slots=True)
 class Fired:
-    """When a rule would have fired."""
+    """The times at which a rule would have fired."""
 
     rule: Rule
     spans: tuple[Span, ...]
 
     @property
     def minutes(self) -> int:
-        """For how long altogether."""
+        """Total minutes."""
         return round(sum(end - start for start, end in self.spans) / 60)
 
 
 @dataclass(frozen=True, slots=True)
 class PastOfRules:
-    """What Prometheus said."""
+    """The answers of Prometheus."""
 
     policy: Policy
     days: int
     signals: tuple[Found, ...]
     fired: tuple[Fired, ...]
     unasked: tuple[tuple[str, str], ...]
-    """(what, why there is no answer)."""
+    """(query, why there is no answer)."""
 
     def show(self, *, verbose: bool) -> None:
-        """Tell people: what is missing, what would have fired, what could not be self."""
+        """Prints what is missing, what would have fired, and what could not be queried."""
         missing = [each for each in self.signals if not each.series]
         for each in missing:
             why = (
@@ -90,7 +90,7 @@ class PastOfRules:
             console.print(f"not asked: {what}: {why}", style="yellow", markup=False, soft_wrap=True)
 
     def as_json(self) -> dict[str, Any]:
-        """The same for programs."""
+        """Returns the same as JSON."""
         return {
             "days": self.days,
             "signals": [
@@ -117,7 +117,7 @@ class PastOfRules:
 
 
 def ask(policy: Policy, url: str, days: int, now: float) -> PastOfRules:
-    """Ask one Prometheus about every metric and rule. `now`: seconds since 1970."""
+    """Queries one Prometheus for every metric and rule. `now`: seconds since 1970."""
     return asyncio.run(_ask(policy, url, days, now))
 
 
@@ -177,7 +177,7 @@ async def _fired(prometheus: Prometheus, rule: Rule, expr: str, days: int, now: 
 async def _chunk(
     prometheus: Prometheus, expr: str, start: float, now: float, step: float
 ) -> tuple[Sequence[Series], float]:
-    """As many points from `start` on as one answer can hold, and where the next begin. Raises QueryFailed."""
+    """Returns as many points from `start` on as one answer can hold, and where the next begin. Raises QueryFailed."""
     most = MOST_POINTS
     while True:
         end = min(now, start + (most - 1) * step)

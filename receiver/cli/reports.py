@@ -1,4 +1,4 @@
-"""`tocsin report`: what an incident, or a period's incidents, came to."""
+"""`tocsin report`: the report of an incident or a period."""
 
 import sys
 from pathlib import Path
@@ -15,7 +15,7 @@ FORMATS = ("md", "html", "json")
 
 
 def add_to(app: typer.Typer) -> None:
-    """Register the commands."""
+    """Registers the commands."""
     app.command()(report)
     app.command()(approve_report)
 
@@ -47,7 +47,7 @@ def report(
     url: Url = LOCAL,
     token: Token = "",
 ) -> None:
-    """An incident's report, or (with --period) how soon incidents were answered and which deadlines were kept."""
+    """Print an incident's report, or (with --period) response times and kept deadlines of a period."""
     if id is not None and (period or drills):
         fail("tocsin report: one incident, or --period, or --drills", 2)
     if id is None and not (period or drills or as_test):
@@ -80,7 +80,7 @@ def approve_report(
     url: Url = LOCAL,
     token: Token = "",
 ) -> None:
-    """Approve an incident's report: that version is kept. Without --hash it is shown first, and asked about."""
+    """Approve an incident's report: that version is kept. Without --hash it is shown first, and must be confirmed."""
     path = path_of(id, "report")
     if not hash:
         hash = call("GET", url, token, path, query={"format": "json"})["sha256"]  # noqa: A001

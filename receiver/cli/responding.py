@@ -1,4 +1,4 @@
-"""Working on an incident from a shell: its checklists, its owner, notices, follow-up actions, its close."""
+"""Work on an incident from a shell: checklists, owner, notices, follow-up actions, close."""
 
 import sys
 from typing import Annotated, Any
@@ -18,7 +18,7 @@ NoticeId = Annotated[
 
 
 def add_to(app: typer.Typer) -> None:
-    """Register the commands."""
+    """Registers the commands."""
     for command in (
         steps,
         tick,
@@ -38,7 +38,7 @@ def add_to(app: typer.Typer) -> None:
 
 
 def steps(id: Id, url: Url = LOCAL, token: Token = "", json: Json = False) -> None:  # noqa: A002 - ID to people
-    """What is to do about an incident, and who did what."""
+    """List the steps of an incident's checklists, and who did them."""
     say_steps(call("GET", url, token, path_of(id, "checklists")), json)
 
 
@@ -58,7 +58,7 @@ def tick(
     token: Token = "",
     json: Json = False,
 ) -> None:
-    """Say that a step is done."""
+    """Mark a step as done."""
     body = {"done": not undo, "link": link, "by": by, "note": note}
     say_steps(call("PUT", url, token, path_of(id, "steps", step), body=body), json)
 
@@ -72,7 +72,7 @@ def handover(
     token: Token = "",
     json: Json = False,
 ) -> None:
-    """Give an incident to another person."""
+    """Hand an incident over to another person."""
     say(call("POST", url, token, path_of(id, "handover"), body={"to": to, "by": by, "note": note}), json)
 
 
@@ -96,13 +96,13 @@ def assign(
     token: Token = "",
     json: Json = False,
 ) -> None:
-    """Name who holds a role in an incident."""
+    """Assign a role in an incident to a person."""
     body = {"to": to, "by": by, "note": note}
     say(call("PUT", url, token, path_of(id, "roles", role), body=body), json)
 
 
 def notices(id: Id, url: Url = LOCAL, token: Token = "", json: Json = False) -> None:  # noqa: A002
-    """What external stakeholders may be told, once somebody approves it."""
+    """List the notices to external stakeholders, which must be approved."""
     say_notices(call("GET", url, token, path_of(id, "notices")), json)
 
 
@@ -116,7 +116,7 @@ def edit_notice(
     token: Token = "",
     json: Json = False,
 ) -> None:
-    """Write a held notice anew, before it is approved; without --subject and --text, in your editor."""
+    """Edit a held notice before it is approved; without --subject and --text, in your editor."""
     found = call("GET", url, token, path_of(id, "notices"))["notices"]
     known = next((each for each in found if each["id"] == notice), None)
     if known is None:
@@ -129,7 +129,7 @@ def edit_notice(
 
 
 def _edited(notice: dict[str, Any]) -> tuple[str, str]:
-    """Subject and text as they come out of the person's editor: the first line, and what follows it."""
+    """Returns subject and text from the person's editor: the first line, and the rest."""
     written = click.edit(f"{notice['subject']}\n\n{notice['text']}")
     if written is None:
         raise typer.Exit(1)
@@ -150,7 +150,7 @@ def approve(
     token: Token = "",
     json: Json = False,
 ) -> None:
-    """Send a held notice; without --hash its text is shown first, and asked about."""
+    """Approve and send a held notice; without --hash its text is shown first, and must be confirmed."""
     if not hash:
         found = call("GET", url, token, path_of(id, "notices"))["notices"]
         shown = [each for each in found if each["id"] == notice]
@@ -171,13 +171,13 @@ def reject(
     token: Token = "",
     json: Json = False,
 ) -> None:
-    """Tell an external group nothing."""
+    """Reject a notice: the external group is not told."""
     body = {"by": by, "note": note}
     say_notices(call("POST", url, token, path_of(id, "notices", notice, "reject"), body=body), json)
 
 
 def follow_ups(id: Id, url: Url = LOCAL, token: Token = "", json: Json = False) -> None:  # noqa: A002
-    """What must still be done after an incident."""
+    """List the follow-up actions of an incident."""
     say_follow_ups(call("GET", url, token, path_of(id, "follow-ups")), json)
 
 
@@ -196,7 +196,7 @@ def follow_up(
     token: Token = "",
     json: Json = False,
 ) -> None:
-    """Write down what must still be done."""
+    """Add a follow-up action."""
     body = {"text": text, "owner": owner, "due": due or None, "link": link, "by": by}
     say_follow_ups(call("POST", url, token, path_of(id, "follow-ups"), body=body), json)
 
@@ -215,13 +215,13 @@ def follow_up_done(
     token: Token = "",
     json: Json = False,
 ) -> None:
-    """Say that a follow-up action is done."""
+    """Mark a follow-up action as done."""
     body = {"by": by, "note": note}
     say_follow_ups(call("POST", url, token, path_of(id, "follow-ups", action, "done"), body=body), json)
 
 
 def sign_off(id: Id, by: By = "", note: NoteText = "", url: Url = LOCAL, token: Token = "", json: Json = False) -> None:  # noqa: A002
-    """Sign off a resolved incident, as another person than who resolved it."""
+    """Sign off a resolved incident. The signer must not be the person who resolved it."""
     say(call("POST", url, token, path_of(id, "sign-off"), body={"by": by, "note": note}), json)
 
 
@@ -233,17 +233,17 @@ def close(
     token: Token = "",
     json: Json = False,
 ) -> None:
-    """Close a resolved incident now, whatever is missing; the reason is written down."""
+    """Close a resolved incident now, even if tasks are open; the reason is recorded."""
     say(call("POST", url, token, path_of(id, "close"), body={"by": by, "note": note}), json)
 
 
 def path_of(id_: str, *parts: str) -> str:
-    """The API's path to something of an incident."""
+    """Returns the API's path of an incident, or of a part of it."""
     return "/".join(("/incidents", *(quote(part, safe="") for part in (id_.lstrip("#"), *parts))))
 
 
 def say_steps(found: dict[str, Any], json: bool) -> None:
-    """Print checklists."""
+    """Prints checklists."""
     if json:
         print_json(found)
         return
@@ -258,7 +258,7 @@ def say_steps(found: dict[str, Any], json: bool) -> None:
 
 
 def say_notices(found: dict[str, Any], json: bool) -> None:
-    """Print notices, word for word."""
+    """Prints notices with their full texts."""
     if json:
         print_json(found)
         return
@@ -277,7 +277,7 @@ def say_notices(found: dict[str, Any], json: bool) -> None:
 
 
 def say_follow_ups(found: dict[str, Any], json: bool) -> None:
-    """Print follow-up actions."""
+    """Prints follow-up actions."""
     if json:
         print_json(found)
         return

@@ -22,11 +22,11 @@ if TYPE_CHECKING:
 log = structlog.get_logger()
 
 MANY_FILES = 65_536
-"""Open files that we ask for, connections among them."""
+"""Limit of open files that is requested, connections included."""
 
 
 def add_to(app: typer.Typer) -> None:
-    """Register the commands."""
+    """Registers the commands."""
     app.command(name="serve")(serve_)
     app.command()(demo)
     app.command()(hash_password)
@@ -76,13 +76,13 @@ async def _serve(settings: Settings, paths: list[Path], record: Path | None = No
 
 
 def _on_end(do: Callable[[], object]) -> None:
-    """What to do when we are told to end."""
+    """Registers the handler of SIGTERM and SIGINT."""
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, do)
 
 
 def _allow_many_connections() -> None:
-    """A thousand open files (many systems' soft limit) can be used up by slow clients: raise it to the hard limit."""
+    """Raises the soft limit of open files (often about a thousand) to the hard limit: slow clients could use it up."""
     try:
         import resource
     except ImportError:
@@ -97,7 +97,7 @@ def demo(
     factor: Annotated[float, typer.Option(help="How many times faster than the policy says time passes.")] = 60.0,
     once: Annotated[bool, typer.Option(help="End when the story is told, instead of waiting for Ctrl-C.")] = False,
 ) -> None:
-    """A whole story on this machine, watched live: policy, rules, alert, incident, messages, resolve."""
+    """Run a demonstration on this machine: policy, rules, alert, incident, messages, resolve."""
     from receiver.demo import tell
 
     _run(tell(factor, once=once))
@@ -109,7 +109,7 @@ def _run(main: Coroutine[Any, Any, None]) -> None:
 
 
 def _loop_factory() -> "type[asyncio.AbstractEventLoop] | None":
-    """uvloop, where it exists."""
+    """Returns uvloop if it is installed; else None."""
     try:
         import uvloop
     except ImportError:

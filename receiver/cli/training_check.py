@@ -1,7 +1,7 @@
-"""What `tocsin check` says of training: whose drills are overdue, as a running receiver knows it.
+"""The part of `tocsin check` on training: overdue drills, from a running receiver.
 
-A policy alone says how often people are to practise (`drills: every`), and not whether they did: the receiver that
-`--url` names is asked. Where none is named, or none answers, that is said.
+The policy states how often people must practise (`drills: every`); only the receiver at `--url` knows whether they did.
+If there is none, or it does not answer, that is reported.
 """
 
 from collections.abc import Iterator
@@ -20,16 +20,16 @@ EVER = "3650d"
 
 @dataclass(frozen=True, slots=True)
 class TrainingCheck:
-    """What is known of training; nothing of a policy that wants none."""
+    """The state of training; empty if the policy requires none."""
 
     wanted: bool
     asked: bool = False
     """Whether a receiver answered."""
     lapses: tuple[str, ...] = ()
-    """What is overdue or missing, each in words."""
+    """Overdue and missing training, in words."""
 
     def problems(self) -> Iterator[Problem]:
-        """As warnings."""
+        """Yields them as warnings."""
         if self.wanted and not self.asked:
             message = "drills: who has practised is not in the policy; with --url a running receiver is asked"
             yield Problem("TOCSIN_URL", 0, 0, message, "note")
@@ -37,19 +37,19 @@ class TrainingCheck:
             yield Problem("drills", 0, 0, each, "warning")
 
     def as_json(self) -> dict[str, Any]:
-        """For programs."""
+        """Returns them as JSON."""
         return {"training": {"wanted": self.wanted, "asked": self.asked, "overdue": list(self.lapses)}}
 
 
 def check_training(policy: Policy, now: Instant, url: str, token: str) -> TrainingCheck:
-    """Ask the receiver at `url` who has practised what; empty: nobody is asked. Its drills, by this policy's terms."""
+    """Asks the receiver at `url` for its drills, judged by this policy; empty: no receiver is asked."""
     if policy.drills_every is None:
         return TrainingCheck(wanted=False)
     if not url:
         return TrainingCheck(wanted=True)
     try:
         trained = call("GET", url, token, "/drills", query={"period": EVER})["trained"]
-    except SystemExit:  # said already; the policy is checked all the same
+    except SystemExit:  # the error is already printed; the check continues
         return TrainingCheck(wanted=True)
     known = [practised(each["person"], each["subject"], _instant(each["last"]), policy) for each in trained]
     return TrainingCheck(True, True, tuple(lapses(known, policy, now)))

@@ -1,7 +1,7 @@
-"""`tocsin watch`: what the console's Now shows, live in the terminal; and how anything is followed there.
+"""`tocsin watch`: the console's Now page, live in the terminal; also the live view of other commands.
 
-The receiver says when something changed (`/events`); between changes only the countdowns move. A stream that breaks
-is said, and opened again. Ctrl-C ends it well.
+The receiver reports changes (`/events`); between changes only the countdowns move. A broken stream is shown and
+reopened. Ctrl-C ends with exit code 0.
 """
 
 import asyncio
@@ -30,10 +30,10 @@ if TYPE_CHECKING:
     import aiohttp
 
 Ask = Callable[..., AbstractAsyncContextManager["aiohttp.ClientResponse"]]
-"""A GET of a URL, with the token; ``params`` is the query."""
+"""Context manager for a GET of a URL, with the token; ``params`` is the query."""
 
 AGAIN = 2.0
-"""Seconds until a stream that broke is opened again."""
+"""Seconds until a broken stream is reopened."""
 
 SHOWN = 50
 
@@ -41,38 +41,38 @@ COLUMNS = ("#", "level", "state", "what", "next", "response time", "owner")
 
 
 class Followed(Protocol):
-    """Something that is shown live."""
+    """Content that is shown live."""
 
     problem: str
-    """Why it is not live; empty: it is."""
+    """Why the view is not live; empty: it is."""
 
     @property
     def what(self) -> str:
-        """What `/events` watches of it."""
+        """The value of `watch` for `/events`."""
 
     async def read(self, ask: Ask, url: str) -> None:
-        """Bring it up to date. Raises what `ask` does, ValueError and KeyError."""
+        """Reads the present state. Raises what `ask` does, ValueError and KeyError."""
 
     def render(self) -> RenderableType:
-        """As the terminal shows it at this moment."""
+        """Returns the terminal's present content."""
 
     def tell(self) -> None:
-        """Print it for a pipe, after it was read."""
+        """Prints it for a pipe, after a read."""
 
 
 @dataclass
 class Board:
-    """What `tocsin watch` shows, and whether its connection is live."""
+    """The content of `tocsin watch`, and whether its connection is live."""
 
     what = "now"
     incidents: Sequence[Mapping[str, Any]] = ()
     unclosed: Sequence[Mapping[str, Any]] = ()
-    """Resolved, and something is missing before they may close."""
+    """Resolved incidents that cannot close yet."""
     problem: str = "connecting"
-    """Why it is not live; empty: it is."""
+    """Why the view is not live; empty: it is."""
 
     def render(self) -> RenderableType:
-        """As the terminal shows it at this moment."""
+        """Returns the terminal's present content."""
         now = wall_clock()
         open_ = sum(each["state"] == "open" for each in self.incidents)
         head = Text.assemble(("Now", "bold"), f"  {open_} open, {len(self.incidents) - open_} acknowledged  ")
@@ -86,17 +86,17 @@ class Board:
         return Group(head, table, *rest)
 
     def tell(self) -> None:
-        """A line for each incident."""
+        """Prints a line for each incident."""
         rows = (_cells(each, wall_clock()) for each in sorted(self.incidents, key=_urgency))
         print_table(COLUMNS, rows)
 
     async def read(self, ask: Ask, url: str) -> None:
-        """Bring it up to date."""
+        """Reads the present state."""
         self.incidents = await _list(ask, url, "open,acknowledged")
         self.unclosed = [each for each in await _list(ask, url, "resolved") if each.get("outstanding")]
 
     def _missing(self) -> Iterator[Text]:
-        """What is resolved and not closed, and why."""
+        """Yields the resolved incidents that are not closed, and why."""
         if self.unclosed:
             yield Text("\nResolved, not closed", "bold")
         for each in sorted(self.unclosed, key=lambda one: (-one["level"], one["number"]))[:SHOWN]:
@@ -110,18 +110,18 @@ def add_to(app: typer.Typer) -> None:
 
 
 def watch(url: Url = LOCAL, token: Token = "") -> None:
-    """What somebody must act on now, live; Ctrl-C ends it."""
+    """Show the incidents that need action now, live; Ctrl-C ends it."""
     follow(Board(), url, token)
 
 
 def follow(followed: Followed, url: str, token: str) -> None:
-    """Show it live, until Ctrl-C; in a pipe, print it whenever it changes."""
+    """Shows the content live, until Ctrl-C; in a pipe, prints it after each change."""
     with contextlib.suppress(KeyboardInterrupt):
         asyncio.run(_follow(followed, base(url, token), token))
 
 
 def sign(problem: str) -> Text:
-    """Whether what stands there is live; else why not."""
+    """Returns whether the view is live; else why not."""
     live = ("not live: " + problem, "yellow") if problem else ("live", "green")
     return Text.assemble(live, ("  Ctrl-C ends", "dim"))
 
@@ -145,7 +145,7 @@ async def _follow(followed: Followed, url: str, token: str) -> None:
 
 
 async def _show(followed: Followed, reading: asyncio.Task[str]) -> None:
-    """Until asking again is pointless. Between changes only the countdowns move."""
+    """Shows the content until the reading ends. Between changes only the countdowns move."""
     if not console.is_terminal:
         await asyncio.wait({reading})
         return
@@ -156,13 +156,13 @@ async def _show(followed: Followed, reading: asyncio.Task[str]) -> None:
 
 
 async def _keep_reading(ask: Ask, url: str, followed: Followed) -> str:
-    """Until asking again is pointless; returns why."""
+    """Reads until a retry is pointless; returns why."""
     import aiohttp
 
     while True:
         try:
             async with ask(f"{url}/events", params={"watch": followed.what}) as stream:
-                if MARK not in stream.headers and stream.status < 500:  # a proxy's own 502 passes
+                if MARK not in stream.headers and stream.status < 500:  # a proxy's own 502 is temporary
                     return not_tocsin(url, stream.status).removeprefix("tocsin: ")
                 if stream.status in {401, 403}:
                     return f"{url} asks for a token (--token, or TOCSIN_TOKEN)"
@@ -188,7 +188,7 @@ async def _list(ask: Ask, url: str, states: str) -> Sequence[Mapping[str, Any]]:
 
 
 def _urgency(incident: Mapping[str, Any]) -> tuple[int, bool, str]:
-    """As Now has it: the worst level, what nobody has taken, what is due next."""
+    """Sort key as on the Now page: the worst level, then incidents that want an answer, then the next deadline."""
     due = incident["escalation"]["next_at"] or incident["response_due_at"]
     return -incident["level"], not _wants_answer(incident), due
 
@@ -198,7 +198,7 @@ def _wants_answer(incident: Mapping[str, Any]) -> bool:
 
 
 def _who(incident: Mapping[str, Any]) -> str:
-    """Who has it; and whether somebody asks for help with it."""
+    """Returns the owner, and who asks for help."""
     has_it = incident.get("owner") or incident["acknowledged_by"] or ""
     asked_by = ", ".join(incident.get("help_asked_by") or ())
     if not asked_by:

@@ -1,5 +1,6 @@
-"""Who is on call when: policy, calendars, overrides and zone data become shifts in UTC.
+"""On-call shifts: policy, calendars, overrides and zone data are expanded to shifts in UTC.
 
-Pure: no I/O, no clock. It stands below the core, which looks shifts up and never makes them: only `shift` and
-`references`, which know no zone, are for the core. Instants and durations are microseconds (UTC). Begin with `expand`.
+Begin with `expand`. Pure: no I/O, no clock. It is a layer below the core, which looks shifts up and does not make them:
+the core uses only `shift` and `references`, which are independent of zones. Instants and durations are microseconds
+(UTC).
 """

@@ -1,4 +1,6 @@
-"""Whether a fetched copy of a calendar is taken: a broken one never is, a thinner one only with an alarm."""
+"""Whether a fetched copy of a calendar replaces the last: a broken one does not, one with less cover does with an
+alarm.
+"""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -9,16 +11,16 @@ from rules.durations import format_duration
 from rules.policy import HOUR, OnCallSchedule, Policy
 
 COMING = 8 * 7 * 24 * HOUR
-"""Microseconds from now in which what a copy covers is compared with the last."""
+"""Microseconds from now in which the covers of two copies are compared."""
 
 
 def copies_for(policy: Policy, texts: Mapping[str, str]) -> dict[str, str]:
-    """Of stored copies (schedule → text) those that the policy's schedules go by: one by layers has no use for any."""
+    """Returns the stored copies (schedule → text) that the policy's schedules use; schedules with layers use none."""
     return {each.name: texts[each.name] for each in policy.schedules if each.is_fetched and each.name in texts}
 
 
 def judge(policy: Policy, schedule: OnCallSchedule, last: str, fetched: str, now: int) -> CopyVerdict:
-    """Whether a copy replaces the last good one. `last`: empty where there is none yet."""
+    """Returns whether a copy replaces the last good one. `last`: its text; empty: none yet."""
     (new, fault), (old, _) = (_covered(policy, schedule, text, now) for text in (fetched, last))
     if fault:
         return CopyVerdict(False, f"the calendar of {schedule.name} is not taken: {fault}")
@@ -33,7 +35,7 @@ def judge(policy: Policy, schedule: OnCallSchedule, last: str, fetched: str, now
 
 
 def _covered(policy: Policy, schedule: OnCallSchedule, text: str, now: int) -> tuple[int, str]:
-    """Microseconds of the coming weeks in which the copy puts somebody on call, and why it cannot be read."""
+    """Returns the covered microseconds of the coming weeks, and why the copy cannot be read."""
     alone = replace(policy, schedules=(replace(schedule, calendar_text=""),))
     (roster,) = shifts(alone, {schedule.name: text}, (), now, now + COMING)
     return COMING - sum(gap.ends - gap.starts for gap in roster.gaps), roster.fault

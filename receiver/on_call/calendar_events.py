@@ -1,7 +1,7 @@
-"""Shifts that stand in an iCalendar: who is meant by an event, and from when until when.
+"""Reads shifts from an iCalendar: the persons of an event, its start and end.
 
-Events repeat as RFC 5545 says (RRULE, RDATE, EXDATE, overridden instances); cancelled and transparent ones put nobody
-on call. What has no zone of its own, and whole days, are in the schedule's zone.
+Events repeat as in RFC 5545 (RRULE, RDATE, EXDATE, overridden instances). Cancelled and transparent events are not
+shifts. Times without a zone, and whole days, are in the schedule's zone.
 """
 
 import re
@@ -19,40 +19,40 @@ from rules.policy import Person
 from rules.time_zones import zone_names
 
 _LEVEL = re.compile(r"^\[l(\d{1,3})\] *", re.IGNORECASE)
-"""What Grafana OnCall puts before whom an event names: the higher level goes over the lower."""
+"""Grafana OnCall's prefix of a name in an event: a higher level takes precedence."""
 
 _GRAFANA = re.compile(r"grafana on-?call", re.IGNORECASE)
-"""How Grafana OnCall names itself in what it exports. There PRIORITY is 1 for an override, and 0 for a rotation."""
+"""Grafana OnCall's name in its exports. There PRIORITY is 1 for an override, and 0 for a rotation."""
 
 _GOALERT = re.compile(r"(?:(.*) )?on-call \(.*\)(?: begins\*)?", re.IGNORECASE)
-"""What GoAlert puts behind whom an event of a whole schedule names; it writes the name as HTML has it."""
+"""GoAlert's suffix of a name in an event of a whole schedule; the name is HTML-escaped."""
 
 _PAGERDUTY = re.compile(r"on call - (.+?)(?: - .*)?", re.IGNORECASE)
-"""What PagerDuty puts around whom an event names."""
+"""PagerDuty's text around a name in an event."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICRO = timedelta(microseconds=1)
 
 
 class CalendarError(ValueError):
-    """A text is no calendar that shifts can be read from; says why, for people."""
+    """The text is not a calendar with readable shifts; the message gives the reason."""
 
 
 @dataclass(frozen=True, slots=True)
 class CalendarReading:
-    """What a calendar says of a window."""
+    """The content of a calendar within a window."""
 
     shifts: tuple[Shift, ...]
     unknown: tuple[str, ...] = ()
-    """Names that are nobody's, each once."""
+    """Names that match no person, each once."""
     free: tuple[str, ...] = ()
-    """People whom events name that are marked as free, each once: those put nobody on call."""
+    """People in events marked as free, each once: such events are not shifts."""
     backwards: tuple[str, ...] = ()
-    """Summaries of events that end before they begin, each once: those put nobody on call."""
+    """Summaries of events that end before they begin, each once: such events are not shifts."""
 
 
 def read_calendar(text: str, people: Iterable[Person], zone: str, from_: int, until: int) -> CalendarReading:
-    """The shifts that have a part in the window. Raises CalendarError."""
+    """Returns the shifts that overlap the window. Raises CalendarError."""
     if not text:
         return CalendarReading(())
     names = _Names(people)
@@ -83,7 +83,7 @@ def _title(event: Mapping[str, Any]) -> str:
 
 
 def _uppermost_ranks(by_rank: Mapping[tuple[int, int], list[Shift]]) -> Iterator[Shift]:
-    """Those of a rank, where none of a higher one is: so Grafana OnCall means them."""
+    """Yields the shifts of each rank where no higher rank has one, as in Grafana OnCall."""
     higher: list[Shift] = []
     for rank in sorted(by_rank, reverse=True):
         yield from without(by_rank[rank], merged(replace(each, person="") for each in higher))
@@ -105,7 +105,7 @@ def _summary(event: Mapping[str, Any]) -> str:
 
 
 def _named(summary: str) -> str:
-    """Whom a summary names: what is left of it without what a product puts around a name."""
+    """Returns the name in a summary, without the text that a product adds."""
     text = _LEVEL.sub("", summary)
     if found := _GOALERT.fullmatch(text):
         return unescape(found[1] or "")
@@ -115,12 +115,12 @@ def _named(summary: str) -> str:
 
 @lru_cache(maxsize=32)
 def _queries(text: str) -> tuple[tuple[Any, bool], ...]:
-    """The calendars in a text (feeds may stand one after the other), ready to be asked for a window's events, each
-    with whether it is Grafana OnCall's export.
+    """Returns the calendars in a text (feeds may be concatenated), ready for queries, each with whether Grafana OnCall
+    exported it.
 
     Raises CalendarError.
     """
-    import recurring_ical_events  # noqa: PLC0415 - half a second, which nobody pays who has no calendar
+    import recurring_ical_events  # noqa: PLC0415 - half a second, only for policies with a calendar
 
     try:
         found = calendars_in(text)
@@ -128,7 +128,7 @@ def _queries(text: str) -> tuple[tuple[Any, bool], ...]:
         raise CalendarError(f"it {error}") from error
     try:
         queries = tuple(recurring_ical_events.of(each, skip_bad_series=False) for each in found)
-    except Exception as error:  # the library raises whatever it stumbles over
+    except Exception as error:  # the library raises many types
         raise CalendarError(f"it cannot be read: {first_line(error)}") from error
     makers = (bool(_GRAFANA.search(str(each.get("PRODID", "")))) for each in found)
     return tuple(zip(queries, makers, strict=True))
@@ -150,7 +150,7 @@ def _is(event: Any, name: str, value: str) -> bool:
 
 
 def _instant(at: date, zone: str) -> int:
-    """A day begins at its midnight; a wall time of a known zone means what it means in layers."""
+    """A day begins at its midnight; a wall time of a known zone is converted as in layers."""
     if not isinstance(at, datetime):
         return instant(datetime.combine(at, time()), zone)
     if at.tzinfo is None:
@@ -162,7 +162,7 @@ def _instant(at: date, zone: str) -> int:
 
 
 class _Names:
-    """Whom the events of a calendar mean."""
+    """The names of the people in a calendar's events."""
 
     def __init__(self, people: Iterable[Person]) -> None:
         known = tuple(people)
@@ -171,7 +171,9 @@ class _Names:
         self._aliases = {alias.casefold(): each.name for each in known for alias in each.aliases}
 
     def of(self, event: Mapping[str, Any]) -> tuple[str, ...]:
-        """By the summary, else by the attendees' addresses, else by an alias; nobody: empty."""
+        """Returns the people of an event: by summary, else by the attendees' addresses, else by an
+        alias; empty: none.
+        """
         whole, summary = (each.strip().casefold() for each in (_summary(event), _named(_summary(event))))
         named = self._names.get(summary) or self._mail.get(summary)
         if named:
@@ -182,7 +184,7 @@ class _Names:
 
 
 def _mails(event: Mapping[str, Any]) -> Iterator[str]:
-    """The addresses of those who attend and have not declined, lower case."""
+    """Yields the addresses, lower case, of attendees who have not declined."""
     attendees = event.get("ATTENDEE", ())
     for each in attendees if isinstance(attendees, list) else [attendees] if attendees else ():
         if str(getattr(each, "params", {}).get("PARTSTAT", "")).upper() != "DECLINED":

@@ -9,8 +9,8 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def calendar_feed(person: str, rosters: Iterable[Roster], now: int) -> bytes:
-    """An event for each shift; the same shift has the same UID whenever it is asked for."""
-    import icalendar  # noqa: PLC0415 - half a second, which nobody pays who has no feed
+    """Returns an event for each shift; a shift's UID is the same in every feed."""
+    import icalendar  # noqa: PLC0415 - half a second, only for feeds
 
     calendar = icalendar.Calendar()
     calendar.add("prodid", "-//Tocsin//who is on call//EN")
@@ -26,7 +26,7 @@ def calendar_feed(person: str, rosters: Iterable[Roster], now: int) -> bytes:
             event.add("dtend", _time(shift.ends))
             event.add("summary", f"On call: {roster.name}")
             event.add("description", f"{person}, by {shift.source}")
-            event.add("transp", "TRANSPARENT")  # who is on call may have appointments
+            event.add("transp", "TRANSPARENT")  # a person on call may have appointments
             calendar.add_component(event)
     return bytes(calendar.to_ical())
 

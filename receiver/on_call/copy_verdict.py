@@ -1,16 +1,16 @@
-"""What `receiver.on_call.calendar_copy` decides about a fetched copy of a calendar."""
+"""The decision of `receiver.on_call.calendar_copy` on a fetched copy of a calendar."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
 class CopyVerdict:
-    """What to do with a copy."""
+    """Whether to use a copy."""
 
     is_taken: bool
     alarm: str = ""
-    """What people must know, in a sentence; empty: all is well."""
+    """The alarm in one sentence; empty: none."""
     before: int = 0
-    """Microseconds of the coming weeks in which the last copy puts somebody on call."""
+    """Microseconds of the coming weeks that the last copy covers."""
     covered: int = 0
-    """The same of this one."""
+    """Microseconds that this copy covers."""

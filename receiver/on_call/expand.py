@@ -1,4 +1,4 @@
-"""The expansion: policy, calendars and overrides become each schedule's shifts and gaps."""
+"""The expansion of policy, calendars and overrides to each schedule's shifts and gaps."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import timedelta
@@ -12,7 +12,7 @@ from receiver.on_call.wall_time import instant, wall
 from rules.policy import Layer, OnCallSchedule, Policy
 
 _MARGIN = timedelta(days=2)
-"""By so much wall time differs at most from UTC's, and hours that began before reach into a window."""
+"""Exceeds the difference between wall time and UTC, plus hours that began before the window."""
 
 _NOBODY = ""
 
@@ -24,11 +24,11 @@ def shifts(
     from_: int,
     until: int,
 ) -> tuple[Roster, ...]:
-    """Every schedule's shifts and gaps in a window, in the policy's order.
+    """Returns every schedule's shifts and gaps in a window, in the policy's order.
 
-    `calendars`: schedule → iCalendar text, of those that a URL feeds. `overrides`: in the order in which they were
-    made; the later wins. Nobody is on call where an override names a person that the policy no longer has; a
-    calendar that cannot be read is its schedule's `fault`, and no other's.
+    `calendars`: schedule → iCalendar text, of schedules with a URL. `overrides`: in the order in which they were made;
+    the later one wins. An override whose person is no longer in the policy leaves a gap. A calendar that cannot be read
+    is the `fault` of its schedule alone.
     """
     return tuple(
         _roster(policy, each, calendars.get(each.name) or each.calendar_text, overrides, from_, until)
@@ -37,7 +37,7 @@ def shifts(
 
 
 def why_void(policy: Policy, override: Override) -> str:
-    """Why an override puts nobody on call; empty: it does."""
+    """Returns why an override has no effect; empty: it has."""
     if policy.schedule(override.schedule) is None:
         return f"the policy has no schedule {override.schedule}"
     return "" if policy.person(override.person) else f"the policy has nobody named {override.person}"
@@ -77,7 +77,7 @@ def _of_layer(layer: Layer, from_: int, until: int) -> Iterator[Shift]:
 
 
 def _uppermost(pieces: Iterable[Shift]) -> list[Shift]:
-    """At each instant the last given of the pieces that cover it."""
+    """Returns at each instant the last given of the pieces that cover it."""
     ranked = sorted((each.starts, rank, each) for rank, each in enumerate(pieces))
     edges = sorted({edge for starts, _, each in ranked for edge in (starts, each.ends)})
     covering: list[tuple[int, Shift]] = []

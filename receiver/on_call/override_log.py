@@ -1,4 +1,4 @@
-"""Overrides as they are kept: each was made, or cancels one that was made before; nothing is changed or deleted."""
+"""The log of overrides: each entry makes one or cancels an earlier one; entries are not changed or deleted."""
 
 from collections.abc import Iterable
 
@@ -8,37 +8,37 @@ from receiver.on_call.shift import Override
 
 
 class OverrideChange(Struct, frozen=True):
-    """Somebody takes a schedule for a while, or an earlier override is cancelled."""
+    """A person is put on call for a time, or an earlier override is cancelled."""
 
     at: int
-    """When it was done; microseconds since 1970, UTC."""
+    """Time of the change; microseconds since 1970, UTC."""
     by: str
-    """Who did it."""
+    """The person who made the change."""
     reason: str = ""
     schedule: str = ""
     person: str = ""
     starts: int = 0
     ends: int = 0
     cancels: int = 0
-    """The number of the override that is cancelled; 0: this one is made."""
+    """The number of the cancelled override; 0: this entry makes one."""
 
 
 class KeptOverride(Struct, frozen=True):
-    """An override with its number, and what became of it."""
+    """An override with its number and cancellation."""
 
     number: int
     change: OverrideChange
     cancelled_by: str = ""
-    """Who cancelled it; empty: nobody."""
+    """The person who cancelled it; empty: not cancelled."""
     cancelled_at: int | None = None
 
     def is_over(self, now: int) -> bool:
-        """Whether it cannot put anybody on call any more."""
+        """Whether it is cancelled or past."""
         return self.cancelled_at is not None or self.change.ends <= now
 
 
 def kept(changes: Iterable[tuple[int, OverrideChange]]) -> tuple[KeptOverride, ...]:
-    """Every override, in the order in which they were made. `changes`: number and change, in order of number."""
+    """Returns every override, in the order in which they were made. `changes`: (number, change), in order of number."""
     found: dict[int, KeptOverride] = {}
     for number, change in changes:
         cancelled = found.get(change.cancels)
@@ -50,11 +50,11 @@ def kept(changes: Iterable[tuple[int, OverrideChange]]) -> tuple[KeptOverride, .
 
 
 def as_override(kept_one: KeptOverride) -> Override:
-    """As the expansion takes it."""
+    """Returns the input of the expansion."""
     change = kept_one.change
     return Override(change.schedule, change.person, change.starts, change.ends, change.by)
 
 
 def in_effect(overrides: Iterable[KeptOverride]) -> list[Override]:
-    """Those that are not cancelled, as the expansion takes them."""
+    """Returns the overrides that are not cancelled, as input of the expansion."""
     return [as_override(each) for each in overrides if each.cancelled_at is None]

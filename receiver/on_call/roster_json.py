@@ -1,4 +1,4 @@
-"""Rosters for programs: `tocsin on-call --json` and whoever else answers with them."""
+"""Rosters as JSON, for `tocsin on-call --json` and other programs."""
 
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
@@ -11,7 +11,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def as_json(rosters: Iterable[Roster]) -> dict[str, Any]:
-    """Every schedule with its shifts and gaps, and the version of the zone data; times are RFC 3339 in UTC."""
+    """Returns every schedule with its shifts and gaps, and the version of the zone data; times are RFC 3339 in UTC."""
     return {
         "schedules": [
             {
@@ -37,5 +37,5 @@ def as_json(rosters: Iterable[Roster]) -> dict[str, Any]:
 
 
 def rfc3339_seconds(at: int) -> str:
-    """``2026-10-01T07:00:00Z``; whole seconds, where it has no more."""
+    """Returns ``2026-10-01T07:00:00Z``; whole seconds unless there is a fraction."""
     return (_EPOCH + timedelta(microseconds=at)).isoformat().replace("+00:00", "Z")

@@ -1,8 +1,8 @@
-"""A layer's turns in wall time: who, from when, until when. Zones and changes of clocks are `expand`'s business.
+"""A layer's turns in wall time: person, start, end. `expand` converts them to instants.
 
-Times are minutes since the layer's start. A turn is counted from there: weeks and months by the calendar; days and less
-by the days (or parts of days) in which the layer has hours, so that Friday's person is followed on Monday by the next.
-Hours that reach beyond midnight belong, whole, to the day on which they begin.
+Times are minutes since the layer's start. Turns are counted from there: weeks and months by the calendar; days and
+shorter ones by the days (or parts of days) in which the layer has hours, so that the turn after Friday's is Monday's.
+Hours beyond midnight belong whole to the day on which they begin.
 """
 
 from bisect import bisect_right
@@ -19,7 +19,7 @@ _MINUTE = timedelta(minutes=1)
 
 
 class LayerTurn(NamedTuple):
-    """Somebody's turn, or a part of it, in minutes since the layer's start."""
+    """A person's turn, or a part of it, in minutes since the layer's start."""
 
     starts: int
     ends: int
@@ -28,7 +28,7 @@ class LayerTurn(NamedTuple):
 
 @lru_cache(maxsize=1000)
 def rotation(layer: Layer) -> "Rotation":
-    """The layer, ready to be asked."""
+    """Returns the layer's rotation."""
     return Rotation(layer)
 
 
@@ -47,7 +47,7 @@ class Rotation:
         self._counted = self._slots_of_a_week()
 
     def turns(self, first: datetime, last: datetime) -> Iterator[LayerTurn]:
-        """Every turn that has a part between two wall times, in order of their beginning."""
+        """Yields every turn that overlaps the time between two wall times, in order of their start."""
         since, until = ((each - self.start) // _MINUTE for each in (first, last))
         if self._hours:
             yield from self._within_hours(since, until)
@@ -58,7 +58,7 @@ class Rotation:
             number += 1
 
     def at(self, minutes: int) -> datetime:
-        """The wall time so many minutes after the start."""
+        """Returns the wall time that many minutes after the start."""
         return self.start + minutes * _MINUTE
 
     def _within_hours(self, since: int, until: int) -> Iterator[LayerTurn]:
@@ -69,7 +69,7 @@ class Rotation:
                     yield LayerTurn(max(0, starts), ends, self._people[turn % len(self._people)])
 
     def _parts(self, day: int) -> Iterator[tuple[int, int]]:
-        """The hours that begin on a day (0: that of the start), cut where handoffs are on that day."""
+        """Yields the hours that begin on a day (0: that of the start), divided at handoffs on that day."""
         midnight = day * DAY_MINUTES - self._time_of_day
         weekday = (self.start.weekday() + day) % 7
         windows = ((begins, ends) for days, begins, ends in self._hours if weekday in days)
@@ -82,14 +82,14 @@ class Rotation:
                 starts = cut
 
     def _next_handoff(self, minutes: int) -> int:
-        """The first possible handoff after that."""
+        """Returns the first possible handoff after that time."""
         if self._every.unit in {"w", "month"}:
             return self._handoff(self._number(minutes) + 1) if minutes >= 0 else 0
         slot = self._every.slot_minutes
         return (minutes // slot + 1) * slot
 
     def _turn(self, minutes: int) -> int:
-        """The number of the turn to which what begins then belongs."""
+        """Returns the number of the turn that contains the start time."""
         if self._every.unit in {"w", "month"}:
             return self._number(minutes)
         week, rest = divmod(minutes, WEEK)
@@ -97,7 +97,7 @@ class Rotation:
         return max(0, before) // (self._every.number if self._every.unit == "d" else 1)
 
     def _slots_of_a_week(self) -> tuple[int, ...]:
-        """Where in the start's week the slots begin that count as turns: days that the layer has, and parts of days in
+        """Returns where in the start's week the counted slots begin: days that the layer has, and parts of days in
         which it has hours.
         """
         slot = self._every.slot_minutes
@@ -110,7 +110,7 @@ class Rotation:
         return tuple(sorted(found))
 
     def _number(self, minutes: int) -> int:
-        """The number of the turn at that time, counting every turn."""
+        """Returns the number of the turn at that time, counting every turn."""
         if self._every.unit != "month":
             return minutes // self._length
         then = self.at(minutes)
@@ -119,14 +119,14 @@ class Rotation:
         return number if self._handoff(number) <= minutes else number - 1
 
     def _handoff(self, number: int) -> int:
-        """When that turn begins."""
+        """Returns the start of that turn."""
         if self._every.unit != "month":
             return number * self._length
         return (months_later(self.start, number * self._every.number) - self.start) // _MINUTE
 
     @property
     def _length(self) -> int:
-        """Minutes of a turn that is no month."""
+        """Minutes of a turn that is not in months."""
         if self._every.unit == "w":
             return self._every.number * WEEK
         return self._every.slot_minutes * (self._every.number if self._every.unit == "d" else 1)

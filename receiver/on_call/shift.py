@@ -1,4 +1,4 @@
-"""Shifts, gaps and overrides: what the expansion takes and gives, as data."""
+"""Shifts, gaps and overrides: input and output of the expansion."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 @dataclass(frozen=True, slots=True, order=True)
 class Shift:
-    """Somebody is on call from `starts` until just before `ends`; microseconds since 1970, UTC."""
+    """A person is on call from `starts` until just before `ends`; microseconds since 1970, UTC."""
 
     starts: int
     ends: int
@@ -17,7 +17,7 @@ class Shift:
 
 @dataclass(frozen=True, slots=True, order=True)
 class Gap:
-    """Nobody is on call from `starts` until just before `ends`; microseconds since 1970, UTC."""
+    """No person is on call from `starts` until just before `ends`; microseconds since 1970, UTC."""
 
     starts: int
     ends: int
@@ -25,52 +25,52 @@ class Gap:
 
 @dataclass(frozen=True, slots=True)
 class Override:
-    """Somebody takes a schedule for a while; microseconds since 1970, UTC."""
+    """A person is put on call for a schedule for a time; microseconds since 1970, UTC."""
 
     schedule: str
     person: str
     starts: int
     ends: int
     by: str
-    """Who made it."""
+    """The person who made it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Roster:
-    """One schedule over a window of time."""
+    """One schedule in a window of time."""
 
     name: str
     time_zone: str
     shifts: tuple[Shift, ...]
-    """Sorted; adjacent ones of one person and one source are one. Only those of a calendar may overlap."""
+    """Sorted; adjacent ones of one person and one source are merged. Only those of a calendar may overlap."""
     gaps: tuple[Gap, ...]
-    """Where no shift is; sorted."""
+    """Times without a shift; sorted."""
     unknown: tuple[str, ...] = ()
-    """Names in the calendar that are nobody's."""
+    """Names in the calendar that match no person."""
     free: tuple[str, ...] = ()
-    """People whom events of the calendar name that are marked as free, and so put nobody on call."""
+    """People in calendar events marked as free, which are not shifts."""
     fault: str = ""
-    """Why the calendar cannot be read, for people; then nobody is on call but by overrides."""
+    """Why the calendar cannot be read; then the only shifts are overrides."""
     backwards: tuple[str, ...] = ()
-    """Summaries of events of the calendar that end before they begin, and so put nobody on call."""
+    """Summaries of calendar events that end before they begin, which are not shifts."""
 
     @property
     def looked_at(self) -> tuple[int, int]:
-        """From when until when: what begins or ends there may be longer. Without a length where nothing is known."""
+        """The window (start, end); shifts and gaps at its edges may be longer. Zero length if the roster is empty."""
         pieces: tuple[Shift | Gap, ...] = (*self.shifts, *self.gaps)
         return min((each.starts for each in pieces), default=0), max((each.ends for each in pieces), default=0)
 
     def at(self, at: int) -> tuple[Shift, ...]:
-        """The shifts of that instant."""
+        """Returns the shifts at that instant."""
         return tuple(each for each in self.shifts if each.starts <= at < each.ends)
 
     def next_after(self, at: int) -> Shift | None:
-        """The first shift to begin after that instant, whatever its source; None: none within the window."""
+        """Returns the first shift that begins after that instant, from any source; None: none within the window."""
         return next((each for each in self.shifts if each.starts > at), None)
 
 
 def merged(shifts: Iterable[Shift]) -> tuple[Shift, ...]:
-    """Sorted, with adjacent (or overlapping) ones of one person and one source made one."""
+    """Returns the shifts sorted, with adjacent (or overlapping) ones of one person and one source merged."""
     last: dict[tuple[str, str], Shift] = {}
     done: list[Shift] = []
     for each in sorted(shifts):
@@ -84,7 +84,7 @@ def merged(shifts: Iterable[Shift]) -> tuple[Shift, ...]:
 
 
 def without(shifts: Iterable[Shift], holes: Iterable[Shift | Gap]) -> Iterator[Shift]:
-    """What is left of the shifts outside the holes, which are sorted and do not overlap."""
+    """Yields the parts of the shifts outside the holes, which must be sorted and not overlap."""
     cuts = tuple(holes)
     for each in shifts:
         cursor = each.starts
@@ -101,14 +101,14 @@ def without(shifts: Iterable[Shift], holes: Iterable[Shift | Gap]) -> Iterator[S
 
 
 def clipped(shifts: Iterable[Shift], starts: int, ends: int) -> Iterator[Shift]:
-    """The parts of the shifts inside a window."""
+    """Yields the parts of the shifts inside a window."""
     for each in shifts:
         if each.starts < ends and each.ends > starts:
             yield replace(each, starts=max(each.starts, starts), ends=min(each.ends, ends))
 
 
 def gaps(shifts: Iterable[Shift], starts: int, ends: int) -> Iterator[Gap]:
-    """The parts of a window in which there is no shift. `shifts` are sorted."""
+    """Yields the parts of a window without a shift. `shifts` must be sorted."""
     for each in shifts:
         if each.starts > starts:
             yield Gap(starts, each.starts)

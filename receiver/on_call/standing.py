@@ -1,4 +1,4 @@
-"""Who has a schedule at an instant, for how long, and who comes next: what people ask of a roster."""
+"""The people on call in a roster at an instant, until when, and who is next."""
 
 from dataclasses import dataclass
 
@@ -10,20 +10,19 @@ class ScheduleStanding:
     """One schedule at one instant; microseconds since 1970, UTC."""
 
     on_call: tuple[Shift, ...]
-    """Who is on call, each once, with the end of their time: pieces that follow each other without a break are one, and
-    `source` is that of the first.
-    """
+    """The people on call, each once, until the end of their time: consecutive shifts are merged, with the `source` of
+    the first."""
     next: Shift | None
-    """The first shift of somebody else, or after a break; None: none in the roster."""
+    """The first shift of another person, or after a break; None: none in the roster."""
 
     @property
     def ends(self) -> int | None:
-        """From when on nobody of these is on call; None: nobody is now."""
+        """When the last of these goes off call; None: no person is on call."""
         return max((each.ends for each in self.on_call), default=None)
 
 
 def standing(roster: Roster, at: int) -> ScheduleStanding:
-    """How a schedule stands at an instant."""
+    """Returns a schedule's standing at an instant."""
     ends = {each.person: each.ends for each in roster.at(at)}
     following = None
     for each in (shift for shift in roster.shifts if shift.starts > at):

@@ -1,7 +1,7 @@
-"""Wall time and instants: what clocks of a zone show, over every change of clocks.
+"""Conversion between the wall time of a zone and instants, across changes of clocks.
 
-One rule says it all: a wall time means the first instant at which the zone's clocks show it or a later one. So what
-lies in an hour that is skipped happens at its end, and what lies in an hour that comes twice at the first.
+Rule: a wall time means the first instant at which the zone's clocks show it or a later time. So a time in a skipped
+hour is at that hour's end, and a time in a repeated hour is in the first.
 """
 
 from datetime import UTC, date, datetime, time, timedelta
@@ -12,7 +12,7 @@ from rules.time_zones import time_zone
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 EARLIEST, LATEST = 1971, 2199
-"""Years of times that somebody may ask for."""
+"""Years that an input may be in."""
 
 _MICRO = timedelta(microseconds=1)
 _DAY = timedelta(days=1) // _MICRO
@@ -21,10 +21,10 @@ _SECOND = timedelta(seconds=1)
 
 @lru_cache(maxsize=20_000)
 def instant(wall: datetime, zone: str) -> int:
-    """The first instant (microseconds since 1970) at which clocks of the zone show `wall` or later."""
+    """Returns the first instant (microseconds since 1970) at which clocks of the zone show `wall` or later."""
     tz = time_zone(zone)
     aware = wall.replace(tzinfo=tz, fold=0).astimezone(UTC)
-    if aware.astimezone(tz).replace(tzinfo=None) != wall:  # clocks skip it: the change lies between the two readings
+    if aware.astimezone(tz).replace(tzinfo=None) != wall:  # skipped: the change lies between the two readings
         early = wall.replace(tzinfo=tz, fold=1).astimezone(UTC)
         while aware - early > _SECOND:
             middle = early + (aware - early) // _SECOND // 2 * _SECOND
@@ -36,19 +36,19 @@ def instant(wall: datetime, zone: str) -> int:
 
 
 def wall(at: int, zone: str) -> datetime:
-    """What clocks of the zone show at an instant, without the zone."""
+    """Returns the zone's wall time at an instant, without zone."""
     return local(at, zone).replace(tzinfo=None)
 
 
 def local(at: int, zone: str) -> datetime:
-    """The instant as a datetime of the zone."""
+    """Returns the instant as a datetime of the zone."""
     return (_EPOCH + at * _MICRO).astimezone(time_zone(zone))
 
 
 def told_time(day: str, minutes: int, near: int, zone: str) -> int | None:
-    """The instant that a day (``2026-10-01``) and a time of day, in minutes, name; without a day the nearest to `near`.
+    """Returns the instant of a day (``2026-10-01``) and a time of day in minutes; without a day the nearest to `near`.
 
-    None: there is no such day.
+    None: the day does not exist.
     """
     try:
         days = [date.fromisoformat(day)] if day else [wall(near + off * _DAY, zone).date() for off in (-1, 0, 1)]
@@ -59,16 +59,16 @@ def told_time(day: str, minutes: int, near: int, zone: str) -> int | None:
 
 
 def after_months(at: int, months: int, zone: str) -> int:
-    """The instant at which clocks of the zone show the same time so many months later, on the same day of the month;
-    on the month's last where it has no such day.
+    """Returns the instant with the same wall time that many months later, on the same day of the month, or on the
+    month's last day if it is shorter.
     """
     return instant(months_later(wall(at, zone), months), zone)
 
 
 def read(text: str, zone: str) -> int:
-    """The instant that somebody wrote: RFC 3339 with an offset, or local time of the zone, or a date (its midnight).
+    """Returns the instant in a text: RFC 3339 with an offset, or local time of the zone, or a date (its midnight).
 
-    Raises ValueError with words for whoever wrote it.
+    Raises ValueError with a message for its author.
     """
     try:
         found = datetime.fromisoformat(text.strip())

@@ -152,7 +152,7 @@ def _response(record: IncidentRecord) -> Iterator[str]:
 
 
 def _reached(record: IncidentRecord) -> list[str]:
-    """Returns when a page first reached a person, by the same rule as the fallback."""
+    """Returns when a page first reached a person, by the same rule as the rescue (`Window.RESCUE`)."""
     pages = [each for each in record.notifications if each.kind is Kind.PAGE]
     proved = [(each.reached_at, each.channel) for each in pages if each.reached_at is not None]
     if proved:
