@@ -206,7 +206,6 @@ def configure(settings: Settings, _now: Callable[[], int]) -> Configured | None:
 
 
 def _add_picture(mail: EmailMessage, picture: Picture) -> None:
-    """Adds the picture as a related part of the HTML."""
     html = mail.get_body(("html",))
     assert isinstance(html, EmailMessage), "it was just added"
     html.add_related(picture.png, "image", "png", cid=f"<{PICTURE_ID}>", filename="signals.png", disposition="inline")

@@ -111,7 +111,6 @@ class SlackSender:
         """Does nothing: no state between calls."""
 
     async def _repaint(self, outgoing: Outgoing, thread: Posted) -> Outcome:
-        """Updates the thread's first message."""
         blocks = parent(outgoing.message, outgoing.incident, outgoing.name, "", buttons=self._interactive)
         text = fallback(outgoing.message, "")
         done = await self._call("chat.update", outgoing, channel=thread.channel, ts=thread.ts, text=text, blocks=blocks)
@@ -179,7 +178,6 @@ class SlackSender:
         return parent(outgoing.message, outgoing.incident, outgoing.name, mention, buttons=self._interactive)
 
     async def _call(self, method: str, outgoing: Outgoing, **words: Any) -> dict[str, Any] | Failed:
-        """Makes one call; returns Slack's answer, or the failure."""
         try:
             async with asyncio.timeout(self._timeout):
                 response = await self._client.api_call(method, json=words)

@@ -117,7 +117,6 @@ def _print_alerts(incident: dict[str, Any]) -> None:
 
 
 def _print_lists(found: dict[str, Any]) -> None:
-    """Prints the lists that are not empty."""
     printed = (
         (say_steps, "checklists", "checklists"),
         (say_notices, "notices", "notices"),

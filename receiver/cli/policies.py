@@ -185,7 +185,6 @@ def _approvers(policy: Policy) -> Iterator[Problem]:
 
 
 def _explain(name: str) -> None:
-    """Prints the explanation of a lint."""
     if name == "all":
         rows = (
             (name, each.severity, f"{each.explanation.partition('. ')[0].rstrip('.')}.")

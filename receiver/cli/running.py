@@ -76,7 +76,6 @@ async def _serve(settings: Settings, paths: list[Path], record: Path | None = No
 
 
 def _on_end(do: Callable[[], object]) -> None:
-    """Registers the handler of SIGTERM and SIGINT."""
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, do)
 
@@ -109,7 +108,6 @@ def _run(main: Coroutine[Any, Any, None]) -> None:
 
 
 def _loop_factory() -> "type[asyncio.AbstractEventLoop] | None":
-    """Returns uvloop if it is installed; else None."""
     try:
         import uvloop
     except ImportError:

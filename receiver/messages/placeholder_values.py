@@ -64,7 +64,6 @@ def _fill_line(text: str, filling: Mapping[str, Value]) -> str:
 
 
 def _next_steps(case: IncidentText) -> Value:
-    """Returns the remaining steps, according to the incident's state."""
     if case.live and case.incident.recovery:
         return (f"{case.recovery[0].upper()}{case.recovery[1:]}",)
     return case.next_steps if case.live else _after(case)

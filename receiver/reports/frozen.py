@@ -1,7 +1,7 @@
 """The hashed and stored content of a report: the same text gives the same bytes.
 
 An approved version is stored whole, with drawings, and read back unchanged. Its SHA-256 is of the content as JSON with
-sorted keys and without whitespace. `hashed` lists the members; docs/reports.md describes how to check it elsewhere.
+sorted keys and without whitespace. `content` has the members; docs/reports.md describes how to check it elsewhere.
 """
 
 from dataclasses import asdict, replace

@@ -66,7 +66,6 @@ def _parts(parts: tuple[ReportPart, ...], record: IncidentRecord) -> tuple[Part,
 
 
 def _fields(section: str, *names: str) -> Callable[[IncidentRecord], SectionContent]:
-    """Returns a function that makes a section of fields from `sources`."""
     return lambda record: SectionContent(
         section,
         (Part("", (*(field(each, record) for each in names), *untouched(record, section))),),

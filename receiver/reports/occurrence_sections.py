@@ -102,7 +102,6 @@ def _known(record: IncidentRecord, each: Stretch) -> tuple[Mapping[str, str], Ma
 
 
 def _actions(record: IncidentRecord, each: Stretch) -> Iterator[tuple[str, ...]]:
-    """Yields the steps that people ticked in it."""
     last = each.ended_at is None
     lists = record.case.incident.response.checklists if last else each.kept.checklists if each.kept else Checklists()
     for done in sorted(lists.done.values(), key=lambda done: done.at):

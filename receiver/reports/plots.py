@@ -66,7 +66,6 @@ def _draw(axes: Any, course: SignalSeries, marks: Sequence[PlotMark]) -> None:
 
 
 def _dress(axes: Any, drawn: Sequence[Any], names: Sequence[str], begin: float, end: float) -> None:
-    """Sets the time axis in UTC, the frame and the legend."""
     axes.set_xlim(begin, max(end, begin + 1))
     places = [begin + (end - begin) * share / TICKS for share in range(TICKS + 1)]
     axes.set_xticks(places, [f"{_time(at):%H:%M:%S}" for at in places])

@@ -220,7 +220,6 @@ def _verification_results(record: IncidentRecord) -> Values:
 
 
 def _noted(record: IncidentRecord, entry: Entry) -> str:
-    """Returns the note on an action, with person and time."""
     return f"{record.stamp(entry.at)} {name(entry.by)}: {line(entry.data['note'], 2000)}"
 
 
