@@ -1,8 +1,8 @@
-"""What is true of each channel type: one row each. Everything else that depends on the type is derived from here.
+"""The properties of each channel type, one row each; all other type-dependent values are derived from them.
 
-A row is data: the policy's model, what views hide, the fallback order, the retry schedules, the lints and the made
-pages read it, and so does the receiver's core, which may import this module because it does no I/O. How a message is
-sent stands in `receiver/channels/<name>.py`. A fact that a row leaves out is an error of the type checker.
+The policy model, views, fallback order, retry schedules, lints and generated pages read the rows; so does the
+receiver's core, which may import this module because it does no I/O. `receiver/channels/<name>.py` sends the messages.
+The type checker rejects a row with a missing property.
 """
 
 import re
@@ -14,30 +14,30 @@ from typing import TYPE_CHECKING, Literal
 from rules.addresses import parse_address
 
 ReachedWhen = Literal["accepted", "delivered", "answered"]
-"""The provider accepted the page; its receipt says that the page arrived (accepted is enough where no receipt can
-come); its receipt says that a person answered."""
+"""The proof that a page reached its recipient: the provider accepted it; its receipt says that it arrived (accepted
+is enough if there are no receipts); its receipt says that a person answered."""
 
 Holds = Literal["addresses", "address", "url", "mention", "headers", "proxy"]
-"""What a key's value is: recipients, the one recipient (as a URL), `Channel.mention`, `.headers`, `.proxy`."""
+"""The meaning of a key's value: recipients, the one recipient (as a URL), `Channel.mention`, `.headers`, `.proxy`."""
 
 DIRECT = "none"
-"""As a channel's proxy: it is reached without one, whatever the settings say."""
+"""Value of a channel's `proxy` that overrides the settings: no proxy."""
 
 ADDRESSING: frozenset[Holds] = frozenset({"addresses", "address", "url"})
-"""Keys that say whom the channel reaches."""
+"""Keys that hold the channel's recipients."""
 
 HIDDEN = "…"
-"""What stands where a secret recipient would."""
+"""Shown in place of a secret recipient."""
 
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """A key of `alert_channels[]` that means something for some channel types only."""
+    """A key of `alert_channels[]` that only some channel types have."""
 
     name: str
     holds: Holds
     about: str
-    """For the policy reference: what is written there."""
+    """The key's description in the policy reference."""
 
 
 PROXY = Key("proxy", "proxy", f"through which proxy it is reached, instead of HTTPS_PROXY; {DIRECT}: without one")
@@ -45,103 +45,104 @@ PROXY = Key("proxy", "proxy", f"through which proxy it is reached, instead of HT
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """How a recipient looks."""
+    """The form of a recipient."""
 
     words: str
-    """What it is called in errors: e-mail address."""
+    """Its name in errors: e-mail address."""
     fits: Callable[[str], object]
-    """Whether a text is one; false or AddressError: it is none."""
+    """Whether a text has the form; a false value or AddressError: it has not."""
     is_personal: Callable[[str], bool] | None
-    """Which recipients of a stakeholder group it reaches. None: the channel reaches its own recipients instead."""
+    """Whether a stakeholder group's recipient is reached by this type. None: the channel reaches its own recipients
+    instead."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChannelFacts:
-    """One channel type. Times are in seconds."""
+    """The properties of one channel type. Times are in seconds."""
 
     name: str
-    """As `type:` of a channel has it."""
+    """The value of a channel's `type:`."""
     label: str
     """For titles."""
     keys: tuple[Key, ...]
-    """The first is the one that is asked for where none says whom the channel reaches."""
+    """An error about a channel without recipients asks for the first."""
     address: Address
     recipient_is_secret: bool = True
-    """Whether views show no more of a recipient than a URL's host."""
+    """Whether views show only the host of a recipient's URL."""
     wakes: bool
-    """Whether a page there wakes somebody."""
+    """Whether a page wakes its recipient."""
     reached_when: ReachedWhen
-    """What proves, of a type that wakes, that a page reached somebody (`receiver.core.reached`)."""
+    """For a type that wakes: the proof that a page reached a person (`receiver.core.reached`)."""
     carries_news: bool
-    """Whether who was paged there hears what becomes of the incident; else pages and the all-clear only."""
+    """Whether paged recipients get later news of the incident; otherwise only pages and the all-clear."""
     carries_updates: bool
-    """Whether who was told there gets status updates, unless the channel says otherwise: a call would wake people for
-    them, and a state of its own has no place for them."""
+    """Whether recipients get status updates unless the channel sets `updates`. False for calls, which would wake
+    people, and for providers that keep a state, which have no field for updates."""
     keeps_state: bool
-    """Whether a page opens something at the provider, which an acknowledgement and the all-clear have to change."""
+    """Whether a page opens an object at the provider that an acknowledgement and the all-clear must update."""
     bundles: bool
-    """Whether several pages may leave as one message."""
+    """Whether several pages may be sent as one message."""
     shows_link: bool
-    """Whether a page carries a link that acknowledges without logging in: only where whoever sees it may, and has no
-    button for it."""
+    """Whether a page has a link that acknowledges without login: only where every reader may acknowledge and there
+    is no button."""
     shows_pictures: bool
-    """Whether a picture of the signals goes with a message."""
+    """Whether messages include a picture of the signals."""
     carries_reports: bool
     """Whether a finished report can be sent."""
     called_by_hand: bool
-    """Whether a recipient that is no address is somebody whom a person has to call."""
+    """Whether a recipient that is not an address is a person to be called by hand."""
     from_level: int
-    """Where no rule of a level names channels, this type is told of that level if it is this one or worse."""
+    """The minimum level at which this type is notified if no rule of the level names channels."""
     fallback_rank: int | None
-    """Its place in the usual order of fallbacks, 1 first; None: only where a policy's `fallback` names it."""
+    """Its position in the default fallback order, 1 first; None: only if a policy's `fallback` names it."""
     retry_after: tuple[int, ...]
-    """Seconds until the next try, after the first, the second … failed one; the last is repeated."""
+    """Seconds until the next attempt after the first, second … failure; the last is repeated."""
     give_up_after: int
-    """Seconds after which a message is given up."""
+    """Seconds after which delivery of a message is abandoned."""
     settings: tuple[str, ...]
-    """What its module reads: `slack_token` is TOCSIN_SLACK_TOKEN. What `Settings` has no field for is kept as a secret
-    text in `Settings.of_channels`. A star stands for a recipient that has its own: `teams_url_*` is
+    """Settings that its module reads: `slack_token` is TOCSIN_SLACK_TOKEN. Those without a field in `Settings` are
+    secret texts in `Settings.of_channels`. A star stands for the recipient's name: `teams_url_*` is
     TOCSIN_TEAMS_URL_FLIGHT for ``flight``."""
 
     @property
     def is_program(self) -> bool:
-        """Whether its recipients are programs: nobody has one as their contact."""
+        """Whether its recipients are programs; people have no contacts of this type."""
         return any(key.holds == "url" for key in self.keys)
 
     @property
     def has_names(self) -> bool:
-        """Whether a recipient is a name of the policy's own, whose address is a setting, and nobody's elsewhere."""
+        """Whether a recipient is a name defined in the policy, whose address is in a setting."""
         return self.address.fits == NAME.fullmatch
 
     def quoted(self, text: str) -> str:
-        """What is no recipient, as an error may show it: where a name belongs, a URL is a secret."""
+        """An invalid recipient as an error may show it: for a type with names, a URL is secret."""
         return HIDDEN if self.has_names and "://" in text else text
 
     @property
     def is_quiet_fallback(self) -> bool:
-        """Whether it takes over at levels 1 and 2, for which nobody is woken."""
+        """Whether it is a fallback at levels 1 and 2, which wake no person."""
         return not self.wakes and self.fallback_rank is not None
 
 
 NUMBER = re.compile(r"\+[1-9]\d{6,14}", re.ASCII)
-"""A telephone number as E.164 has it."""
+"""An E.164 telephone number."""
 
 MINUTE, HOUR, DAY = 60, 3600, 86_400
 STEADY = (1, 2, 5, 15, 30, 60)
-"""For providers that take the same message twice without harm."""
+"""Retry delays (seconds) for providers that tolerate duplicate messages."""
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}", re.ASCII)
-"""What stands in a policy for an address that is a secret, and a setting therefore."""
+"""The name that a policy uses for an address that is secret and therefore in a setting."""
 
 EXAMPLE_NUMBER = "+4930123456"
-"""Nobody's: what messages show as the form of one."""
+"""An unassigned number, the example in messages."""
 _NUMBER_WORDS = f"telephone number with its country code, such as {EXAMPLE_NUMBER}"
 _TWILIO = ("twilio_account_sid", "twilio_auth_token", "twilio_shared_key", "twilio_from", "twilio_api_url")
 _VONAGE = tuple(f"vonage_{name}" for name in ("api_key", "api_secret", "from", "signature_secret", "api_url"))
 
 
 def _is_number_or_name(text: str) -> bool:
-    """A name is somebody to be called by hand; what begins like a number must be one."""
+    """A name is a person to be called by hand; a text that begins like a number must be one."""
     return bool(NUMBER.fullmatch(text)) or not text.startswith(tuple("+0123456789"))
 
 
@@ -205,7 +206,7 @@ _ROWS = (
         carries_news=False,
         carries_updates=False,
         keeps_state=True,
-        bundles=False,  # each page has a key of its own to be closed by
+        bundles=False,  # each page has its own key, with which it is closed
         shows_link=False,
         shows_pictures=False,
         carries_reports=False,
@@ -343,7 +344,7 @@ _ROWS = (
         keys=(Key("recipients", "addresses", "names of people; each turns it on in their own browser"),),
         address=Address("name of a person, who turns it on in their own browser", NAME.fullmatch, None),
         recipient_is_secret=False,
-        wakes=False,  # that a push service has it is no proof that a phone rang
+        wakes=False,  # acceptance by a push service does not prove that a phone rang
         reached_when="accepted",
         carries_news=True,
         carries_updates=True,
@@ -362,7 +363,7 @@ _ROWS = (
 )
 
 CHANNEL_FACTS: Mapping[str, ChannelFacts] = MappingProxyType({row.name: row for row in _ROWS})
-"""Channel type → what is true of it, in the order in which pages list them."""
+"""Channel type → properties, in the order of the pages."""
 
 CHANNEL_TYPES: tuple[str, ...] = tuple(CHANNEL_FACTS)
 
@@ -370,29 +371,29 @@ if TYPE_CHECKING:
     ChannelType = str
 else:
     ChannelType = Literal[CHANNEL_TYPES]
-"""The name of a channel type. Models and schemas see the table's names; the type checker cannot, and sees a text."""
+"""The name of a channel type. Models and schemas use the table's names; the type checker uses `str`."""
 
 
 def fallback_order() -> tuple[str, ...]:
-    """The types that are tried when a page reaches nobody, where a policy has no `fallback`."""
+    """The default order of types for a page that reaches no person, used by policies without `fallback`."""
     ranks = {row.name: row.fallback_rank for row in _ROWS if row.fallback_rank is not None}
     return tuple(sorted(ranks, key=ranks.__getitem__))
 
 
 def types_where(holds: Callable[[ChannelFacts], bool]) -> tuple[str, ...]:
-    """The types of which that is true: those of the fallback order first, in that order."""
+    """The types for which `holds` is true: those of the fallback order first, in that order."""
     return tuple(name for name in dict.fromkeys((*fallback_order(), *CHANNEL_TYPES)) if holds(CHANNEL_FACTS[name]))
 
 
 def _is_open_address(recipient: str) -> bool:
-    """Whether it is the address of a person, of a type whose recipients are no secret."""
+    """Whether a recipient is a person's address of a type whose recipients are not secret."""
     people = [row for row in _ROWS if row.address.is_personal is not None and row.address.is_personal(recipient)]
     return bool(people) and "://" not in recipient and not any(row.recipient_is_secret for row in people)
 
 
 def ends_of(address: str) -> str:
-    """So much of a person's address that they know it again, and nobody else can use it: ``+49…567``,
-    ``d…@example.com``. What is cut already stays as it is.
+    """A shortened personal address that its owner recognises and others cannot use: ``+49…567``, ``d…@example.com``.
+    Idempotent.
     """
     if HIDDEN in address:
         return address
@@ -403,15 +404,15 @@ def ends_of(address: str) -> str:
 
 
 _WRITTEN_NUMBER = re.compile(r"(?<![\w.])(?<!\d-)(?:\+\d|\(?0)[\d ()/-]{5,}\d")
-"""What is meant as a telephone number, however it is written: with a plus or a zero at its beginning; what follows the
-year of a date (``2027-01-11 15:00``) is none."""
+"""A telephone number in any notation that begins with a plus or a zero; text after the year of a date (``2027-01-11
+15:00``) does not match."""
 _BARE_NUMBER = re.compile(rf"{_WRITTEN_NUMBER.pattern}|(?<![\w.+-])[1-9]\d{{8,14}}(?![\w.])")
-"""The same, where numbers are to be expected."""
+"""The same, or 9 to 15 bare digits, for texts in which numbers are expected."""
 _NUMBERS_NEAR = re.compile(r"sms|phone|number\W?:|recipients|contacts")
 
 
 def numbers_cut(text: str, *, same_length: bool = False) -> str:
-    """A text of an error without whole telephone numbers: of each its ends. `same_length`: what follows stays at its
+    """An error text with its telephone numbers shortened. `same_length`: padded, so that later text stays at its
     column.
     """
     pattern = _BARE_NUMBER if _NUMBERS_NEAR.search(text) else _WRITTEN_NUMBER
@@ -426,9 +427,9 @@ def numbers_cut(text: str, *, same_length: bool = False) -> str:
 
 
 def as_shown(recipient: str, facts: ChannelFacts | None) -> str:
-    """A recipient as everybody may see it. `facts` None: the channel is gone, and its type not known any more.
+    """A recipient for display. `facts` None: the channel no longer exists and its type is unknown.
 
-    Of a secret one that is a URL the scheme and host are left, of any other nothing; of a telephone number its ends.
+    A secret URL keeps its scheme and host, any other secret nothing; a telephone number keeps its ends.
     """
     scheme, there, rest = recipient.partition("://")
     if _is_open_address(recipient) if facts is None else not facts.recipient_is_secret:

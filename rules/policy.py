@@ -1,10 +1,10 @@
-"""What a policy means: frozen, validated, merged, with no trace of YAML in it.
+"""The policy model: frozen, validated and merged, independent of YAML.
 
-`rules.load` makes a Policy, `rules.compile` turns it into Prometheus rules, and the receiver's core
-decides by it. Nothing here does I/O. Every duration is an integer number of **microseconds**, as every
-instant in the receiver is, so that adding one to the other needs no conversion.
+`rules.load` makes a Policy, `rules.compile` turns it into Prometheus rules, and the receiver's core decides by it. No
+I/O here. Every duration is an integer number of **microseconds**, as every instant in the receiver is, so that the two
+add without conversion.
 
-The words are those of docs/words.md (policy, signal, detection rule, level, incident type …).
+The terms are those of docs/words.md (policy, signal, detection rule, level, incident type …).
 """
 
 from collections.abc import Iterable
@@ -31,29 +31,29 @@ MINUTE = 60 * SECOND
 HOUR = 60 * MINUTE
 
 UTC = "UTC"
-"""The time zone of a policy that names none."""
+"""The time zone of a policy that does not set one."""
 
 INFORMATIONAL, WARNING, CRITICAL, EMERGENCY = LEVELS = 1, 2, 3, 4
 
 REFERENCE = "@"
-"""What a recipient begins with that names a person or a schedule."""
+"""First character of a recipient that names a person or a schedule."""
 
 BASIC = "incident_response"
-"""The section whose procedures concern every incident, and that has levels and channels."""
+"""The basic section: it has the levels and channels, and its procedures apply to every incident."""
 
 Attach = Literal["opened", "escalated", "recovered", "acknowledged", "resolved"]
-"""The moments at which an incident gets checklists."""
+"""The events that attach checklists to an incident."""
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where in the policy's files a thing was written, for people: annotations, messages, lints."""
+    """The position of a policy element in its source file, shown in annotations, messages and lints."""
 
     path: str
     line: int
     column: int = 1
     pointer: str = ""
-    """The way to it inside the document, such as ``incident_response.detection.rules[2]``."""
+    """The path inside the document, such as ``incident_response.detection.rules[2]``."""
 
     def __str__(self) -> str:
         return f"{self.path}:{self.line}"
@@ -61,23 +61,23 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Level:
-    """A severity level (guide: Incident Severity Levels). 4 is the worst."""
+    """A severity level (guide: Incident Severity Levels). 4 is the most severe."""
 
     level: int
     name: str
     response_time: Micros
-    """From the opening until somebody must have acknowledged; also how long an acknowledgement holds."""
+    """Deadline for the first acknowledgement, from the opening; also how long an acknowledgement holds."""
     escalation_time: Micros
-    """From the opening until the next escalation, and between escalations after the breach."""
+    """From the opening until the first escalation, and between escalations after the breach."""
     resolve_after: Micros = Micros(5 * MINUTE)
     """How long the signal must stay recovered before the incident may resolve."""
     resolution: Literal["automatic", "confirmed"] = "automatic"
     """`confirmed`: a person must confirm the recovery (the default at level 4)."""
     confirmations: int = 1
     escalates_to: tuple[str, ...] | None = None
-    """Channels of the first escalation; None means the next level's."""
+    """Channels of the first escalation; None: the next level's."""
     update_interval: Micros | None = None
-    """Between status updates; None means `response_time`."""
+    """Between status updates; None: `response_time`."""
     description: str = ""
     impact: str = ""
     examples: tuple[str, ...] = ()
@@ -93,70 +93,71 @@ class RateLimit:
 
 @dataclass(frozen=True, slots=True)
 class Channel:
-    """One way to reach people (guide: alert_channels)."""
+    """One notification channel (guide: alert_channels)."""
 
     name: str
     type: ChannelType
     enabled: bool = True
     recipients: tuple[str, ...] = ()
-    """As the type's address looks (rules.channel_types): e-mail addresses, E.164 numbers, the one channel, service or
-    URL. Where people are called by hand (phone), a mere name is one too. `@NAME` is a person, or whoever is on call."""
+    """In the form of the type's address (rules.channel_types): e-mail addresses, E.164 numbers, or the one channel,
+    service or URL. A type that is called by hand (phone) also takes a plain name. `@NAME` is a person, or the person
+    on call in that schedule."""
     rate_limit: RateLimit | None = None
     mention: str = ""
-    """Slack: who is mentioned on a page, such as ``<!here>``; empty means nobody is named."""
+    """Slack: the mention on a page, such as ``<!here>``; empty: no mention."""
     headers: tuple[tuple[str, str], ...] = ()
-    """Webhook: further headers."""
+    """Webhook: additional headers."""
     proxy: str = ""
-    """A URL, or `rules.channel_types.DIRECT`; empty: as the settings say."""
+    """A URL, or `rules.channel_types.DIRECT`; empty: the proxy of the settings."""
     send_resolved: bool = True
     canary: Micros | None = None
-    """How often a test message proves the way to the provider; None: never."""
+    """The interval of test messages to the provider; None: no test messages."""
     time_zone: str | None = None
-    """The zone of its readers (`rules.time_zones`); None: the policy's."""
+    """The time zone of its recipients (`rules.time_zones`); None: the policy's."""
     updates: bool | None = None
-    """Whether who was told there gets status updates too; None: as its type does."""
+    """Whether its recipients get status updates too; None: the default of its type."""
     place: Place | None = None
 
     @property
     def facts(self) -> ChannelFacts:
-        """What is true of its type."""
+        """The properties of its type."""
         return CHANNEL_FACTS[self.type]
 
 
 @dataclass(frozen=True, slots=True)
 class ReachStep:
-    """One step of how a person wants to be told."""
+    """One step of a person's notification preferences."""
 
     by: tuple[ChannelType, ...]
     after: Micros = Micros(0)
-    """After the page, unless somebody acknowledged meanwhile."""
+    """Delay after the page; an acknowledgement in the meantime cancels the step."""
     levels: tuple[int, ...] = ()
-    """Empty: all, but 3 and 4 for types that wake."""
+    """Empty: all levels; only 3 and 4 for types that wake."""
 
     @property
     def name(self) -> str:
-        """What tells it from the person's other steps."""
+        """Identifies the step among the person's steps."""
         return ", ".join(self.by)
 
 
 QUIET_WAYS = types_where(lambda facts: not facts.wakes and not facts.is_program)
-"""Channel types by which a person can be told something without being woken, the livelier first."""
+"""Channel types that reach a person without waking them, the most immediate first."""
 
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """Somebody who can be on call; a recipient `@name` stands for them."""
+    """A person who can be on call; recipient `@name` in channels."""
 
     name: str
     contacts: tuple[tuple[ChannelType, str], ...] = ()
     """(channel type, address)."""
     time_zone: str = UTC
     aliases: tuple[str, ...] = ()
-    """Other names, under which a calendar may name the person."""
+    """Other names by which a calendar may refer to the person."""
     reach: tuple[ReachStep, ...] = ()
-    """Empty: by all contacts that the step's channels offer."""
+    """Empty: all contacts whose types the paged channels have."""
     repeat: bool = True
-    """False: not told again at an escalation step before the breach."""
+    """False: no repeated page at an escalation step before the breach."""
     place: Place | None = None
 
     def contact(self, type_: str) -> str | None:
@@ -166,29 +167,29 @@ class Person:
 
 @dataclass(frozen=True, slots=True)
 class DutyHours:
-    """Hours of some days of the week, in wall time as `rules.rota` reads it."""
+    """Hours on some days of the week, in wall time (`rules.rota`)."""
 
     days: tuple[str, ...]
-    """``mon`` … ``sun``: the days on which they begin."""
+    """``mon`` … ``sun``: the days on which the hours begin."""
     begins: str
     ends: str
     """Earlier than `begins`: on the next day."""
 
     @property
     def name(self) -> str:
-        """Such as ``mon tue 09:00-17:00``."""
+        """For example ``mon tue 09:00-17:00``."""
         return f"{' '.join(self.days)} {self.begins}-{self.ends}"
 
 
 @dataclass(frozen=True, slots=True)
 class Layer:
-    """A rotation: people who take turns. Times as `rules.rota` reads them."""
+    """A rotation: people who take turns. Times are in the form that `rules.rota` reads."""
 
     name: str
-    """``layer 1``, in the order of the schedule; what shifts have as their source."""
+    """``layer 1``, numbered in the order of the schedule; shifts give it as their source."""
     people: tuple[str, ...]
     starts: str
-    """Local date and time of the first turn; also the handoffs' time of day."""
+    """Local date and time of the first turn; its time of day is that of every handoff."""
     every: str
     time_zone: str
     only: tuple[DutyHours, ...] = ()
@@ -197,20 +198,21 @@ class Layer:
 
 @dataclass(frozen=True, slots=True)
 class OnCallSchedule:
-    """Who is on call when, by layers or by a calendar; a recipient `@name` stands for whoever it is."""
+    """An on-call schedule, from layers or a calendar; recipient `@name` is the person on call."""
 
     name: str
     time_zone: str
     layers: tuple[Layer, ...] = ()
-    """The later over the earlier."""
+    """A later layer takes precedence over an earlier one."""
     calendar: str = ""
     """Instead of layers: a file beside the policy, or an https URL."""
     calendar_text: str = ""
-    """What the file holds (iCalendar)."""
+    """The content of the calendar file (iCalendar)."""
     nights: int = 7
-    """More nights in a row for one person are doubted."""
+    """The lint `nights-in-a-row` reports a person with more nights in a row than this."""
     handoff_by: tuple[ChannelType, ...] = QUIET_WAYS
-    """Channel types by the first of which, of those that they have, people hear of a handoff; empty: they do not."""
+    """Channel types for handoff notices: each person gets one by the first type for which they have a contact.
+    Empty: no notices."""
     place: Place | None = None
 
     @property
@@ -220,28 +222,28 @@ class OnCallSchedule:
 
     @property
     def calendar_shown(self) -> str:
-        """The calendar's place as everybody may see it: a URL may be a private address."""
+        """The calendar's place for display. A URL is shortened, because it may be a private address."""
         return as_shown(self.calendar, None) if self.is_fetched else self.calendar
 
 
 @dataclass(frozen=True, slots=True)
 class Signal:
-    """A metric that conditions name; with `expr` it becomes a recording rule of that name."""
+    """A metric that conditions use; with `expr`, also a recording rule of that name."""
 
     name: str
     expr: str | None = None
     unit: str = ""
     identity: tuple[str, ...] | None = None
-    """The labels that tell one unit from another; None: all but instance, pod, container, endpoint."""
+    """The labels that identify a unit; None: all but instance, pod, container, endpoint."""
     help: str = ""
     missing_data: bool = True
-    """False switches the missing-data twin off (a lint says so)."""
+    """False disables the missing-data twin (a lint reports that)."""
     place: Place | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """A detection rule: a condition that opens an incident of its name."""
+    """A detection rule: a condition that opens an incident of the rule's name."""
 
     section: str
     name: str
@@ -252,37 +254,37 @@ class Rule:
     interval: Micros = Micros(60 * SECOND)
     """The rule group's evaluation interval (guide: check_interval)."""
     threshold: int = 1
-    """Consecutive failures before it alerts (guide: alert_threshold)."""
+    """Consecutive failures before the alert fires (guide: alert_threshold)."""
     immediate: bool = False
     description: str = ""
-    """May use ``{{ $value }}`` and ``{{ $labels.NAME }}`` (`rules.alert_text`), as `summary` may."""
+    """May contain ``{{ $value }}`` and ``{{ $labels.NAME }}`` (`rules.alert_text`), as may `summary`."""
     runbook_url: str = ""
     summary: str = ""
-    """What is wrong, in a line; empty: it is made from the condition."""
+    """The fault in one line; empty: generated from the condition."""
     labels: tuple[tuple[str, str], ...] = ()
-    """Further labels of the alert, such as ``system`` for a framework system's rules."""
+    """Additional labels of the alert, such as ``system`` for a framework system's rules."""
     signal: str = ""
     """Overrides the `signal` label (an SLO's name); empty: the condition's source metric."""
     missing_data: bool = True
-    """Whether a missing-data twin watches the rule's signals."""
+    """Whether a missing-data twin monitors the rule's signals."""
     hold: Micros | None = None
-    """`for` spelt out (framework: duration); None: from threshold and interval."""
+    """An explicit `for` (framework: duration); None: computed from threshold and interval."""
     keep_firing: Micros | None = None
-    """`keep_firing_for` spelt out; None: until the missing-data twin fires, where there is one."""
+    """An explicit `keep_firing_for`; None: until the missing-data twin fires, if there is one."""
     alert: str = ""
-    """What its alert is called; empty: made from the name."""
+    """The alert's name; empty: generated from the rule's name."""
     annotations: tuple[tuple[str, str], ...] = ()
-    """Prometheus's own templates, as written (`rules.prometheus_template`); they go before what is made."""
+    """Prometheus templates, as written (`rules.prometheus_template`); they override generated annotations."""
     place: Place | None = None
 
     @property
     def key(self) -> str:
-        """``section/name``: how a rule is known (one name may stand in two sections)."""
+        """``section/name``: identifies the rule, because two sections may use the same name."""
         return f"{self.section}/{self.name}"
 
     @property
     def waits(self) -> Micros:
-        """How long the condition must hold before it alerts: N consecutive failures are N-1 intervals."""
+        """How long the condition must hold before the alert fires: N consecutive failures are N-1 intervals."""
         if self.immediate:
             return Micros(0)
         return self.hold if self.hold is not None else Micros((self.threshold - 1) * self.interval)
@@ -290,7 +292,7 @@ class Rule:
 
 @dataclass(frozen=True, slots=True)
 class Recording:
-    """A recording rule that a framework system's SLOs need (made by `rules.slo`), in the order given."""
+    """A recording rule for a framework system's SLOs (made by `rules.slo`); the order matters."""
 
     section: str
     record: str
@@ -304,7 +306,7 @@ class Recording:
 class IncidentType:
     """A named kind of incident without a condition of its own (guide: aviation, manufacturing `incidents`).
 
-    It compiles to ``name > 0``, and can be declared by an alert's label `incident_type` or by a person.
+    It compiles to ``name > 0``. An alert's label `incident_type` or a person can also declare it.
     """
 
     section: str
@@ -316,7 +318,7 @@ class IncidentType:
     channels: tuple[str, ...] = ()
     """Empty: the channels of its level."""
     fires: bool = True
-    """False: can be declared, but gets no rule (the framework's condition-less ``alerts:`` names)."""
+    """False: it can be declared, but has no rule (the framework's ``alerts:`` names without conditions)."""
     place: Place | None = None
 
     @property
@@ -334,9 +336,9 @@ class Procedure:
     description: str
     steps: tuple[str, ...]
     attach: Attach = "opened"
-    """When it becomes a checklist of the incident."""
+    """The event at which it becomes a checklist of the incident."""
     time_limit: Micros | None = None
-    """Within this all of its steps are to be ticked, from when the incident gets it; None: there is no limit."""
+    """Time for all of its steps, from when it is attached; None: no limit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -351,45 +353,46 @@ class TimedActions:
     time_limit: Micros | None = None
     duration: Micros | None = None
     from_level: int | None = None
-    """Incidents of this level and above have the time limit; None: of the initial response those of level 3 and above,
-    of all else every incident."""
+    """The time limit applies to incidents of this level and above; None: level 3 for the initial response, every
+    level for all other blocks."""
 
     @property
     def is_acknowledgement(self) -> bool:
-        """Of initial_response: counts from the opening (the others count from the acknowledgement)."""
+        """In initial_response: counted from the opening (the others count from the acknowledgement)."""
         return "acknowledg" in self.name.lower()
 
     @property
     def is_assessment(self) -> bool:
-        """Of initial_response: it is done when somebody says the level or an impact, whatever is ticked."""
+        """In initial_response: completed when a responder sets the level or an impact, regardless of ticks."""
         return not self.is_acknowledgement and "assess" in self.name.lower()
 
 
 @dataclass(frozen=True, slots=True)
 class Stakeholders:
-    """A group that is told about incidents beside the responders (guide: stakeholder_notification)."""
+    """A group that is notified of incidents in addition to the responders (guide: stakeholder_notification)."""
 
     name: str
     description: str
     recipients: tuple[str, ...]
     channels: tuple[str, ...]
     external: bool
-    """External groups (the name begins with ``external``) get nothing without a person's approval."""
+    """Notices to external groups (the name begins with ``external``) need a person's approval."""
     from_level: int = CRITICAL
-    """They hear of incidents of this level and above."""
+    """The group is notified of incidents of this level and above."""
     sections: tuple[str, ...] = ()
-    """They hear of incidents of these sections, and of those under them; empty: of any."""
+    """The group is notified of incidents of these sections and of their subsections; empty: all."""
     approvers: tuple[str, ...] = ()
-    """Who is told that a notice to this group waits: addresses, or names of channels. Empty: the internal groups."""
+    """Recipients of the request to approve a notice to this group: addresses or channel names. Empty: the internal
+    groups."""
     initial: "ExternalText | None" = None
-    """What this group is told at first; None: the policy's own template."""
+    """The group's text for the first notice; None: the policy's template."""
     update: "ExternalText | None" = None
     resolution: "ExternalText | None" = None
 
 
 @dataclass(frozen=True, slots=True)
 class ExternalText:
-    """A text of a group's own; `{placeholder}` and Jinja2 both work."""
+    """A group's own text; `{placeholder}` and Jinja2 both work."""
 
     subject: str
     body: str
@@ -397,24 +400,24 @@ class ExternalText:
 
 @dataclass(frozen=True, slots=True)
 class ResponseRole:
-    """A role that somebody holds in an incident: incident commander, communications … (policy: ``roles``)."""
+    """A role that one person holds in an incident: incident commander, communications … (policy: ``roles``)."""
 
     name: str
     description: str = ""
     from_level: int = INFORMATIONAL
-    """Incidents of this level and above want somebody for it."""
+    """The role should be filled in incidents of this level and above."""
 
 
 @dataclass(frozen=True, slots=True)
 class ImpactScale:
-    """How an impact is graded (guide: business impact_assessment)."""
+    """The grades of one kind of impact (guide: business impact_assessment)."""
 
     name: str
     description: str
     thresholds: tuple[tuple[str, str], ...]
-    """(grade, words as written), from low to critical."""
+    """(grade, text as written), from low to critical."""
     ranges: tuple[tuple[str, float, float | None], ...] = ()
-    """(grade, above, up to and including) where the words are numeric, percentages as ratios; None is no upper end."""
+    """(grade, above, up to and including) where the text is numeric; percentages are ratios; None: no upper end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -425,55 +428,57 @@ class ImpactMetrics:
     description: str
     metrics: tuple[str, ...]
     time_limit: Micros | None = None
-    """Within this all of them are to be assessed, from the acknowledgement; None: there is no limit."""
+    """Time for the assessment of all metrics, from the acknowledgement; None: no limit."""
 
 
 CountedFrom = Literal["occurrence", "awareness", "classification"]
-"""What the time of a report to an authority counts from: when it happened, when it was known here, when it was known to
-be of the kind that must be reported."""
+"""The start of a reporting deadline: the occurrence, the organisation's awareness of it, or its classification as
+reportable."""
 
 
 @dataclass(frozen=True, slots=True)
 class ReportStage:
-    """One of the reports that an authority must get."""
+    """One of the reports due to an authority."""
 
     name: str
     within: Micros
-    """How long; 0 where it is counted in `months`."""
+    """The time limit; 0 if `months` has it."""
     counted_from: CountedFrom = "awareness"
     after: str = ""
-    """The stage from whose filing it counts instead (until that is filed: from when that is due)."""
+    """The stage from whose filing (before that, from whose due time) the limit counts instead."""
     remind_before: Micros = Micros(0)
-    """So long before it is due its owner and its approver are reminded."""
+    """The owner and the approver are reminded this long before the due time."""
     text: str = ""
-    """What it says, as a template; `{placeholder}` and Jinja2 both work. Empty: nobody wrote one."""
+    """The report's template; `{placeholder}` and Jinja2 both work. Empty: none."""
     channel: str = ""
-    """How it is filed, in words: a portal's address, a telephone number."""
+    """How it is filed, as text: a portal's address, a telephone number."""
     approver: str = ""
-    """Who must approve it: an e-mail address, or a role of the policy. Empty: whoever has the incident."""
+    """The approver: an e-mail address, or a role of the policy. Empty: the incident's owner."""
     months: int = 0
-    """So many calendar months instead of `within`; 0: `within` says how long."""
+    """Calendar months instead of `within`; 0: `within` applies."""
     written: str = ""
-    """`within` as the policy spells it: the law's 72 hours are not 3 days to who reads the report."""
+    """`within` as written in the policy, because readers of a report expect the law's "72 hours" and not "3 days"."""
 
 
 @dataclass(frozen=True, slots=True)
 class ReportingObligation:
-    """An authority that must be told of some incidents, by when and how (policy: ``reporting_obligations``)."""
+    """The obligation to report some incidents to an authority, with time limits and procedure (policy:
+    ``reporting_obligations``).
+    """
 
     name: str
     authority: str
     stages: tuple[ReportStage, ...]
     sections: tuple[str, ...] = ()
-    """Incidents of these sections, and of those under them; empty: of any."""
+    """Incidents of these sections and of their subsections; empty: all."""
     types: tuple[str, ...] = ()
-    """Incident types and rules, by name; empty: any."""
+    """Names of incident types and rules; empty: all."""
     levels: tuple[int, ...] = ()
-    """Empty: any."""
+    """Empty: all."""
     source: str = ""
-    """The law or contract that says so."""
+    """The law or contract."""
     note: str = ""
-    """What whoever reports must know."""
+    """Instructions for the person who reports."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -511,34 +516,34 @@ class Reports:
     technical: tuple[ReportPart, ...] = ()
     recipients: tuple[str, ...] = ()
     organisation: str = ""
-    """Whose reports they are; empty: nobody said."""
+    """The organisation named in the reports; empty: not set."""
     approver: str = ""
-    """The role whose holder approves them; empty: whoever is an approver of Tocsin."""
+    """The role whose holder approves the reports; empty: any user with Tocsin's role `approver`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Closing:
-    """What a resolved incident must have before it closes (policy: ``closing``).
+    """What a resolved incident needs before it closes (policy: ``closing``).
 
-    As it stands here, nothing: so incidents close that run under a policy version stored by an older release.
-    `rules.document.communication.ClosingTerms` has what holds for a policy that says nothing.
+    The defaults here require nothing, so that incidents under a policy version stored by an older release close.
+    `rules.document.communication.ClosingTerms` has the defaults for a policy without ``closing``.
     """
 
     from_level: int | None = None
-    """Incidents of this level and above; None: none."""
+    """Applies to incidents of this level and above; None: to none."""
     facts: tuple[str, ...] = ()
-    """What must be known: ``root_cause``."""
+    """Facts that must be recorded: ``root_cause``."""
     checklists: tuple[str, ...] = ()
-    """Keys of the checklists whose steps must all be done, where the incident has them."""
+    """Keys of the checklists whose steps must all be done, if the incident has them."""
     sign_off_from: int | None = None
-    """From this level on, another person than who resolved it must sign off; None: never."""
+    """From this level on, a person other than the one who resolved it must sign off; None: never."""
     remind_every: Micros = Micros(24 * HOUR)
-    """Between two reminders of what is missing."""
+    """The interval of reminders about missing items."""
 
 
 @dataclass(frozen=True, slots=True)
 class Flapping:
-    """When an alert counts as flapping: so many cycles of firing and clearing within so long."""
+    """An alert is flapping after `cycles` cycles of firing and clearing `within` microseconds."""
 
     cycles: int = 3
     within: Micros = Micros(10 * MINUTE)
@@ -546,20 +551,20 @@ class Flapping:
 
 @dataclass(frozen=True, slots=True)
 class Heartbeat:
-    """An alert of somebody's own that always fires: its silence means that this way of alerting is blind."""
+    """An always-firing alert from outside the compiled rules; its absence means that its alerting path has failed."""
 
     name: str
     matchers: tuple[tuple[str, str, str], ...]
     """(label, operator, value), as `rules.matchers` reads them."""
     within: Micros
-    """How long it may be missing."""
+    """How long it may be absent."""
     source: str | None = None
-    """Of this webhook source only; None: of any."""
+    """Only from this webhook source; None: from any."""
 
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """The merged, validated meaning of all policy files. Its version is `rules.stored.digest`."""
+    """The merged, validated content of all policy files. Its version is `rules.stored.digest`."""
 
     levels: tuple[Level, ...]
     """Exactly four, from 1 to 4."""
@@ -573,58 +578,60 @@ class Policy:
     initial_response: tuple[TimedActions, ...] = ()
     stakeholders: tuple[Stakeholders, ...] = ()
     roles: tuple[ResponseRole, ...] = ()
-    """Who does what in an incident; people are named to them one by one."""
+    """Roles in an incident; people are assigned to them individually."""
     investigation: tuple[TimedActions, ...] = ()
     impact_scales: tuple[ImpactScale, ...] = ()
     impact_metrics: tuple[ImpactMetrics, ...] = ()
     impact_raises: tuple[tuple[str, int], ...] = (("critical", EMERGENCY), ("high", CRITICAL))
-    """(grade, at least this level): how an assessed impact raises the level."""
+    """(grade, minimum level): how an assessed impact raises the level."""
     fix_implementation: tuple[TimedActions, ...] = ()
     post_incident: tuple[TimedActions, ...] = ()
     reporting_obligations: tuple[ReportingObligation, ...] = ()
-    """Which authorities must be told of which incidents."""
+    """Which incidents must be reported to which authorities."""
     reports: Reports = field(default_factory=Reports)
     fallback: tuple[str, ...] = fallback_order()
-    """The order in which other channels are tried when a page reaches nobody: names, or types standing
-    for all channels of that type."""
+    """The order of fallback channels for a page that reaches no person: channel names, or types for all channels of
+    that type."""
     retention: Micros | None = None
-    """How long closed incidents are kept; None: for ever."""
+    """How long closed incidents are kept; None: indefinitely."""
     default_severity: int = CRITICAL
     severity_aliases: tuple[tuple[str, int], ...] = ()
-    """(value of an alert's `severity` label, level): the usual ones and the policy's own, lower case. Level 0: told to
-    nobody."""
+    """(value of an alert's `severity` label, level): the defaults and the policy's own, in lower case. Level 0: no
+    notification."""
     severities: tuple[tuple[str, tuple[tuple[str, int], ...]], ...] = ()
-    """(``?source=``, its own words, lower case, and their levels); they go before `severity_aliases`."""
+    """(``?source=``, its severity words in lower case with their levels); they take precedence over
+    `severity_aliases`."""
     ignore: tuple[tuple[tuple[str, str, str], ...], ...] = ()
-    """Alerts of others that open no incident: those that meet all matchers of one entry. A matcher is (label, operator,
-    value), as `rules.matchers` reads it."""
+    """Alerts of other origin that open no incident: those that match all matchers of one entry. A matcher is (label,
+    operator, value) (`rules.matchers`)."""
     closing: Closing = Closing()
     drills_every: Micros | None = None
-    """How long after a drill of a type or a role its people are to practise it again; None: nobody says."""
+    """Maximum time between drills of a type or role for the people concerned; None: no requirement."""
     drills_owner: str = ""
-    """Who is told what training is overdue: an address, a channel or a channel type; empty: the internal groups."""
+    """Recipient of notices about overdue training: an address, a channel or a channel type; empty: the internal
+    groups."""
     flapping: Flapping = Flapping()
     heartbeat_within: Micros = Micros(150 * SECOND)
-    """How long a compiled heartbeat may be missing before that is an emergency."""
+    """How long a compiled heartbeat may be absent before an emergency opens."""
     heartbeats: tuple[Heartbeat, ...] = ()
-    """Those expected from the start; compiled ones are learned when they are heard."""
+    """Heartbeats expected from the start; compiled ones are expected once the first has arrived."""
     replica_labels: tuple[str, ...] = ("prometheus_replica", "replica", "__replica__")
-    """Labels that tell replicas of one Prometheus apart: their heartbeats are one."""
+    """Labels that distinguish replicas of one Prometheus; their heartbeats count as one."""
     people: tuple[Person, ...] = ()
     schedules: tuple[OnCallSchedule, ...] = ()
     contact_information: str = ""
     time_zone: str = UTC
-    """The zone in which messages tell times (`rules.time_zones`)."""
+    """The time zone of times in messages (`rules.time_zones`)."""
     safety_critical_threshold: float | None = None
     under: tuple[tuple[str, str], ...] = ()
-    """(section, or key of a rule of the basic section; the section that it is under): what concerns incidents of the
-    latter concerns those of the former too."""
+    """(section, or key of a rule of the basic section; its parent section): what applies to incidents of the parent
+    applies to those of the first too."""
     disabled_sections: tuple[str, ...] = ()
-    """Sections with ``enabled: false``: read, shown, without effect."""
+    """Sections with ``enabled: false``: read and shown, without effect."""
     spellings: tuple[str, ...] = ()
-    """How the policy spells the durations in it (``72h``); one that it spells in two ways is left out."""
+    """Durations as the policy writes them (``72h``); a duration with two spellings is omitted."""
     unused: tuple[str, ...] = ()
-    """Parts of framework system configurations that do not concern Tocsin, for ``check -v``."""
+    """Parts of framework system configurations that Tocsin does not use, for ``check -v``."""
 
     def level(self, number: int) -> Level:
         """The level of that number (1 to 4)."""
@@ -643,7 +650,7 @@ class Policy:
         return next((schedule for schedule in self.schedules if schedule.name == name), None)
 
     def handoff_ways(self, schedule: str) -> tuple[ChannelType, ...]:
-        """Channel types by which people hear of that schedule's handoffs, also where the policy has it no more."""
+        """Channel types for that schedule's handoff notices; `QUIET_WAYS` for a schedule no longer in the policy."""
         found = self.schedule(schedule)
         return found.handoff_by if found else QUIET_WAYS
 
@@ -652,15 +659,15 @@ class Policy:
         return next((rule for rule in self.rules if rule.key == key), None)
 
     def incident_type(self, name: str, section: str = "") -> IncidentType | None:
-        """The incident type of that name (in that section, where one is given), or None."""
+        """The incident type of that name (and of that section, if given), or None."""
         return next(
             (kind for kind in self.incident_types if kind.name == name and section in ("", kind.section)),
             None,
         )
 
     def sections_above(self, key: str) -> tuple[str, ...]:
-        """The sections that concern incidents of a rule or type (``section/name``), the nearest first: its own, and
-        those that it is under. Of a stranger's alert there are none.
+        """The sections that apply to incidents of a rule or type (``section/name``), the nearest first: its own and its
+        parents. Empty for an alert that is not from the policy's rules.
         """
         above, found = dict(self.under), list[str]()
         for first in (above.get(key, ""), key.rpartition("/")[0]):
@@ -671,11 +678,11 @@ class Policy:
         return tuple(found)
 
     def hears(self, group: Stakeholders, rules: Iterable[str]) -> bool:
-        """Whether a group hears of incidents of these rules and types (``section/name``)."""
+        """Whether a group is notified of incidents of these rules and types (``section/name``)."""
         return not group.sections or any(set(group.sections) & set(self.sections_above(key)) for key in rules)
 
     def must_report(self, obligation: ReportingObligation, key: str, level: int) -> bool:
-        """Whether incidents of that rule or type (``section/name``) have the obligation at that level."""
+        """Whether the obligation applies to incidents of that rule or type (``section/name``) at that level."""
         return (
             (not obligation.sections or bool(set(obligation.sections) & set(self.sections_above(key))))
             and (not obligation.types or key.rpartition("/")[2] in obligation.types)
@@ -683,8 +690,8 @@ class Policy:
         )
 
     def level_channels(self, number: int) -> tuple[str, ...]:
-        """A level's channels: the union of those its rules name; where none does, level 1 email, level 2
-        email and slack, level 3 and 4 every channel (a type's `from_level`).
+        """A level's channels: all that its rules name, in policy order; if none does, every channel whose type has a
+        `from_level` of this or less (level 1: email; level 2: email and slack; 3 and 4: all).
         """
         named = _in_policy_order(self, (name for rule in self.rules if rule.level == number for name in rule.channels))
         if named:
@@ -693,12 +700,12 @@ class Policy:
 
     @property
     def switched_off(self) -> tuple[str, ...]:
-        """All that has ``enabled: false``, in words: sections, and channels."""
+        """Everything with ``enabled: false``, as text: sections and channels."""
         return (*self.disabled_sections, *(f"channel {each.name}" for each in self.channels if not each.enabled))
 
     @property
     def monitoring_duration(self) -> Micros:
-        """How long a resolved incident is watched for recurrence (guide: post_incident_actions.monitoring)."""
+        """How long a resolved incident is monitored for recurrence (guide: post_incident_actions.monitoring)."""
         return next(
             (actions.duration for actions in self.post_incident if actions.name == "monitoring" and actions.duration),
             Micros(24 * HOUR),

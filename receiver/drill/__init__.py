@@ -1,6 +1,6 @@
-"""Drills: the real engine on a virtual clock, a store in memory and channels that fail when they are told to.
+"""Drills: the real engine with a virtual clock, a store in memory and channels that fail on request.
 
-`simulator` is the clock and the channels, `script` one incident with the people who answer it, `reach` what a policy is
-worth when channels fail, `differences` what another policy would have done. Nothing here decides anything. Imports the
-engine, the messages and the reports; knows no database and no HTTP. Begin with `simulator.World`.
+`simulator` has the clock and the channels, `script` one incident with its responders, `reach` the effect of channel
+failures on a policy, `differences` the effect of another policy. The engine makes all decisions. Imports the engine,
+the messages and the reports, but no database and no HTTP. Begin with `simulator.World`.
 """

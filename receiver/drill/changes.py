@@ -1,7 +1,7 @@
-"""What one policy says otherwise than another, for people: `receiver.drill.differences` prints it.
+"""The differences between two policies in readable form; `receiver.drill.differences` prints them.
 
-Each policy becomes a tree of words by the types of its fields (`rules.fields`): whatever is added to `rules.policy` is
-compared, and a duration reads as one everywhere. Parts that have a name are compared by it.
+Each policy becomes a tree of texts by the types of its fields (`rules.fields`), so that new fields of `rules.policy`
+are compared without further code. Named parts are compared by name.
 """
 
 import re
@@ -18,21 +18,21 @@ from rules.matchers import written
 from rules.policy import OnCallSchedule, Policy
 
 NOTHING, EMPTY = "—", "none"
-"""Not said; and said to be empty, where that means something else than leaving it out."""
+"""Not set; and set to be empty, where that differs from not set."""
 
 NAMES = ("key", "record", "name", "title")
-"""What tells parts of one kind from others: the first of these that they have."""
+"""The field that identifies a part among its kind: the first of these that the part has."""
 
 
 @dataclass(slots=True)
 class Parts:
-    """What has fields, or parts with names."""
+    """A part with fields, or a collection of named parts."""
 
     named: dict[str, "Tree"]
     usual: frozenset[str] = frozenset()
-    """Fields that say what they say when they are left out."""
+    """Fields with their default values."""
     order: tuple[str, ...] = ()
-    """Of the names: dictionaries that differ in it alone are equal."""
+    """The order of the names; ignored by dictionary equality."""
 
     def __post_init__(self) -> None:
         self.order = tuple(self.named)
@@ -43,7 +43,7 @@ Tree = Union[str, Parts]  # noqa: UP007 - a forward reference takes no bar
 
 @dataclass(frozen=True, slots=True)
 class PolicyChange:
-    """One difference: the way to it, and what is said before and after."""
+    """One difference: its path, and the texts before and after."""
 
     path: tuple[str, ...]
     before: str
@@ -51,9 +51,9 @@ class PolicyChange:
 
 
 def changes(old: Policy, new: Policy) -> Iterator[PolicyChange]:
-    """All differences, in the order of the policy's fields; the first step of a path is the policy's field.
+    """All differences, in the order of the policy's fields; a path begins with the policy's field.
 
-    Of addresses they show what everybody may see.
+    Addresses are shortened for display.
     """
     hidden = {**_hidden(old), **_hidden(new)}
     for change in _compare(_of_part(old), _of_part(new), ()):
@@ -62,7 +62,7 @@ def changes(old: Policy, new: Policy) -> Iterator[PolicyChange]:
 
 
 def _hidden(policy: Policy) -> dict[str, str]:
-    """What nobody may read whole → what stands for it: contacts, numbers, URLs and headers of webhooks."""
+    """Confidential text → its replacement: contacts, numbers, URLs and headers of webhooks."""
     contacts = {address: ends_of(address) for person in policy.people for _, address in person.contacts}
     groups = {
         each: as_shown(each, None) for group in policy.stakeholders for each in group.recipients if each[:1] == "+"
@@ -77,7 +77,7 @@ def _hidden(policy: Policy) -> dict[str, str]:
 
 
 def _without(text: str, hidden: Mapping[str, str]) -> str:
-    """The longest first: one may be the beginning of another."""
+    """Replaces confidential texts, the longest first, because one may be the beginning of another."""
     if not hidden:
         return text
     known = "|".join(map(re.escape, sorted(hidden, key=len, reverse=True)))
@@ -102,7 +102,7 @@ def _compare(was: Tree | None, now: Tree | None, path: tuple[str, ...]) -> Itera
 
 
 def _summary(tree: Tree | None) -> str:
-    """A tree in one text; of a part, without what is usual."""
+    """A tree as one text; a part without its default values."""
     if not isinstance(tree, Parts):
         return NOTHING if tree is None else tree
     said = [f"{name}: {_summary(each)}" for name, each in tree.named.items() if name not in tree.usual]
@@ -110,7 +110,7 @@ def _summary(tree: Tree | None) -> str:
 
 
 def _apart(was: str, now: str) -> tuple[str, str]:
-    """Of two long texts only the lines that differ; of two that look the same, that they do not."""
+    """Only the differing lines of two long texts; for texts that look the same, a note that they differ."""
     if "\n" in was + now:
         before, after = was.splitlines(), now.splitlines()
         gone, come = (Counter(one) - Counter(other) for one, other in ((before, after), (after, before)))
@@ -139,7 +139,7 @@ def _tree(value: Any, type_: Any) -> Tree:
 
 
 def _of_part(part: Any) -> Parts:
-    """The fields of a part, but for its name, under which it stands."""
+    """The fields of a part except its name, which is its key."""
     names = {"section", "name"} if hasattr(part, "key") else set(NAMES)
     types = {name: each for name, each in types_of(type(part)).items() if name not in names}
     defaults = {each.name: each.default for each in fields(part)}
@@ -150,8 +150,8 @@ def _of_part(part: Any) -> Parts:
 
 
 def _said(part: Any, name: str) -> Any:
-    """What a field says; of a calendar's URL, which may be a secret, its host and what tells it from another; of a
-    calendar, which may be long, how many events it has: who is on call by them is compared elsewhere.
+    """The value of a field. A calendar's URL, which may be secret, becomes its host and a hash; a calendar's text
+    becomes its number of events, because the people on call are compared elsewhere.
     """
     if name == "calendar" and isinstance(part, OnCallSchedule) and part.is_fetched:
         return f"{part.calendar_shown} ({_mark(part.calendar)})"
@@ -161,12 +161,12 @@ def _said(part: Any, name: str) -> Any:
 
 
 def _mark(text: str) -> str:
-    """What tells a text from another without showing it."""
+    """A short mark that identifies a text without showing it."""
     return sha256(text.encode()).hexdigest()[:6]
 
 
 def _has_names(type_: Any) -> bool:
-    """Whether such elements of a list are told apart by name: parts, and tuples that begin with one."""
+    """Whether the list's elements are identified by name: parts, and tuples that begin with one."""
     return is_dataclass(type_) or (get_args(type_)[:1] == (str,) and type_ != Matcher)
 
 
@@ -181,14 +181,14 @@ def _in_words(value: tuple[Any, ...], types: list[Any]) -> str:
 
 
 def _rest(pair: tuple[Any, ...], type_: Any) -> Tree:
-    """What stands beside a name."""
+    """The values of a tuple after its name."""
     _, *types = elements(type_, len(pair))
     trees = [_tree(each, of) for each, of in zip(pair[1:], types, strict=True)]
     return trees[0] if len(trees) == 1 else " to ".join(map(_summary, trees))
 
 
 def _by_name(parts: Iterable[tuple[str, Tree]]) -> Parts:
-    """Parts with names of their own: of several with one name, the further ones are numbered."""
+    """Parts by name; further parts of the same name are numbered."""
     seen: Counter[str] = Counter()
     named: dict[str, Tree] = {}
     for name, tree in parts:
@@ -198,7 +198,7 @@ def _by_name(parts: Iterable[tuple[str, Tree]]) -> Parts:
 
 
 def _in_list(value: Any, type_: Any) -> str:
-    """An element of a list with commas between."""
+    """An element of a comma-separated list, in quotes if it is empty or contains a comma."""
     text = value if isinstance(value, str) else _summary(_tree(value, type_))
     return text if text and "," not in text else f'"{text}"'
 

@@ -1,4 +1,4 @@
-"""What differs between two policies, in what they mean: `tocsin diff` and `tocsin replay` print these tables."""
+"""The differences in effect between two policies, as tables: printed by `tocsin diff` and `tocsin replay`."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -26,7 +26,7 @@ class DifferenceTable:
 
 
 def differences(old: Policy, new: Policy, now: Instant = START) -> list[DifferenceTable]:
-    """Tables of what differs; those without a row are left out. `now`: from then on who is on call is compared."""
+    """The non-empty tables. `now`: the start of the comparison of who is on call."""
     tables: dict[str, list[tuple[str, ...]]] = {}
     others: list[tuple[str, ...]] = []
     for change in changes(old, new):
@@ -52,7 +52,7 @@ def differences(old: Policy, new: Policy, now: Instant = START) -> list[Differen
 
 
 def _reached(old: Policy, new: Policy, now: Instant) -> Iterator[tuple[str, str, str, str, str]]:
-    """One row per change, with all the rules and types that it concerns."""
+    """One row per change, with all rules and types that it affects."""
     before, after = _told(old, now), _told(new, now)
     rows: dict[tuple[str, str, str, str], list[str]] = {}
     for key in dict.fromkeys((*before, *after)):
@@ -65,7 +65,7 @@ def _reached(old: Policy, new: Policy, now: Instant) -> Iterator[tuple[str, str,
 
 
 def _whom(change: FirstPageChange, old: Policy, new: Policy) -> str:
-    """By the policy that tells them: the other may know neither the channel nor whose address it is."""
+    """Resolved by the policy that notifies: the other may lack the channel or the person."""
     target, policy = change.target, old if change.after is None else new
     return f"{target.channel} {whom(policy, target.channel, target.recipient)}"
 
@@ -75,7 +75,7 @@ def _when(micros: int | None) -> str:
 
 
 def _told(policy: Policy, now: Instant) -> dict[str, Mapping[Target, int]]:
-    """Rule or type → who is told when, from the opening to the breach."""
+    """Rule or type → recipients and times (microseconds), from the opening to the breach."""
     members: list[Rule | IncidentType] = [*policy.rules, *policy.incident_types]
     return {each.key: _drilled(policy, now, each.level, each.key) for each in members}
 
@@ -91,7 +91,7 @@ def _drilled(policy: Policy, now: Instant, level: int, rule: str) -> Mapping[Tar
 def replayed(
     old: Policy, new: Policy, before: Mapping[Episode, FirstPages], after: Mapping[Episode, FirstPages]
 ) -> list[DifferenceTable]:
-    """What another policy would have made of a recording; `before` and `after`: what each of them made of it."""
+    """The effect of another policy on a recording; `before` and `after` are the results of each."""
     rows: list[tuple[str, ...]] = []
     levels: list[tuple[str, ...]] = []
     for episode in sorted({*before, *after}):
@@ -114,7 +114,7 @@ def replayed(
 
 
 def as_markdown(tables: Iterable[DifferenceTable]) -> str:
-    """For a pull request's comment."""
+    """As Markdown, for a comment on a pull request."""
     lines: list[str] = []
     for table in tables:
         lines += [f"### {table.title}", "", _row(table.columns), _row("---" for _ in table.columns)]
@@ -127,13 +127,13 @@ def _row(cells: Iterable[str]) -> str:
 
 
 def _cell(text: str) -> str:
-    """One line; what Markdown would take for its own is code."""
+    """One line, with Markdown's special characters as code."""
     flat = " ".join(text.split()).replace("`", "'").replace("|", "\\|")
     return f"`{flat}`" if any(character in flat for character in "<>*_#@") else flat
 
 
 def as_json(tables: Iterable[DifferenceTable]) -> list[dict[str, Any]]:
-    """For programs."""
+    """As JSON."""
     return [
         {"title": table.title, "rows": [dict(zip(table.columns, row, strict=True)) for row in table.rows]}
         for table in tables

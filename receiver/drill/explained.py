@@ -1,6 +1,6 @@
-"""What one alert would do: how it is classified, and who would hear of it when. `tocsin explain` shows it.
+"""What one alert would do: its classification, its recipients and their times. `tocsin explain` shows it.
 
-Found out by playing it: nobody acknowledges, every channel works, until the first repeat after the breach.
+Found by a drill without acknowledgements, with every channel up, until the first repeat after the breach.
 """
 
 from dataclasses import dataclass
@@ -34,23 +34,23 @@ class ExplainedMessage:
     channel: str
     recipient: str
     reached: bool
-    """False: it cannot be delivered, as things are configured."""
+    """False: it cannot be delivered with the current configuration."""
 
 
 @dataclass(frozen=True, slots=True)
 class Explained:
-    """What an alert would do."""
+    """The effect of an alert."""
 
     alert: Received
     ignored: str
-    """Why it opens no incident; empty: it does."""
+    """The reason why it opens no incident; empty: it opens one."""
     played: Played | None
     plan: Plan | None
     told: tuple[ExplainedMessage, ...]
 
     @property
     def reaches_somebody(self) -> bool:
-        """Whether a page would be delivered to anybody."""
+        """Whether a page would reach a person."""
         return self.played is not None and self.played.reached_after is not None
 
 
@@ -106,7 +106,7 @@ def _what(kind: Kind, reason: str) -> str:
 
 
 def as_json(explained: Explained) -> dict[str, Any]:
-    """For programs; times are seconds since the alert arrived."""
+    """As JSON; times are seconds since the alert arrived."""
     if explained.played is None or explained.plan is None:
         return {"labels": dict(explained.alert.labels), "ignored": explained.ignored, "reaches_somebody": False}
     incident, plan = explained.played.incident, explained.plan
@@ -142,7 +142,7 @@ def as_json(explained: Explained) -> dict[str, Any]:
 
 
 def facts(explained: Explained) -> list[tuple[str, str]]:
-    """Name and value of what stands above the table."""
+    """Name and value of the lines above the table."""
     if explained.played is None or explained.plan is None:
         return [("ignored", explained.ignored)]
     incident, plan = explained.played.incident, explained.plan
@@ -165,7 +165,7 @@ def facts(explained: Explained) -> list[tuple[str, str]]:
 
 
 def rows(explained: Explained) -> list[tuple[str, str, str, str]]:
-    """When, what, channel, to whom."""
+    """Time, message, channel and recipient."""
     shown: list[tuple[str, str, str, str]] = []
     before: tuple[int, str] | None = None
     for each in explained.told:

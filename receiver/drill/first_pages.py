@@ -1,7 +1,7 @@
-"""Who is told when under one policy, and what another changes about it: earlier, later, newly, or not at all.
+"""Who is paged when under one policy, and what another policy changes: earlier, later, newly or never.
 
-`tocsin replay` asks it of recorded webhooks, `tocsin diff` of every rule. In both nobody acknowledges: what is compared
-is whom the policy itself would reach.
+`tocsin replay` compares recorded webhooks, `tocsin diff` every rule. Both play without acknowledgements, so that only
+the policy's own escalation counts.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -16,7 +16,7 @@ from receiver.messages.plain import line
 from rules.policy import Policy
 
 NAME = 80
-"""Characters of an incident's title that name it."""
+"""The maximum length of an incident's title, in characters."""
 
 BEGINNINGS = frozenset({Fact.OPENED, Fact.DECLARED, Fact.REOPENED})
 
@@ -34,7 +34,7 @@ class RecordedWebhook:
 
 @dataclass(frozen=True, slots=True, order=True)
 class Episode:
-    """An incident from its opening (or recurrence) on, the same under every policy."""
+    """An incident from its opening or recurrence on, identical under every policy."""
 
     begun_at: Instant
     key: str
@@ -42,17 +42,17 @@ class Episode:
 
 @dataclass(frozen=True, slots=True)
 class FirstPages:
-    """What came of an episode under one policy."""
+    """The result of an episode under one policy."""
 
     name: str
     level: int
     first: dict[Target, int]
-    """Microseconds from the beginning until somebody's first page was delivered."""
+    """Microseconds from the beginning until each recipient's first page was delivered."""
 
 
 @dataclass(frozen=True, slots=True)
 class FirstPageChange:
-    """What another policy changes for one recipient."""
+    """The change for one recipient under another policy."""
 
     target: Target
     before: int | None
@@ -60,7 +60,7 @@ class FirstPageChange:
 
     @property
     def verdict(self) -> str:
-        """In a word or three."""
+        """The change in one to three words."""
         if self.after is None:
             return "not at all"
         if self.before is None:
@@ -73,7 +73,7 @@ class FirstPageChange:
 
 
 def replay(policy: Policy, recording: Sequence[RecordedWebhook], lasts: int) -> dict[Episode, FirstPages]:
-    """What a policy would have made of recorded webhooks, watched for `lasts` microseconds after the last."""
+    """Play recorded webhooks under a policy, until `lasts` microseconds after the last."""
     if not recording:
         return {}
     in_order = sorted(recording, key=lambda heard: heard.at)
@@ -88,7 +88,7 @@ def replay(policy: Policy, recording: Sequence[RecordedWebhook], lasts: int) -> 
 
 
 def episodes(world: World) -> dict[Episode, FirstPages]:
-    """Everything that happened in a world, by episode."""
+    """The first pages of a world, by episode."""
     begun: dict[str, list[Instant]] = {}
     for entry in world.timeline:
         if entry.fact in BEGINNINGS:
@@ -108,7 +108,7 @@ def episodes(world: World) -> dict[Episode, FirstPages]:
 
 
 def first_page_changes(before: Mapping[Target, int], after: Mapping[Target, int]) -> Iterator[FirstPageChange]:
-    """Everybody for whom something changes; who is told first comes first."""
+    """The changed recipients, in the order of their first page."""
     targets = sorted(
         {*before, *after}, key=lambda each: (before.get(each, after.get(each, 0)), each.channel, each.recipient)
     )

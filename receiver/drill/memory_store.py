@@ -1,7 +1,7 @@
-"""The store of drills and of the core's tests: dictionaries instead of tables, so that a year passes in a moment.
+"""The in-memory store of drills and of the core's tests: dictionaries instead of tables, for speed.
 
-It keeps the contract of `receiver.core.storage.Store` for one thread and one owner: nothing is locked, and
-nothing needs undoing, because the engine writes once, at the end of what it decided.
+It keeps the contract of `receiver.core.storage.Store` for one thread and one owner. It needs no locks and no rollback,
+because the engine writes once, at the end of a decision.
 """
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -17,22 +17,22 @@ from receiver.on_call.override_log import OverrideChange
 from rules.policy import LEVELS
 
 Queue = tuple[str, str]
-"""Channel and recipient: within an incident, messages leave in order."""
+"""Channel and recipient: within an incident, each queue is sent in order."""
 
 
 class MemoryStore:
-    """A store, and the one transaction on it. What it holds may be read by everyone, and is written by `save` alone."""
+    """A store and its only transaction. Its content is public for reading; only `save` writes it."""
 
     def __init__(self) -> None:
         self.incidents: dict[str, Incident] = {}
-        """In the order of their opening."""
+        """In the order of opening."""
         self.stored_alerts: dict[str, dict[str, Alert]] = {}
         """Incident id → fingerprint → alert."""
         self.outbox: dict[str, Notification] = {}
-        """Everything ever planned, in that order."""
+        """All notifications, in the order of planning."""
         self.timeline: list[Entry] = []
         self._waiting: dict[str, dict[str, Notification]] = {}
-        """Incident id → the part of the outbox that waits, in order of `sequence`."""
+        """Incident id → its waiting notifications of the outbox, in order of `sequence`."""
         self._open: dict[str, str] = {}
         self._holders: dict[tuple[str, str], str] = {}
         self.stored_buckets: dict[RateLimitKey, Bucket] = {}
@@ -41,50 +41,50 @@ class MemoryStore:
 
     @contextmanager
     def transaction(self) -> "Iterator[MemoryStore]":
-        """One transaction; they follow one another."""
+        """One transaction; transactions are sequential."""
         yield self
 
     def next_due(self) -> Instant | None:
-        """When the next window or the head of a queue is due."""
+        """The due time of the next window or queue head."""
         windows = (at for each in self._open.values() if (at := self.incidents[each].due_at) is not None)
         messages = (each.due_at for some in self._waiting for each in self._heads(some) if each.due_at is not None)
         return min((*windows, *messages), default=None)
 
     def retire_heartbeat(self, key: str, entry: Audit) -> None:
-        """A drill has no heartbeats."""
+        """Does nothing: drills have no heartbeats."""
 
     def override_changes(self, after: int) -> list[tuple[int, OverrideChange]]:
         """Overrides that were made or cancelled, numbered from 1."""
         return list(enumerate(self._override_changes, 1))[after:]
 
     def add_override_change(self, change: OverrideChange) -> int:
-        """Keep one more."""
+        """Store an override change; returns its number."""
         self._override_changes.append(change)
         return len(self._override_changes)
 
     def calendar_digests(self) -> dict[str, str]:
-        """A drill fetches nothing: its calendars stand in the policy."""
+        """Empty: a drill's calendars are in the policy."""
         return {}
 
     def calendar_text(self, schedule: str) -> str:  # noqa: ARG002 - there is none
-        """There is none."""
+        """Empty: no calendar is fetched."""
         return ""
 
-    def lock(self, keys: Sequence[str], ids: Sequence[str], *, skip_locked: bool = False) -> list[Incident]:  # noqa: ARG002 - nobody else locks
-        """Incidents that are not closed by key, any by id; in key order, each once."""
+    def lock(self, keys: Sequence[str], ids: Sequence[str], *, skip_locked: bool = False) -> list[Incident]:  # noqa: ARG002 - no concurrent locks
+        """Open incidents of these keys, and any incidents of these ids; in key order, each once."""
         found = {self._open[key] for key in keys if key in self._open} | {
             each for each in ids if each in self.incidents
         }
         return sorted((self.incidents[each] for each in found), key=lambda incident: (incident.key, incident.id))
 
     def due_incidents(self, now: Instant, limit: int) -> list[str]:
-        """Ids of incidents with a window due, the most overdue first."""
+        """Ids of incidents with a due window, the most overdue first."""
         open_ones = (self.incidents[each] for each in self._open.values())
         due = [each for each in open_ones if each.due_at is not None and each.due_at <= now]
         return [each.id for each in sorted(due, key=lambda incident: incident.due_at or 0)[:limit]]
 
     def open_incidents(self, limit: int) -> list[str]:
-        """Ids of open incidents and then of acknowledged ones, the most severe and then the oldest first."""
+        """Ids of open incidents, then of acknowledged ones; each group by severity, then age."""
         found = [self.incidents[each] for each in self._open.values() if self.incidents[each].is_live]
         order = sorted(found, key=lambda incident: (incident.state is not State.OPEN, -incident.level, incident.number))
         return [each.id for each in order[:limit]]
@@ -92,14 +92,14 @@ class MemoryStore:
     def sendable_incidents(
         self, now: Instant, limit: int, busy: frozenset[str] = frozenset(), levels: Sequence[int] = LEVELS
     ) -> list[str]:
-        """Ids of incidents with a due notification at the head of its queue, the worst first."""
+        """Ids of incidents with a due notification at the head of its queue, the most severe first."""
         due = self._due(list(self._waiting), now, busy)
         return self._worst(limit, [each for each in due if not each.bundle_at and each.level in levels])
 
     def bundled_incidents(
         self, now: Instant, limit: int, busy: frozenset[str] = frozenset(), levels: Sequence[int] = LEVELS
     ) -> list[str]:
-        """Ids of incidents with a notification whose bundle leaves now, the worst first."""
+        """Ids of incidents with a notification in a bundle that is due, the most severe first."""
         due = self._due(list(self._waiting), now, busy)
         return self._worst(limit, [each for each in due if each.bundle_at and each.level in levels])
 
@@ -108,11 +108,11 @@ class MemoryStore:
         return list(dict.fromkeys(each.incident_id for each in by_level))[:limit]
 
     def holders(self, wanted: Collection[tuple[str, str]]) -> dict[tuple[str, str], str]:
-        """Which incidents hold these alerts."""
+        """Which incident holds which of these alerts."""
         return {each: self._holders[each] for each in wanted if each in self._holders}
 
     def held_alerts(self, incident_ids: Sequence[str]) -> dict[str, dict[str, Alert]]:
-        """What is held as possible echoes."""
+        """The alerts held as possible echoes."""
         return {
             each: {
                 name: alert for name, alert in self.stored_alerts.get(each, {}).items() if alert.held_until is not None
@@ -121,7 +121,7 @@ class MemoryStore:
         }
 
     def alerts(self, wanted: Mapping[str, Sequence[str]]) -> dict[str, dict[str, Alert]]:
-        """The stored alerts of those fingerprints."""
+        """The stored alerts of these fingerprints."""
         return {
             incident_id: {name: known[name] for name in names if name in known}
             for incident_id, names in wanted.items()
@@ -129,7 +129,7 @@ class MemoryStore:
         }
 
     def first_firing(self, incident_ids: Sequence[str], most: int) -> dict[str, tuple[Alert, ...]]:
-        """The first alerts of each that fire: the worst, and of them the oldest, first."""
+        """The first firing alerts of each incident: the most severe first, then the oldest."""
         found: dict[str, tuple[Alert, ...]] = {}
         for each in incident_ids:
             firing = (alert for alert in self.stored_alerts.get(each, {}).values() if alert.firing and alert.level)
@@ -148,24 +148,24 @@ class MemoryStore:
         return {each: self.outbox[each] for each in ids if each in self.outbox}
 
     def withdrawn(self, incident_id: str) -> list[Notification]:
-        """Messages of an incident that were overtaken and have not left, in the order they were planned."""
+        """Superseded messages of an incident that were not sent, in the order of planning."""
         gone = {Status.WAITING, Status.SUPERSEDED}
         mine = (each for each in self.outbox.values() if each.incident_id == incident_id)
         return [each for each in mine if each.superseded and each.status in gone]
 
     def threads(self, notifications: Sequence[Notification]) -> dict[str, str]:  # noqa: ARG002 - no provider, no references
-        """No message has a reference here."""
+        """Empty: no message has a provider's reference."""
         return {}
 
     def buckets(self, keys: Sequence[RateLimitKey]) -> dict[RateLimitKey, Bucket]:
-        """The keys' buckets."""
+        """The buckets of these keys."""
         return {key: self.stored_buckets[key] for key in keys if key in self.stored_buckets}
 
     def keep_bundles(self, bundles: Mapping[str, Sequence[str]]) -> None:
-        """Nobody answers a message here."""
+        """Does nothing: drills have no replies to messages."""
 
-    def bundle(self, name: str) -> list[str]:  # noqa: ARG002 - nobody asks from outside
-        """No message is found again by its name."""
+    def bundle(self, name: str) -> list[str]:  # noqa: ARG002 - no replies from outside
+        """Empty: bundles are not stored."""
         return []
 
     def save_buckets(self, buckets: Mapping[RateLimitKey, Bucket]) -> None:
@@ -173,11 +173,11 @@ class MemoryStore:
         self.stored_buckets.update(buckets)
 
     def next_numbers(self, count: int) -> int:  # noqa: ARG002 - the next batch counts what this one saved
-        """The first of so many numbers."""
+        """The first of `count` new incident numbers."""
         return len(self.incidents) + 1
 
     def save(self, changes: Changes) -> None:
-        """Take everything over, in the order that the contract names."""
+        """Store all changes, in the order of the contract."""
         for incident in (*changes.opened, *changes.changed):
             self.incidents[incident.id] = incident
             if incident.state is not State.CLOSED:
@@ -197,37 +197,37 @@ class MemoryStore:
                     self._put(_overtaken(each))
         self.timeline.extend(changes.entries)
 
-    def audited(self, references: Collection[str]) -> set[str]:  # noqa: ARG002 - nobody asks from outside
-        """Nothing here was asked for by anybody."""
+    def audited(self, references: Collection[str]) -> set[str]:  # noqa: ARG002 - no requests from outside
+        """Empty: drills have no external requests."""
         return set()
 
     def append_audits(self, audits: Sequence[Audit]) -> None:
-        """There is no log: what happens here is an exercise."""
+        """Does nothing: drills have no audit log."""
 
     def postpone(self, incident_id: str, until: Instant) -> None:
-        """Never asked for: what cannot be decided here is a fault, and raised."""
+        """Not called: in a drill, an undecidable incident raises an error."""
         raise NotImplementedError(f"nothing postpones {incident_id} to {until} in memory")
 
-    def save_policy(self, digest: str, document: bytes, now: Instant) -> None:  # noqa: ARG002 - nobody asks since when
-        """Keep a policy version, once."""
+    def save_policy(self, digest: str, document: bytes, now: Instant) -> None:  # noqa: ARG002 - no queries by time
+        """Store a policy version, once."""
         self._policies.setdefault(digest, document)
 
     def policy(self, digest: str) -> bytes | None:
-        """A policy version's document."""
+        """The document of a policy version."""
         return self._policies.get(digest)
 
     @property
     def is_waiting(self) -> bool:
-        """Whether anything in the outbox is not final."""
+        """Whether any notification in the outbox is not final."""
         return any(self._waiting.values())
 
     def leap(self, incident: Incident, buckets: Mapping[RateLimitKey, Bucket]) -> None:
-        """Put an incident, and the buckets, where they will be later (`receiver.drill.repeats`)."""
+        """Move an incident and the buckets ahead in time (`receiver.drill.repeats`)."""
         self.incidents[incident.id] = incident
         self.stored_buckets.update(buckets)
 
     def waiting(self) -> list[Notification]:
-        """What is in the outbox and not final, in the order it was planned."""
+        """Notifications that are not final, in the order of planning."""
         return [each for each in self.outbox.values() if each.status is Status.WAITING]
 
     def _due(self, incident_ids: Sequence[str], now: Instant, busy: frozenset[str]) -> list[Notification]:
@@ -239,7 +239,7 @@ class MemoryStore:
         ]
 
     def _heads(self, incident_id: str) -> list[Notification]:
-        """The first of each queue; and the first page behind news that only waits for its bundle."""
+        """The first of each queue; also the first page behind news that only waits for its bundle."""
         heads: list[Notification] = []
         begun: set[Queue] = set()
         blocked: set[Queue] = set()
@@ -263,7 +263,7 @@ class MemoryStore:
                 del self._waiting[notification.incident_id]
 
     def _still_superseded(self, notification: Notification) -> Notification:
-        """Superseded is never taken back: what was leased may be overtaken before its report comes."""
+        """Superseded is final: a leased notification may be superseded before its report arrives."""
         stored = self.outbox.get(notification.id)
         overtaken = stored is not None and stored.superseded and not notification.superseded
         return replace(notification, superseded=True) if overtaken else notification
@@ -278,6 +278,6 @@ def _is_overtaken(notification: Notification, what: Supersede) -> bool:
 
 
 def _overtaken(notification: Notification) -> Notification:
-    """What is not under way becomes due at once, so that it is finished (and said) soon."""
+    """A message that is not leased becomes due at once, so that it is finished (and recorded) soon."""
     waits = not notification.leased_by and (notification.due_at or 0) > notification.created_at
     return replace(notification, superseded=True, due_at=notification.created_at if waits else notification.due_at)

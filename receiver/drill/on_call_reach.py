@@ -1,6 +1,6 @@
-"""How soon a person is reached, whoever is on call: one drill per distinct set of people, at the shifts' boundaries.
+"""How soon a person is reached over a year of schedules: one drill per distinct set of people on call.
 
-Two sets are alike where the same channels reach as many people in the same way: they are drilled once.
+Sets are alike if the same channels reach as many people in the same ways; alike sets share one drill.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -19,32 +19,32 @@ from rules.time_zones import time_zone
 
 @dataclass(frozen=True, slots=True)
 class PeopleSet:
-    """Whoever is on call at once, the first time that it is so, and those who are on call alike at other times."""
+    """The people on call at one time, and all sets that are alike."""
 
     at: int
     is_whole: bool
-    """Every schedule has somebody."""
+    """Every schedule has a person on call."""
     casts: list[tuple[str, ...]]
-    """Names by their part in the drill, its own first."""
+    """Names in the order of their part in the drill; the first tuple is this set's own."""
 
 
 @dataclass(frozen=True, slots=True)
 class WorstHour:
-    """A level's worst hour of the year."""
+    """The worst hour of a level in the year."""
 
     level: int
     after: int | None
-    """Microseconds until a person is reached, with everything up; None: not within the response time."""
+    """Microseconds until a person is reached, with all channels up; None: not within the response time."""
     at: int
-    """When it first is so."""
+    """The first instant at which this holds."""
     missing: str
-    """The person whose absence is worst; empty: nobody's."""
+    """The person whose absence delays most; empty: there is none."""
     without: int | None
-    """How soon a person is reached without that one."""
+    """The same as `after` without the person `missing`."""
 
 
 def sets(year: OnCallYear) -> list[PeopleSet]:
-    """The distinct sets of people of a year, each when it first is so; those that are alike as one."""
+    """The distinct sets of people of a year at their first occurrence; alike sets are merged."""
     starts = (each.starts for roster in year.rosters for part in (roster.shifts, roster.gaps) for each in part)
     seen: set[tuple[tuple[str, ...], ...]] = set()
     found: dict[tuple[object, ...], PeopleSet] = {}
@@ -59,7 +59,8 @@ def sets(year: OnCallYear) -> list[PeopleSet]:
 
 
 def _likeness(year: OnCallYear, at: int) -> tuple[object, tuple[str, ...]]:
-    """What of a set a drill depends on: who stands where, by number, and how each is reached; and their names."""
+    """The properties of a set that determine a drill (who is where, by number, and how each is reached), and the names.
+    """
     policy, numbers = year.drilled, dict[str, int]()
 
     def part(recipient: str) -> object:
@@ -75,9 +76,9 @@ def _likeness(year: OnCallYear, at: int) -> tuple[object, tuple[str, ...]]:
 
 
 def reaches_over(year: OnCallYear) -> tuple[tuple[Reach, ...], tuple[WorstHour, ...]]:
-    """Every way to be told, as it is in its worst hour, and each level's worst hour.
+    """Each way of notification in its worst hour, and the worst hour of each level.
 
-    Hours in which a schedule has nobody count from level 3 on: below, a gap is told as one.
+    Hours in which a schedule has nobody on call count from level 3 on only; for lower levels the gap lint covers them.
     """
     if not uses_on_call(year.policy):
         return reaches(year.policy), ()
@@ -93,7 +94,7 @@ def _drilled(year: OnCallYear, one: PeopleSet) -> tuple[Reach, ...]:
 
 
 def uses_on_call(policy: Policy) -> bool:
-    """Whether any channel tells a person or a schedule by name."""
+    """Whether any channel has a person or a schedule as recipient."""
     return any(each.startswith(REFERENCE) for channel in policy.channels for each in channel.recipients)
 
 
@@ -108,7 +109,7 @@ def _worst(way: Reach, over: Iterable[tuple[Reach, ...]]) -> Reach:
 
 
 def _for_all(way: Reach, casts: list[tuple[str, ...]]) -> Reach:
-    """What is true without one person is true without whoever has their part in a set that is alike."""
+    """A result without one person also holds without the person in the same part of an alike set."""
     own = casts[0]
     several = ({cast[own.index(name)]: after for name, after in way.without_person.items()} for cast in casts)
     return replace(way, without_person=_each_worst(several))
@@ -141,7 +142,7 @@ def _hours(found: list[tuple[PeopleSet, tuple[Reach, ...]]]) -> Iterator[WorstHo
 
 
 def person_lints(policy: Policy, ways: Iterable[Reach]) -> Iterator[Problem]:
-    """People without whom nobody is reached."""
+    """People without whom no page reaches a person."""
     lost: dict[str, list[str]] = {}
     for way in ways:
         for name, after in way.without_person.items():
@@ -156,5 +157,5 @@ def person_lints(policy: Policy, ways: Iterable[Reach]) -> Iterator[Problem]:
 
 
 def hour_words(hour: WorstHour, policy: Policy) -> str:
-    """When a level's worst hour first is."""
+    """The first occurrence of a level's worst hour, as text."""
     return stamp(Instant(hour.at), time_zone(policy.time_zone))

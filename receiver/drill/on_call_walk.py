@@ -1,6 +1,6 @@
-"""The coming year of every schedule, walked: what `tocsin check` doubts about who is on call when.
+"""Expands every schedule over the coming year and yields the on-call lints of `tocsin check`.
 
-Shifts and gaps are compared, nobody is drilled here; that is `on_call_reach`.
+It compares shifts and gaps without drills; `on_call_reach` drills.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -22,10 +22,11 @@ from rules.time_zones import time_zone
 
 DAY = 24 * HOUR
 NIGHT_BEGINS, NIGHT_ENDS, DEEP_NIGHT = 22, 7, 3
-"""Hours of a person's day: nobody likes to take over between the first two; who is on call at the third has a night."""
+"""Hours of the person's local day: a handoff from 22 to 7 is at night; a shift that includes hour 3 counts as a
+night."""
 
 NAMED = 5
-"""Times of one kind that a message names; of the others it tells how many there are."""
+"""The number of times that a message lists; it counts the rest."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,13 +38,13 @@ class OnCallYear:
     ends: int
     rosters: tuple[Roster, ...]
     unread: Mapping[str, str]
-    """Schedule → why nothing is known of it."""
+    """Schedule → the reason why its shifts are unknown."""
     drilled: Policy
-    """The policy with somebody on call where nothing is known."""
+    """The policy with an assumed person on call in the unknown schedules."""
 
 
 def walk(policy: Policy, starts: int, days: int) -> OnCallYear:
-    """Expand every schedule from an instant on."""
+    """Expand every schedule over `days` days from an instant (microseconds)."""
     ends = starts + days * DAY
     unread: dict[str, str] = {}
     rosters: list[Roster] = []
@@ -59,18 +60,18 @@ def walk(policy: Policy, starts: int, days: int) -> OnCallYear:
 
 
 def with_copies(policy: Policy, copies: Mapping[str, str]) -> Policy:
-    """The policy with the texts (iCalendar) of schedules whose calendars stand at URLs."""
+    """The policy with the given iCalendar texts for schedules whose calendars are at URLs."""
     given = tuple(replace(each, calendar_text=copies.get(each.name, each.calendar_text)) for each in policy.schedules)
     return replace(policy, schedules=given)
 
 
 def is_unknown(schedule: OnCallSchedule) -> bool:
-    """Whether its calendar stands at a URL, and there is no copy of it here."""
+    """Whether its calendar is at a URL and no copy of it is available."""
     return schedule.is_fetched and not schedule.calendar_text
 
 
 def _assumed(policy: Policy, schedule: OnCallSchedule) -> OnCallSchedule:
-    """The schedule with somebody on call at any time, for drills: whoever can be reached in the most ways."""
+    """The schedule with one person always on call, for drills: the person with the most contacts."""
     people = sorted(policy.people, key=lambda each: -len(each.contacts))
     if not people:
         return schedule
@@ -79,7 +80,7 @@ def _assumed(policy: Policy, schedule: OnCallSchedule) -> OnCallSchedule:
 
 
 def lints(year: OnCallYear) -> Iterator[Problem]:
-    """Everything doubtful about the year."""
+    """All doubts about the year."""
     for name, why in year.unread.items():
         message = f"{name}: who is on call is not known here: {why}"
         yield doubt("calendar-not-read", _place(year.policy, name), message)
@@ -96,7 +97,9 @@ def lints(year: OnCallYear) -> Iterator[Problem]:
 
 
 def _gaps(year: OnCallYear, roster: Roster, schedule: OnCallSchedule) -> Iterator[Problem]:
-    """What a calendar leaves open behind its last event is its end, not a gap; one that has ended leaves everything."""
+    """The time after a calendar's last event counts as its end, not as a gap; if all events are past, that is the whole
+    year.
+    """
     ended = schedule.calendar and roster.shifts and roster.gaps and roster.gaps[-1].ends == year.ends
     found = roster.gaps[:-1] if ended else roster.gaps
     if found:
@@ -134,7 +137,7 @@ def _calendars(year: OnCallYear, roster: Roster, schedule: OnCallSchedule) -> It
 
 
 def _nights(year: OnCallYear, roster: Roster, schedule: OnCallSchedule) -> Iterator[Problem]:
-    """More nights in a row than the schedule allows; a night is one whose deepest hour somebody is on call."""
+    """More nights in a row than the schedule allows. A person has a night when on call at its hour `DEEP_NIGHT`."""
     for person in year.policy.people:
         nights = sorted(
             {day for each in roster.shifts if each.person == person.name for day in _deep(each, person.time_zone)}
@@ -148,7 +151,7 @@ def _nights(year: OnCallYear, roster: Roster, schedule: OnCallSchedule) -> Itera
 
 
 def _deep(shift: Shift, zone: str) -> Iterator[int]:
-    """The days (ordinals, of the person's zone) at whose deepest hour the shift is on."""
+    """The days (ordinals, in the person's zone) whose hour `DEEP_NIGHT` is in the shift."""
     first, last = (local(at, zone).date() for at in (shift.starts, shift.ends))
     for day in range(first.toordinal(), last.toordinal() + 1):
         deepest = instant(datetime.combine(date.fromordinal(day), time(DEEP_NIGHT)), zone)
@@ -157,7 +160,7 @@ def _deep(shift: Shift, zone: str) -> Iterator[int]:
 
 
 def _handoffs(year: OnCallYear, roster: Roster) -> Iterator[Problem]:
-    """Who takes over at night, in their own zone."""
+    """Handoffs at night in the zone of the person who takes over."""
     found: dict[str, list[Shift]] = {}
     zones = {each.name: each.time_zone for each in year.policy.people}
     starting = (later for earlier, later in pairwise(roster.shifts) if earlier.person != later.person)
@@ -172,7 +175,7 @@ def _handoffs(year: OnCallYear, roster: Roster) -> Iterator[Problem]:
 
 
 def _twice(year: OnCallYear) -> Iterator[Problem]:
-    """One person in two schedules at once: whoever should stand behind them is they themselves."""
+    """A person on call in two schedules at once is their own backup."""
     for one, other in combinations(year.rosters, 2):
         both = sorted(
             Shift(gap.starts, gap.ends, person.name, "")
@@ -188,7 +191,7 @@ def _twice(year: OnCallYear) -> Iterator[Problem]:
 
 
 def _common(some: list[Shift], others: list[Shift]) -> Iterator[Gap]:
-    """When two sorted lists of one person's shifts meet."""
+    """The overlaps of two sorted lists of one person's shifts."""
     start = 0
     for mine in some:
         while start < len(others) and others[start].ends <= mine.starts:
@@ -200,7 +203,7 @@ def _common(some: list[Shift], others: list[Shift]) -> Iterator[Gap]:
 
 
 def _contacts(year: OnCallYear) -> Iterator[Problem]:
-    """People whom a channel pages, and cannot reach."""
+    """People on call for a channel without a contact of its type."""
     rosters = {each.name: each for each in year.rosters}
     for channel in year.policy.channels:
         for recipient in channel.recipients:
@@ -214,7 +217,7 @@ def _contacts(year: OnCallYear) -> Iterator[Problem]:
 
 
 def _first_shifts(roster: Roster | None) -> list[Shift]:
-    """Of each person the first shift."""
+    """The first shift of each person."""
     first: dict[str, Shift] = {}
     for each in roster.shifts if roster else ():
         first.setdefault(each.person, each)
@@ -222,7 +225,7 @@ def _first_shifts(roster: Roster | None) -> list[Shift]:
 
 
 def _fallback(policy: Policy) -> Iterator[Problem]:
-    """From level 3 on one fallback has to hold when schedules and calendars do not."""
+    """From level 3 on, at least one fallback must not depend on a schedule or calendar."""
     usable = [each for each in policy.channels if each.enabled and {each.name, each.type} & set(policy.fallback)]
     if any(_depends(policy, each) for each in policy.channels) and all(_depends(policy, each) for each in usable):
         place = next(each.place for each in policy.channels if _depends(policy, each)) or Place("", 0)
@@ -231,12 +234,12 @@ def _fallback(policy: Policy) -> Iterator[Problem]:
 
 
 def _depends(policy: Policy, channel: Channel) -> bool:
-    """Whether the channel reaches nobody where its schedules have nobody."""
+    """Whether the channel reaches no person while its schedules have gaps."""
     return bool(channel.recipients) and all(names_schedule(policy, each) for each in channel.recipients)
 
 
 def _first(parts: Sequence[Gap], zone: str) -> str:
-    """The first of several times, and how many more there are."""
+    """The first `NAMED` times, and the number of the others."""
     told = "; ".join(f"from {_when(each.starts, zone)} to {_when(each.ends, zone)}" for each in parts[:NAMED])
     return _more(told, len(parts) - NAMED + 1) if len(parts) > NAMED else told
 

@@ -1,6 +1,6 @@
-"""How soon a person is reached, with every channel up and with each one down: drilled, not computed.
+"""How soon a person is reached with every channel up and with each one down: found by drills, not computed.
 
-`tocsin check` shows the worst case of each level, and makes lints of what no policy should leave to luck.
+`tocsin check` shows the worst case of each level, and reports single points of failure as lints.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -20,24 +20,24 @@ KEY = "drill"
 
 @dataclass(frozen=True, slots=True)
 class Reach:
-    """One way to be told: the rules and types of a level that name the same channels."""
+    """One way of notification: the rules and types of a level that name the same channels."""
 
     level: int
     channels: tuple[str, ...]
     members: tuple[Rule | IncidentType, ...]
-    """Empty: alerts made elsewhere, which get the level's channels."""
+    """Empty: alerts of other origin, which get the level's channels."""
     all_up: int | None
     """Microseconds until the first page is delivered; None: not within the response time."""
     without: Mapping[str, int | None]
-    """The same with this channel down."""
+    """Channel → the same while that channel is down."""
     without_person: Mapping[str, int | None] = field(default_factory=dict)
-    """The same while nothing gets through to this person."""
+    """Person → the same while no message gets through to that person."""
 
 
 def reaches(policy: Policy, at: Instant = START, people: Iterable[Person] = ()) -> tuple[Reach, ...]:
-    """Every way to be told that the policy has, the worst level first.
+    """All ways of notification of the policy, the most severe level first.
 
-    `at`: whoever is on call then is told. `people`: each of them is taken out of reach, in turn.
+    `at`: the drill's start, which determines who is on call. `people`: each is made unreachable in turn.
     """
     ways: dict[tuple[int, tuple[str, ...]], list[Rule | IncidentType]] = {}
     told: list[Rule | IncidentType] = [*policy.rules, *policy.incident_types]
@@ -54,7 +54,9 @@ def reaches(policy: Policy, at: Instant = START, people: Iterable[Person] = ()) 
         first = _first(policy, at, level, members, ChannelFaults())
 
         def without(lost: frozenset[str], faults: ChannelFaults) -> int | None:
-            """What did not reach first delays nobody when it is lost: the drill would be the same."""
+            """Only the loss of the channel or recipient that was reached first changes the result; else no drill is
+            needed.
+            """
             return _first(policy, at, level, members, faults).after if lost & first.by else first.after
 
         return Reach(
@@ -71,10 +73,10 @@ def reaches(policy: Policy, at: Instant = START, people: Iterable[Person] = ()) 
 
 @dataclass(frozen=True, slots=True)
 class _FirstReached:
-    """The first page of a drill that reached somebody."""
+    """The first page of a drill that reached a person."""
 
     after: int | None
-    """Microseconds; None: none did within the response time."""
+    """Microseconds; None: no page reached a person within the response time."""
     by: frozenset[str] = frozenset()
     """The channel's name, its type, and the recipient."""
 
@@ -102,23 +104,23 @@ def _first(
 
 @dataclass(frozen=True, slots=True)
 class Worst:
-    """A level's worst case."""
+    """The worst case of a level."""
 
     level: int
     all_up: int | None
     one_down: int | None
     down: str
-    """The channel whose loss is worst; empty: there is none to lose."""
+    """The channel whose loss delays most; empty: the level has no channel."""
 
 
 def worst_without(found: Iterable[Reach], level: int, channel: str) -> int | None:
-    """How soon the level's worst way to be told reaches a person while that channel is down."""
+    """How soon a person is reached by the level's worst way of notification while that channel is down."""
     downs = (reach.without[channel] for reach in found if reach.level == level and channel in reach.without)
     return max(downs, key=badness, default=None)
 
 
 def worst_cases(found: Iterable[Reach]) -> Iterator[Worst]:
-    """The worst case of each level, in the order given."""
+    """The worst case of each level, in the order of `found`."""
     by_level: dict[int, list[Reach]] = {}
     for reach in found:
         by_level.setdefault(reach.level, []).append(reach)
@@ -129,12 +131,12 @@ def worst_cases(found: Iterable[Reach]) -> Iterator[Worst]:
 
 
 def badness(micros: int | None) -> float:
-    """How bad it is to be reached so late; never is the worst."""
+    """A sort key: later is worse, never is the worst."""
     return float("inf") if micros is None else micros
 
 
 def lints(policy: Policy, found: Iterable[Reach]) -> Iterator[Problem]:
-    """What the drills found: rules that reach nobody, channels that nobody can do without."""
+    """The lints from the drills: rules that reach no person, and channels that are indispensable."""
     lost: dict[str, list[Rule | IncidentType]] = {}
     late: dict[str, list[Rule | IncidentType]] = {}
     for reach in found:

@@ -1,8 +1,8 @@
-"""One incident from beginning to end, with the people who answer it: what `tocsin drill` and `tocsin explain` play.
+"""One incident from opening to resolution, with responders: played by `tocsin drill` and `tocsin explain`.
 
-The incident begins as it would: a rule's alert arrives as compiled, a type without a rule is declared. People do
-what the script says at its times; who acknowledged stays at work (answers reminders, confirms a recovery when asked)
-unless the script has them fall silent.
+The incident opens as in production: a rule's compiled alert arrives, a type without a rule is declared. Responders act
+at the script's times. The person who acknowledged answers reminders and confirms a recovery when asked, unless the
+script has them fall silent.
 """
 
 from collections.abc import Mapping
@@ -21,7 +21,7 @@ from rules.compile import AlertingRule, compile  # noqa: A004 - it is called so
 from rules.policy import HOUR, Policy
 
 PEOPLE = tuple(f"responder {number}" for number in range(1, 11))
-"""As many as a level may ask confirmations of."""
+"""Ten, the maximum of a level's `confirmations`."""
 
 
 class UnknownIncident(CannotError):  # noqa: N818 - said to people as it stands
@@ -30,60 +30,60 @@ class UnknownIncident(CannotError):  # noqa: N818 - said to people as it stands
 
 @dataclass(frozen=True, slots=True)
 class Script:
-    """What happens, in microseconds since the incident began."""
+    """The actions, in microseconds since the incident began."""
 
     acknowledge_after: int | None = None
     resolve_after: int | None = None
-    """Then the signal recovers; where a person must say so, who acknowledged does."""
+    """The signal recovers then; if a person must confirm, the owner does."""
     recur_after: int | None = None
-    """So long after it was resolved it is back, once, and people do the same again."""
+    """The signal fails again once, this long after the resolution, with the same actions."""
     falls_silent: bool = False
-    """Who acknowledged is not heard of again."""
+    """The owner stops answering."""
     lasts: int | None = None
-    """When the drill ends; left out: when nothing new can happen."""
+    """The end of the drill; None: when no new event can occur."""
 
 
 @dataclass(slots=True)
 class Deadline:
-    """One response time that ran."""
+    """A response time that was started."""
 
     began_at: Instant
     due_at: Instant
     ended_at: Instant | None = None
     outcome: str = "running"
-    """`kept`, `breached`, `over` (resolved by itself before anybody took it), `running`."""
+    """`kept`, `breached`, `over` (resolved before an acknowledgement), `running`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Played:
-    """A drill that was held."""
+    """A finished drill."""
 
     policy: Policy
     incident: Incident
-    """As it was at the end."""
+    """The incident's state at the end."""
     why: tuple[str, ...]
-    """How its alert was classified; empty where it was declared."""
+    """How its alert was classified; empty if it was declared."""
     began_at: Instant
     ended_at: Instant
     entries: tuple[Entry, ...]
     sent: tuple[Sent, ...]
     deadlines: tuple[Deadline, ...]
     repeated: tuple[Repeated, ...] = ()
-    """What went on alike between two entries, and is not among them."""
+    """Repetitions between two entries, left out of the timeline."""
 
     @property
     def reached_after(self) -> int | None:
-        """Microseconds until the first page reached somebody; None: nobody was reached."""
+        """Microseconds until the first page reached a person; None: no page did."""
         return first_reached(self.sent, self.began_at)
 
 
 def first_reached(sent: "tuple[Sent, ...] | list[Sent]", began_at: Instant) -> int | None:
-    """Microseconds until the first page reached somebody (`receiver.core.reached`); None: nobody was reached."""
+    """Microseconds until the first page reached a person (`receiver.core.reached`); None: no page did."""
     return next((each.at - began_at for each in sent if each.reached), None)
 
 
 def play(world: World, script: Script, name: str) -> Played:
-    """Hold a drill of a rule or type of the policy. Raises UnknownIncident."""
+    """Run a drill of a rule or type of the policy. Raises UnknownIncident."""
     policy = world.policy_version.policy
     alert = compiled_alert(policy, name)
     if alert is not None:
@@ -94,17 +94,17 @@ def play(world: World, script: Script, name: str) -> Played:
 
 
 def play_alert(world: World, script: Script, alert: Received, group_labels: Mapping[str, str] | None = None) -> Played:
-    """Hold a drill of an alert from anywhere."""
+    """Run a drill of any alert."""
     return play_classified(world, script, classify(world.policy_version, "", group_labels or {}, alert))
 
 
 def play_classified(world: World, script: Script, classified: Classified) -> Played:
-    """Hold a drill of an alert that was classified already; one of level 0 has no incident to play."""
+    """Run a drill of a classified alert; level 0 opens no incident."""
     return _Cast(world, script, classified).perform(classified.alert.type)
 
 
 def compiled_alert(policy: Policy, name: str) -> AlertingRule | None:
-    """The alert that a rule or type (by name, or ``section/name``) compiles to; its twin is not meant."""
+    """The alert that a rule or type (name, or ``section/name``) compiles to, not its missing-data twin."""
     for group in compile(policy):
         for alert in group.alerts:
             if alert.rule is not None and alert.lost is None and name in {alert.rule.key, alert.rule.name}:
@@ -113,14 +113,14 @@ def compiled_alert(policy: Policy, name: str) -> AlertingRule | None:
 
 
 def received(alert: AlertingRule, at: Instant) -> Received:
-    """A compiled alert as Alertmanager would tell us of it. What templates would fill in stays out."""
+    """A compiled alert as Alertmanager would send it, without expanded templates."""
     labels = {"alertname": alert.alert, **dict(alert.labels)}
     annotations = {name: text for name, text in alert.annotations if "{{" not in text}
     return Received(labels, annotations, alert.alert, at)
 
 
 class _Cast:
-    """The world, and the people in it who follow the script."""
+    """The world and the responders who follow the script."""
 
     def __init__(self, world: World, script: Script, classified: Classified | None) -> None:
         self._world = world
@@ -173,9 +173,9 @@ class _Cast:
         self._look()
 
     def _fire(self, at: Instant) -> None:
-        """The alert begins to fire (again)."""
+        """The alert fires (again)."""
         if self._classified is None:
-            return  # what was declared comes back only by another declaration
+            return  # only a new declaration reopens what was declared
         alert = replace(self._classified.alert, starts_at=at)
         (result,) = self._world.handle(AlertsReceived(self._classified.key, "", (alert,)))
         if result.incident is not None:
@@ -183,7 +183,7 @@ class _Cast:
         self._look()
 
     def _episode(self, start: Instant) -> None:
-        """People take it, then it recovers; until it is resolved, or the script has no more to say."""
+        """Responders acknowledge, then the signal recovers; until resolution or the script's end."""
         script = self._script
         steps = [(script.acknowledge_after, self._acknowledge), (script.resolve_after, self._recover)]
         for after, act in sorted(((after, act) for after, act in steps if after is not None), key=lambda step: step[0]):
@@ -199,7 +199,7 @@ class _Cast:
         self._act(Acknowledge(PEOPLE[0]))
 
     def _recover(self) -> None:
-        """The alert clears; what was declared is resolved by whoever has it."""
+        """The alert clears; a declared incident is resolved by its owner."""
         if self._classified is None:
             self._confirm()
             return
@@ -217,7 +217,7 @@ class _Cast:
                 self._act(Resolve(person))
 
     def _answer(self) -> None:
-        """What people do about what they see: stay at work, and confirm what they are asked to."""
+        """Responders answer reminders, and confirm when asked."""
         self._look()
         incident = self._incident
         if incident.state is State.ACKNOWLEDGED and not self._script.falls_silent:
@@ -237,7 +237,7 @@ class _Cast:
         self._look()
 
     def _look(self) -> None:
-        """Keep the account of the deadlines."""
+        """Update the deadlines."""
         incident = self._incident
         last = self._deadlines[-1] if self._deadlines else None
         if last is not None and last.outcome == "running":
@@ -253,7 +253,7 @@ class _Cast:
             self._deadlines.append(Deadline(self._world.now, incident.response_due_at))
 
     def _tail(self) -> int:
-        """How long it is worth watching what is left alone: two escalations after the breach."""
+        """How long an unattended incident is played: two escalations past the breach (microseconds)."""
         plan = self._world.policy_version.plan(self._incident)
         return plan.resolve_after + plan.response_time + 2 * plan.escalation_time
 

@@ -1,6 +1,6 @@
-"""A world to try a policy in: the real engine, a clock that jumps from one due thing to the next, simulated channels.
+"""A simulated world for a policy: the real engine, a clock that jumps to the next due event, and simulated channels.
 
-Used by everything in this package. The same policy, events, channel faults and seed give the same world, to the byte.
+All of this package uses it. The same policy, events, channel faults and seed give an identical world.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -17,11 +17,11 @@ from receiver.engine.engine import Engine
 from rules.policy import Channel, Policy
 
 START = Instant(1_767_225_600_000_000)
-"""2026-01-01T00:00:00Z: when drills begin, so that they are the same whenever they are held."""
+"""2026-01-01T00:00:00Z: the fixed start of drills, for repeatable results."""
 
 
 def begins_at(policy: Policy, now: Instant) -> Instant:
-    """When a drill of the policy begins: now, where that decides who is on call; else always at the same time."""
+    """The start of a drill of the policy: now if the policy has schedules, otherwise `START`."""
     return now if policy.schedules else START
 
 
@@ -30,19 +30,19 @@ WORKER = "drill"
 
 @dataclass(frozen=True, slots=True)
 class ChannelFaults:
-    """How the channels behave. Names are channels' names, or types standing for every channel of that type."""
+    """The behaviour of the channels. Names are channels' names, or types for all channels of the type."""
 
     down: frozenset[str] = frozenset()
-    """These fail every message."""
+    """Every message fails."""
     flaky: Mapping[str, float] = field(default_factory=dict)
-    """Name → how many of its tries fail, from 0 to 1."""
+    """Name → share of failed attempts, from 0 to 1."""
     seed: str = ""
-    """Another seed lets other tries fail."""
+    """The seed that selects the failing attempts."""
     missing: frozenset[str] = frozenset()
-    """Nothing gets through to these recipients."""
+    """Recipients to whom no message gets through."""
 
     def outcome(self, notification: Notification, channel: Channel | None) -> Outcome:
-        """What becomes of one try."""
+        """The outcome of one attempt."""
         if channel is None:
             return Rejected("no such channel")
         if _has_no_address(channel, notification.recipient):
@@ -58,26 +58,26 @@ class ChannelFaults:
         return Delivered(f"drill/{notification.id}")
 
     def _throw(self, notification: Notification) -> float:
-        """A number in [0, 1), another for each try, always the same for the same seed."""
+        """A number in [0, 1) for each attempt, the same for the same seed."""
         text = f"{self.seed}/{notification.id}/{notification.attempts}"
         return int.from_bytes(blake2b(text.encode(), digest_size=4).digest()) / 2**32
 
 
 def _has_no_address(channel: Channel, recipient: str) -> bool:
-    """Whether it is a mere name, of somebody whom a person has to call."""
+    """Whether the recipient is a plain name, of a person to be called by hand."""
     is_personal = channel.facts.address.is_personal
     return channel.facts.called_by_hand and is_personal is not None and not is_personal(recipient)
 
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """One try to tell somebody."""
+    """One delivery attempt."""
 
     at: Instant
     notification: Notification
     outcome: Outcome
     reached: bool = False
-    """Whether it is a page that has reached somebody."""
+    """Whether it is a page that reached a person."""
 
 
 def nothing() -> None:
@@ -85,7 +85,7 @@ def nothing() -> None:
 
 
 class World:
-    """Incidents under a policy, as they would live. Messages take no time; everything else takes its own."""
+    """Simulated incidents under a policy. Messages take no time; everything else takes its real time."""
 
     def __init__(
         self,
@@ -94,19 +94,19 @@ class World:
         configured: Iterable[str] | None = None,
         now: Instant = START,
     ) -> None:
-        """`configured`: channels whose provider is configured; left out, all of them are."""
+        """`configured`: channels whose provider is configured; None: all."""
         self.now = now
         self.until = now
-        """How far the clock is being moved on."""
+        """The target of the current `advance`."""
         self.channel_faults = channel_faults or ChannelFaults()
         self.store = MemoryStore()
         names = [channel.name for channel in policy.channels] if configured is None else configured
         self.engine = Engine(self.store, policy, names, now, _raise)
         self.engine.receipts = True
         self.sent: list[Sent] = []
-        """Every try, in order."""
+        """All attempts, in order."""
         self.after_step: Callable[[], None] = nothing
-        """Called after everything that happened at one moment: people look, and may act."""
+        """Called after all events of one instant, so that simulated people can act."""
 
     @property
     def policy_version(self) -> PolicyVersion:
@@ -115,21 +115,21 @@ class World:
 
     @property
     def timeline(self) -> Sequence[Entry]:
-        """What happened, of all incidents, in order."""
+        """The entries of all incidents, in order."""
         return self.store.timeline
 
     def incident(self, incident_id: str) -> Incident:
-        """The incident as it is now."""
+        """The current state of the incident."""
         return self.store.incidents[incident_id]
 
     def handle(self, *requests: Request) -> list[Result]:
-        """Something happens now; what follows from it at once, happens at once."""
+        """Handle requests now, with their immediate consequences."""
         results = self.engine.handle(requests, self.now)
         self._send()
         return results
 
     def advance(self, until: Instant, enough: Callable[[], bool] = lambda: False) -> None:
-        """Move the clock on, through everything that falls due on the way, until `until` or until it is `enough`."""
+        """Advance the clock through all due events until `until`, or until `enough` returns true."""
         self.until = until
         while not enough() and (due_at := self.store.next_due()) is not None and due_at <= until:
             self.now = max(self.now, due_at)
@@ -155,12 +155,12 @@ class World:
                 self.sent.append(Sent(self.now, each.notification, each.outcome, reached_at is not None))
 
     def _receive(self, notification: Notification, reference: str) -> None:
-        """What is accepted arrives, where that is told: an SMS is delivered, a person answers the call."""
+        """Simulate receipts of accepted messages: an SMS is delivered, a call is answered."""
         channel = self.policy_version.channels.get(notification.channel)
         if channel is not None and channel.facts.reached_when != "accepted":
             self.engine.arrive(notification.id, reference, self.now, f"{channel.facts.reached_when} in this drill")
 
 
 def _raise(_event: object, error: Exception) -> NoReturn:
-    """The service contains what it cannot decide; a drill is there to find it."""
+    """Raises the error: the service contains errors of decisions, a drill must reveal them."""
     raise error

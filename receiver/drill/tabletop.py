@@ -1,7 +1,7 @@
-"""An incident that happened → a sheet for a tabletop: whoever leads it reads it out, the others say what they would do.
+"""Makes a tabletop sheet from a past incident: the leader reads events aloud, the participants say what they would do.
 
-Nobody is named: it is about what happens, not about who did what. Everything in it is in the record; the answers stand
-apart from the questions, so that the first part can be read aloud.
+It contains no names of people, because it is about events and not about performance. All content is from the record;
+the answers follow the questions separately, so that the first part can be read aloud.
 """
 
 from collections.abc import Iterable, Iterator
@@ -19,14 +19,14 @@ HAPPENS = frozenset({
     Fact.RECOVERY_UNVERIFIED, Fact.FIRED_AGAIN, Fact.REOPENED, Fact.OVERDUE, Fact.OBLIGATION_APPLIES,
     Fact.NOTICE_HELD, Fact.KEPT_OPEN,
 })  # fmt: skip
-"""What comes about by itself: those at the table are told of it."""
+"""Events without an actor: the participants are told."""
 
 DONE = frozenset({
     Fact.ACKNOWLEDGED, Fact.HELP_ASKED, Fact.HANDED_OVER, Fact.GIVEN_BACK, Fact.ACK_UNDONE, Fact.NOTED, Fact.UPDATED,
     Fact.CHANGED,
     Fact.IMPACT, Fact.STEP_DONE, Fact.NOTICE_SENT, Fact.REPORT_FILED, Fact.RESOLVED, Fact.SIGNED_OFF, Fact.CLOSED,
 })  # fmt: skip
-"""What people did: told after they have said what they would do."""
+"""Actions of people: told after the participants have said what they would do."""
 
 LEARNED = ("root_cause", "contributing_factors", "fix_description", "lessons_learned", "process_changes")
 
@@ -81,7 +81,7 @@ def _told(record: IncidentRecord, facts: Iterable[Fact]) -> Iterator[str]:
 
 
 def _sentence(entry: Entry) -> str:
-    """What it says, without the name of who did it."""
+    """The entry's text without the actor's name."""
     told = line(sentence(entry), 500)
     return told.replace(line(entry.by), "somebody") if entry.by else told
 
