@@ -24,7 +24,7 @@ async def take(request: web.Request) -> web.Response:
 
 
 async def ready(_request: web.Request) -> web.Response:
-    """For whoever waits."""
+    """Readiness probe."""
     return web.Response()
 
 

@@ -1,7 +1,7 @@
-"""An emergency behind two clustered Alertmanagers, acknowledged and recovered again and again.
+"""Repeated emergencies behind two clustered Alertmanagers, each acknowledged and recovered.
 
-In a cluster the second peer waits with an old snapshot: after a recovery it may tell the firing again, an echo. Counted
-are the echoes, and what they must not do. `make pair` runs it in real time, a test in less.
+The second peer of a cluster waits with an old snapshot: after a recovery it may send the firing again (an echo). The
+run counts echoes and their forbidden effects. `make pair` runs it in real time, a test faster.
 """
 
 import asyncio
@@ -43,12 +43,12 @@ incident_response:
 TYPE = "safety_margin_low"
 HEALTHY, BROKEN = 0.99, 0.9
 SLACK = 90.0
-"""Seconds in which what is awaited must come, on a busy machine."""
+"""The maximum wait for an expected event, in seconds, on a busy machine."""
 
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """How fast time passes; seconds."""
+    """The speed of a run; seconds."""
 
     group_interval: float
     """Of the emergency's route."""
@@ -56,50 +56,49 @@ class Pace:
     resend_delay: float
     """Of Prometheus."""
     gossip: float
-    """How often the peers talk to each other."""
+    """The interval of gossip between the peers."""
     factor: float
-    """Divides the interval of the compiled rules (a minute), and how long they wait."""
+    """Divides the compiled rules' interval (a minute) and their `for`."""
     keep_firing: int
-    """How long the emergency goes on firing after its signal is good again."""
+    """How long the emergency continues to fire after its signal has recovered."""
     resolve_after: int
     firing: tuple[float, float]
-    """How long the signal is bad: from … to."""
+    """How long the signal is bad: minimum and maximum."""
 
     @property
     def quiet(self) -> float:
-        """After a recovery, until an echo and its resolve must have come."""
+        """The time after a recovery within which an echo and its resolve arrive."""
         return 2 * (self.group_interval + self.peer_timeout) + 1
 
 
 REAL = Pace(10, 15, 60, 0.2, 12, 25, 30, (20, 45))
 FAST = Pace(0.5, 2, 1, 0.05, 60, 2, 2, (0, 2))
-"""A peer waits four group intervals with an old snapshot here: nearly every recovery makes an echo."""
+"""The old snapshot is four group intervals old here, so nearly every recovery makes an echo."""
 
 
 @dataclass(slots=True)
 class Cycle:
-    """One emergency: what was heard and what was done about it."""
+    """One emergency: the webhooks and their effects."""
 
     what: str
-    """Its number; or how it goes on without having ended."""
+    """Its number; or how it continues without an end."""
     echoes: list[float] = field(default_factory=list)
-    """Firing bodies after the end that they contradict: seconds after it was first told."""
+    """Firing webhooks after the end that they contradict: seconds after the end was received."""
     turns: int = 0
-    """Firings with the old start, told by a peer that had told the end itself: one replica cleared, the other did not.
-    No echo is told by that peer, so each is news and may page.
-    """
+    """Firings with the old start from a peer that had sent the end itself: one replica cleared, the other did not.
+    That peer sends no echo, so each is news and may page."""
     pages: int = 0
-    """Sent after the acknowledgement, though nothing new fired."""
+    """Pages after the acknowledgement without a new firing."""
     voided: int = 0
-    """Acknowledgements taken back, though nothing new fired."""
+    """Acknowledgements voided without a new firing."""
     stuck: int = 0
-    """It ended, and the incident goes on as if it fired."""
+    """1: the alert ended, but the incident stayed firing."""
     missed: int = 0
-    """It fired, and nobody was paged."""
+    """1: the alert fired without a page."""
 
     @property
     def faults(self) -> tuple[int, int, int, int]:
-        """Pages, voided, stuck, missed: all 0 where all is well."""
+        """Pages, voided, stuck, missed: all 0 in a correct run."""
         return self.pages, self.voided, self.stuck, self.missed
 
 
@@ -113,10 +112,10 @@ class Outcome:
 
 
 class Night:
-    """One run: Tocsin, the pair before it, and the person who is woken."""
+    """One run: Tocsin, the pair of Alertmanagers before it, and the responder."""
 
     def __init__(self, programs: Programs, pace: Pace, folder: Path) -> None:
-        """`folder`: an empty one; what every program says is left there."""
+        """`folder`: an empty folder for the programs' output."""
         self._programs, self._pace, self._folder = programs, pace, folder
         self._dice = Random(f"{programs.name}, {pace.group_interval}")
         times = (f"{seconds:g}s" for seconds in (pace.peer_timeout, pace.resend_delay, pace.gossip))
@@ -125,7 +124,7 @@ class Night:
         self._base = ""
 
     async def run(self, enough: Callable[[tuple[Cycle, ...]], bool]) -> Outcome:
-        """Live through cycles until there are enough, then through the re-fires that look like echoes."""
+        """Run cycles until `enough` returns true, then the re-fires that resemble echoes."""
         async with AsyncExitStack() as stack:
             await self._start(stack)
             done: tuple[Cycle, ...] = ()
@@ -139,7 +138,7 @@ class Night:
 
     @property
     def heard(self) -> list[Heard]:
-        """Every webhook until now."""
+        """All webhooks so far."""
         return self._ear.heard if self._ear else []
 
     async def _start(self, stack: AsyncExitStack) -> None:
@@ -164,7 +163,7 @@ class Night:
         }
 
     def _rules(self, policy: Policy) -> bytes:
-        """The compiled rules at the pace."""
+        """The compiled rules with the pace's intervals."""
         groups = faster_groups((*compile_rules(policy), *self_monitoring.groups(policy)), self._pace.factor)
         rules = yaml.safe_load(rule_file.render(groups))
         for each in (each for group in rules["groups"] for each in group["rules"] if "keep_firing_for" in each):
@@ -180,9 +179,9 @@ class Night:
         return yaml.safe_dump(config).encode()
 
     async def _cycle(self, what: str, interrupt: Callable[[], Awaitable[None]] | None = None) -> Cycle:
-        """It breaks, somebody is paged and acknowledges; it heals, and all should be quiet.
+        """The signal fails, a page arrives, the responder acknowledges; the signal recovers, and no page may follow.
 
-        `interrupt`: makes Alertmanager say that it ended, and that it fires again with the start it had.
+        `interrupt`: makes Alertmanager send an end, and a firing with the earlier start.
         """
         cycle = Cycle(what)
         await self._break(cycle)
@@ -193,12 +192,12 @@ class Night:
         healed_at = time()
         self._set(HEALTHY)
         await self._comes(lambda: self._ended(healed_at))
-        await asyncio.sleep(self._pace.quiet)  # that nothing comes is what is awaited
+        await asyncio.sleep(self._pace.quiet)  # the absence of pages is tested
         cycle.stuck = int(not await self._comes(self._recovered))
         cycle.echoes, cycle.turns = after_the_end(self.heard, healed_at)
         cycle.pages = max(0, len(await self._pages() - told) - cycle.turns)
         cycle.voided = max(0, await self._voided() - voided - cycle.turns)
-        await self._acknowledge()  # whoever was woken for nothing takes it again
+        await self._acknowledge()  # after a false page the responder acknowledges again
         return cycle
 
     async def _break(self, cycle: Cycle) -> None:
@@ -208,7 +207,7 @@ class Night:
 
     async def _go_on(self, cycle: Cycle, interrupt: Callable[[], Awaitable[None]]) -> None:
         told = await self._pages()
-        await self._comes(self._fires_everywhere)  # a replica that comes later sends the end before until then
+        await self._comes(self._fires_everywhere)  # a late replica still sends the old end before
         await interrupt()
         await self._must_page(cycle, told)
         for name in self._cluster.replicas:
@@ -219,7 +218,7 @@ class Night:
         await self._acknowledge()
 
     async def _pause(self) -> None:
-        """Both replicas stop for a while: the peers time the alert out."""
+        """Both replicas pause: the peers time the alert out."""
         began = time()
         for replica in self._cluster.replicas.values():
             replica.send(signal.SIGSTOP)
@@ -238,7 +237,7 @@ class Night:
         self._cluster.exporter.values["safety_margin"] = value
 
     async def _comes(self, condition: Callable[[], Awaitable[bool]], more: float = 0) -> bool:
-        """Whether it comes true in time."""
+        """Whether the condition becomes true in time."""
         give_up_at = monotonic() + SLACK + more
         while not (came := await condition()) and monotonic() < give_up_at:  # noqa: ASYNC110 - others make it true
             await asyncio.sleep(0.2)
@@ -254,7 +253,7 @@ class Night:
         return any(_end(alert, since) for heard in self.heard for alert in _ours(heard))
 
     async def _recovered(self) -> bool:
-        """Nothing fires, and its recovery waits for a person."""
+        """No alert fires, and the recovery waits for a person's confirmation."""
         return all(not each["firing"] and each["recovery"] != "verifying" for each in await self._incidents())
 
     async def _incidents(self) -> list[dict[str, Any]]:
@@ -262,7 +261,7 @@ class Night:
         return [each for each in found if each["type"] == TYPE]
 
     async def _pages(self) -> set[str]:
-        """Ids of all pages, of every incident of the emergency."""
+        """Ids of all pages of the emergency's incidents."""
         lists = [await self._get(f"incidents/{each['number']}/notifications") for each in await self._incidents()]
         return {each["id"] for found in lists for each in found["notifications"] if each["kind"] == "page"}
 
@@ -285,7 +284,7 @@ class Night:
 
 
 def _routes(route: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """The route and all below it."""
+    """The route and all its subroutes."""
     yield route
     for child in route.get("routes", ()):
         yield from _routes(child)
@@ -296,7 +295,7 @@ def _ours(heard: Heard) -> list[dict[str, Any]]:
 
 
 def _end(alert: dict[str, Any], since: float) -> datetime | None:
-    """When it ended, if it is told to have ended since then; ends of older episodes are told again too."""
+    """The alert's end if it is after `since`; ends of older episodes are sent again too."""
     if alert["status"] != "resolved":
         return None
     ended = datetime.fromisoformat(alert["endsAt"])
@@ -304,9 +303,9 @@ def _end(alert: dict[str, Any], since: float) -> datetime | None:
 
 
 def after_the_end(heard: list[Heard], since: float) -> tuple[list[float], int]:
-    """Firings told after the first end since then, though they began before it: echoes, and turns (see `Cycle`).
+    """Firings received after the first end since `since` that began before it: echoes and turns (see `Cycle`).
 
-    An echo is given in seconds after that end was told.
+    An echo is given as seconds after that end was received.
     """
     echoes: list[float] = []
     turns, first_told = 0, 0.0

@@ -1,7 +1,7 @@
 """`make pair`: ten cycles of an emergency behind a real pair of Alertmanagers, in real time; half an hour.
 
-With the installed programs and the newest, at the group interval of old routes and at twice that. One line for each
-cycle; exits 1 where anybody was woken for nothing or was not told.
+With the installed programs and the newest, at the group interval of old routes and at twice that. Prints one line per
+cycle; exits 1 after a false page or a missed one.
 """
 
 import asyncio
@@ -22,7 +22,7 @@ TEXT = ("programs", "cycle", "echoes, s after the end")
 
 
 def show(outcomes: list[Outcome]) -> None:
-    """One line for each cycle, and one for their sum."""
+    """Print one line per cycle, and one for their sum."""
     table = Table(box=None, header_style="bold", pad_edge=False)
     for column in (
         "programs",
@@ -52,7 +52,7 @@ def _sums(outcome: Outcome) -> list[str]:
 
 
 async def _all(cycles: int, folder: Path) -> list[Outcome]:
-    """All at once, for they wait more than they work; each is shown when it is over."""
+    """Run all at once, because they mostly wait; print each when it ends."""
     nights = []
     for programs in filter(None, (installed(), newest())):
         for times in (1, 2):
@@ -68,7 +68,7 @@ async def _all(cycles: int, folder: Path) -> list[Outcome]:
 
 
 def main() -> None:
-    """Run it, with as many cycles as CYCLES says."""
+    """Run with CYCLES cycles."""
     with tempfile.TemporaryDirectory(prefix="tocsin-pair-") as folder:
         outcomes = asyncio.run(_all(int(os.environ.get("CYCLES", CYCLES)), Path(folder)))
     if not outcomes:

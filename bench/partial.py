@@ -1,7 +1,7 @@
-"""What `make soak` does to its replicas beside killing them: what only half fails, for some seconds, and then ends.
+"""The partial failures of `make soak`: each lasts some seconds and then ends.
 
-Each is a context manager over the run. The process's own clock cannot be moved from outside, so a clock jumps where the
-clock is PostgreSQL's.
+Each is a context manager for its duration. A process's own clock cannot be changed from outside, so clock jumps are of
+PostgreSQL's.
 """
 
 import asyncio
@@ -20,12 +20,12 @@ from aiohttp.typedefs import Handler
 from sqlalchemy import make_url
 
 SLOW = 5.0
-"""Seconds that a slow provider takes."""
+"""Seconds until a slow provider answers."""
 
 
 @dataclass
 class ChannelFaults:
-    """How the provider of chat is."""
+    """The state of the chat provider."""
 
     rejects: bool = False
     slow: bool = False
@@ -33,7 +33,7 @@ class ChannelFaults:
 
     @web.middleware
     async def between(self, request: web.Request, handler: Handler) -> web.StreamResponse:
-        """Stands before the provider."""
+        """Middleware of the provider."""
         if self.rejects:
             self.refused += 1
             return web.Response(status=503)
@@ -46,18 +46,18 @@ class Process(Protocol):
     """A replica."""
 
     def send(self, number: signal.Signals) -> None:
-        """A signal to it."""
+        """Send it a signal."""
 
     def send_to_writer(self, number: signal.Signals) -> None:
-        """A signal to the process that writes for it."""
+        """Send its writer process a signal."""
 
     def pids(self) -> Sequence[int]:
-        """It, and the processes that it started."""
+        """Its process and its child processes."""
 
 
 @dataclass(frozen=True, slots=True)
 class Victim:
-    """What is made to fail."""
+    """The target of a failure."""
 
     process: Process
     database: str
@@ -69,7 +69,7 @@ class Victim:
         return Path(make_url(self.database).database or "")
 
     def run(self, *statements: str) -> None:
-        """In the PostgreSQL database."""
+        """Run in the PostgreSQL database."""
         with psycopg.connect(_plain(self.database), autocommit=True) as connection:
             for each in statements:
                 connection.execute(each.encode())
@@ -80,7 +80,7 @@ Fault = Callable[[Victim], AbstractAsyncContextManager[None]]
 
 @asynccontextmanager
 async def provider_rejects(victim: Victim) -> AsyncIterator[None]:
-    """It answers 503."""
+    """The provider answers 503."""
     victim.channel_faults.rejects = True
     try:
         yield
@@ -90,7 +90,7 @@ async def provider_rejects(victim: Victim) -> AsyncIterator[None]:
 
 @asynccontextmanager
 async def provider_slow(victim: Victim) -> AsyncIterator[None]:
-    """It answers after seconds."""
+    """The provider answers after SLOW seconds."""
     victim.channel_faults.slow = True
     try:
         yield
@@ -100,7 +100,7 @@ async def provider_slow(victim: Victim) -> AsyncIterator[None]:
 
 @asynccontextmanager
 async def writer_stopped(victim: Victim) -> AsyncIterator[None]:
-    """It stands still and does not die; after ten seconds another has its place."""
+    """The writer is stopped but does not exit; after ten seconds it is replaced."""
     victim.process.send_to_writer(signal.SIGSTOP)
     try:
         yield
@@ -110,7 +110,7 @@ async def writer_stopped(victim: Victim) -> AsyncIterator[None]:
 
 @asynccontextmanager
 async def event_loop_stuck(victim: Victim) -> AsyncIterator[None]:
-    """It takes connections and does nothing; the process that writes for it goes on."""
+    """The event loop accepts connections and does nothing; the writer process continues."""
     victim.process.send(signal.SIGSTOP)
     try:
         yield
@@ -120,7 +120,7 @@ async def event_loop_stuck(victim: Victim) -> AsyncIterator[None]:
 
 @asynccontextmanager
 async def file_deleted(victim: Victim) -> AsyncIterator[None]:
-    """The file has no name any more."""
+    """The file is unlinked."""
     elsewhere = victim.file.rename(victim.file.with_name("elsewhere"))
     try:
         yield
@@ -130,7 +130,7 @@ async def file_deleted(victim: Victim) -> AsyncIterator[None]:
 
 @asynccontextmanager
 async def file_locked(victim: Victim) -> AsyncIterator[None]:
-    """Another program has begun to write and does not end."""
+    """Another program holds a write transaction."""
     with closing(sqlite3.connect(victim.file, timeout=30, isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
         try:
@@ -141,7 +141,7 @@ async def file_locked(victim: Victim) -> AsyncIterator[None]:
 
 @asynccontextmanager
 async def disk_full(victim: Victim) -> AsyncIterator[None]:
-    """No file may grow any more."""
+    """No file may grow."""
     limit(victim.process.pids(), 1)
     try:
         yield
@@ -151,19 +151,19 @@ async def disk_full(victim: Victim) -> AsyncIterator[None]:
 
 @asynccontextmanager
 async def tables_locked(victim: Victim) -> AsyncIterator[None]:
-    """Somebody holds the incidents' table."""
+    """Another session locks the incidents' table."""
     with psycopg.connect(_plain(victim.database)) as connection:
         connection.execute("LOCK TABLE incidents IN ACCESS EXCLUSIVE MODE")
         try:
             yield
         finally:
-            with suppress(psycopg.OperationalError):  # the database was restarted meanwhile
+            with suppress(psycopg.OperationalError):  # the database was restarted in the meantime
                 connection.rollback()
 
 
 @asynccontextmanager
 async def read_only(victim: Victim) -> AsyncIterator[None]:
-    """As a standby is, or a server whose disk is nearly full."""
+    """Read-only, as a standby or a server with a nearly full disk."""
     victim.run("ALTER ROLE postgres SET default_transaction_read_only = on", DISCONNECT)
     try:
         yield
@@ -173,7 +173,7 @@ async def read_only(victim: Victim) -> AsyncIterator[None]:
 
 @asynccontextmanager
 async def clock_jumps(victim: Victim) -> AsyncIterator[None]:
-    """The database's clock is ten minutes ahead, and then right again."""
+    """The database's clock is ten minutes ahead, then correct again."""
     victim.run(CLOCK.format(off="10 minutes"), "ALTER ROLE postgres SET search_path = public, pg_catalog", DISCONNECT)
     try:
         yield
@@ -189,13 +189,13 @@ CLOCK = (
     " $$SELECT pg_catalog.clock_timestamp() + interval '{off}'$$"
 )
 EVERYWHERE: dict[Fault, float] = {provider_rejects: 6, provider_slow: 6, writer_stopped: 13, event_loop_stuck: 8}
-"""With how long each lasts, in seconds."""
+"""Failure → its duration, in seconds."""
 SQLITE: dict[Fault, float] = {file_locked: 8, disk_full: 8, file_deleted: 8, **EVERYWHERE}
 POSTGRESQL: dict[Fault, float] = {tables_locked: 8, read_only: 8, clock_jumps: 8, **EVERYWHERE}
 
 
 def limit(pids: Sequence[int], size: int) -> None:
-    """How large a file these processes may write, in bytes."""
+    """Limit the size of files that these processes may write, in bytes."""
     for each in pids:
         with suppress(ProcessLookupError):
             resource.prlimit(each, resource.RLIMIT_FSIZE, (size, resource.RLIM_INFINITY))

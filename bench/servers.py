@@ -1,4 +1,4 @@
-"""What is measured, each as a process of its own: the receiver, the bare handler (the limit), Alertmanager."""
+"""The measured servers, each in its own process: the receiver, the bare handler (the limit), Alertmanager."""
 
 import os
 import shutil
@@ -14,20 +14,20 @@ from pathlib import Path
 from receiver.demo.tools import free_port
 
 NOBODY = "route: {receiver: nobody, group_by: ['...']}\nreceivers: [{name: nobody}]\n"
-"""Routes of an Alertmanager that tells nobody."""
+"""An Alertmanager configuration whose receiver sends nothing."""
 
 
 def children(process: int) -> list[int]:
-    """The processes that a process has started and that have not ended; none where it has ended itself."""
+    """The running child processes of a process; empty if it has ended."""
     try:
-        lists = [each.read_text() for each in Path(f"/proc/{process}/task").glob("*/children")]  # by thread
+        lists = [each.read_text() for each in Path(f"/proc/{process}/task").glob("*/children")]  # per thread
         return [int(each) for some in lists for each in some.split()]
     except FileNotFoundError:
         return []
 
 
 def measured() -> dict[str, int]:
-    """The processes that are measured, of those that this one has started: their names and numbers."""
+    """The measured child processes of this one: name → process id."""
     found: dict[str, int] = {}
     for child in children(os.getpid()):
         command = Path(f"/proc/{child}/cmdline").read_bytes()
@@ -39,14 +39,14 @@ def measured() -> dict[str, int]:
 
 
 def cpu(process: int) -> float:
-    """Seconds of processor time that a process has taken so far."""
+    """Processor time of a process so far, in seconds."""
     fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 @contextmanager
 def process(arguments: list[str], ready_url: str, environment: dict[str, str] | None = None) -> Iterator[None]:
-    """Run a server for as long as the block takes; it is ready when the URL answers 200."""
+    """Run a server during the block; it is ready when the URL answers 200."""
     child = subprocess.Popen(
         arguments, env={**os.environ, **(environment or {})}, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
@@ -71,7 +71,7 @@ def process(arguments: list[str], ready_url: str, environment: dict[str, str] | 
 
 @contextmanager
 def receiver(database: str, policy: Path, environment: dict[str, str]) -> Iterator[str]:
-    """`tocsin serve`; gives its webhook's URL."""
+    """`tocsin serve`; yields its webhook's URL."""
     port = free_port()
     base = f"http://127.0.0.1:{port}"
     command = [sys.executable, "-m", "receiver.cli", "serve", str(policy), "--listen", f"127.0.0.1:{port}"]
@@ -88,14 +88,14 @@ def bare(reader: str = "pydantic") -> Iterator[str]:
 
 
 def alertmanagers() -> dict[str, str]:
-    """Name → program: the machine's own Alertmanager, and the one that $ALERTMANAGER names; those that there are."""
+    """Name → program: the machine's Alertmanager, and that of $ALERTMANAGER, where they exist."""
     named = {"debian": "prometheus-alertmanager", "named": os.environ.get("ALERTMANAGER", "")}
     return {name: found for name, program in named.items() if program and (found := shutil.which(program))}
 
 
 @contextmanager
 def alertmanager(folder: Path, routes: str = NOBODY, which: str = "debian") -> Iterator[str | None]:
-    """An Alertmanager, taking alerts by its API; None where there is none of that name."""
+    """An Alertmanager that accepts alerts by its API; None if there is none of that name."""
     program = alertmanagers().get(which)
     if program is None:
         yield None

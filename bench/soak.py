@@ -1,7 +1,7 @@
-"""`make soak`: load, while processes are killed and what they need half fails; what was accepted must be delivered.
+"""`make soak`: load with kills and partial failures; every accepted webhook must be delivered.
 
-On SQLite with one process, then on PostgreSQL with three replicas, half of DURATION (ten minutes) each. Prints what was
-accepted, delivered (on both channels), duplicated and lost; exits 1 where anything was lost. The test of several
+On SQLite with one process, then on PostgreSQL with three replicas, half of DURATION (ten minutes) each. Prints the
+numbers accepted, delivered (on both channels), duplicated and lost; exits 1 if any was lost. The test of several
 replicas runs the same for a few seconds.
 """
 
@@ -31,30 +31,30 @@ from receiver.demo.tools import free_port
 
 DURATION = 600.0
 PATIENCE = 150.0
-"""Seconds after the load in which everything must have arrived: leases, retries, a slow machine."""
+"""The maximum of seconds from the end of the load to the last delivery: leases, retries, a slow machine."""
 START = 180.0
-"""Seconds a process may take to answer, on a machine that is busy with the load."""
+"""The maximum of seconds for a process's first answer under load."""
 KILL_EVERY = (2.0, 5.0)
 CHANNELS = ("email", "slack")
 
 
 @dataclass
 class Delivered:
-    """What arrived at the providers, by unit."""
+    """The messages at the providers, by unit."""
 
     messages: dict[str, Counter[int]] = field(default_factory=lambda: {name: Counter() for name in CHANNELS})
 
     def show(self, medium: str, _to: str, headline: str, text: str) -> None:
-        """One message; a bundle names several units."""
+        """Record one message; a bundle names several units."""
         self.messages[medium].update({int(each) for each in re.findall(r"unit-(\d+)", f"{headline} {text}")})
 
     def missing(self, accepted: set[int]) -> set[int]:
-        """Units of which somebody was not told."""
+        """Units without a message on every channel."""
         return {unit for unit in accepted if not all(self.messages[name][unit] for name in CHANNELS)}
 
     @property
     def duplicated(self) -> int:
-        """Messages beyond the first, of a unit on a channel."""
+        """Messages beyond the first per unit and channel."""
         return sum(count - 1 for units in self.messages.values() for count in units.values())
 
 
@@ -69,17 +69,17 @@ class Outcome:
     lost: int
     killed: int
     writers: int
-    """Killed alone; the others end with their service."""
+    """Writers killed alone; the others end with their service."""
     stopped: int
     partial: Counter[str]
-    """How often each partial failure (`bench.partial`) came up."""
+    """Partial failure (`bench.partial`) → occurrences."""
 
 
 class Replica:
-    """One `tocsin serve`, started again whenever it was killed."""
+    """One `tocsin serve`, restarted after each kill."""
 
     def __init__(self, arguments: Sequence[str], environment: dict[str, str], folder: Path) -> None:
-        """`folder`: where what it says goes."""
+        """`folder`: for its output."""
         self.port = free_port()
         self.base = f"http://127.0.0.1:{self.port}"
         self._command = [
@@ -112,34 +112,34 @@ class Replica:
                     await asyncio.sleep(0.1)
 
     def send(self, number: signal.Signals) -> None:
-        """A signal to the service."""
+        """Send a signal to the service."""
         if self._process is not None and self._process.returncode is None:
             self._process.send_signal(number)
 
     def send_to_writer(self, number: signal.Signals) -> None:
-        """A signal to the process that writes for it."""
+        """Send a signal to its writer process."""
         for child in children(self._process.pid) if self._process is not None else ():
             with suppress(ProcessLookupError):
                 os.kill(child, number)
 
     def pids(self) -> list[int]:
-        """The service and what it started."""
+        """The service and its child processes."""
         return [self._process.pid, *children(self._process.pid)] if self._process is not None else []
 
     async def kill(self) -> None:
-        """It ends in the middle of whatever it does."""
+        """Kill it in the middle of its work."""
         self.send(signal.SIGKILL)
         if self._process is not None:
             await self._process.wait()
 
 
 class Soak:
-    """One run: replicas on one database, under load and under fire."""
+    """One run: replicas on one database, with load and failures."""
 
     def __init__(
         self, database: str, replicas: int, folder: Path, rate: float = 20.0, every: tuple[float, float] = KILL_EVERY
     ) -> None:
-        """`rate`: webhooks a second. `every`: seconds between two blows, from … to."""
+        """`rate`: webhooks a second. `every`: minimum and maximum of seconds between two failures."""
         self._database, self._folder, self._rate = database, folder, rate
         self._faults = list((partial.SQLITE if database.startswith("sqlite") else partial.POSTGRESQL).items())
         self._channel_faults = partial.ChannelFaults()
@@ -154,14 +154,14 @@ class Soak:
         self.replicas: list[Replica] = []
 
     async def run(self, seconds: float, incident: Callable[[], Any] = lambda: None) -> Outcome:
-        """Live through it. `incident` is called once in the middle (a restart of the database)."""
+        """Run. `incident` is called once in the middle (a restart of the database)."""
         mailbox, smtp = await start_mailbox(self.told.show)
         providers = Providers(self.told.show).app
         providers.middlewares.append(self._channel_faults.between)
         runner, web = await start_web(providers)
         try:
             self.replicas = [Replica(*self._settings(smtp, web), self._folder) for _ in range(self._count)]
-            for replica in self.replicas:  # one after the other: the first migrates
+            for replica in self.replicas:  # sequentially: the first migrates
                 await replica.start()
             await self._suffer(seconds, incident)
             lost = await self._settle()
@@ -195,7 +195,7 @@ class Soak:
         await asyncio.to_thread(incident)
         await asyncio.sleep(seconds / 2)
         alone = len(self.replicas) == 1
-        while not (self.killed and self.writers and (self.stopped or alone) and self.partial.total()):  # noqa: ASYNC110 - else it proves nothing
+        while not (self.killed and self.writers and (self.stopped or alone) and self.partial.total()):  # noqa: ASYNC110 - without each kind the run proves nothing
             await asyncio.sleep(0.1)
         for task in (*load, chaos):
             task.cancel()
@@ -204,7 +204,7 @@ class Soak:
                 raise ended
 
     async def _send(self) -> None:
-        """Webhooks, each sent again until some replica takes it, as Alertmanager does."""
+        """Send webhooks, each repeated until a replica accepts it, as Alertmanager does."""
         timeout = aiohttp.ClientTimeout(total=10)
         async with aiohttp.ClientSession(timeout=timeout) as session:
             while True:
@@ -225,7 +225,7 @@ class Soak:
             return False
 
     async def _kill(self) -> None:
-        """Every few seconds: a service is killed, or its writer, or both stop (of several), or something half fails."""
+        """At intervals: kill a service or its writer, stop both (if several), or start a partial failure."""
         while True:
             await asyncio.sleep(self._dice.uniform(*self._every))
             victim = self._dice.choice(self.replicas)
@@ -259,7 +259,7 @@ class Soak:
             victim.send(signal.SIGCONT)
 
     async def _settle(self) -> set[int]:
-        """Everything that was killed is up again; wait until all is told, or patience ends."""
+        """Restart all killed processes; wait until all is delivered, or for PATIENCE."""
         for replica in self.replicas:
             await replica.kill()
             await replica.start()
@@ -275,7 +275,7 @@ def _words(fault: partial.Fault) -> str:
 
 
 def _body(unit: int) -> bytes:
-    """A webhook about a unit never heard of before."""
+    """A webhook for a new unit."""
     document = json.loads(ingest.body(1))
     (alert,) = document["alerts"]
     alert["labels"]["system"] = document["groupLabels"]["system"] = f"unit-{unit}"
@@ -285,7 +285,7 @@ def _body(unit: int) -> bytes:
 
 
 def main() -> None:
-    """Both databases, and a table."""
+    """Run on both databases, and print a table."""
     seconds = float(os.environ.get("DURATION", DURATION)) / 2
     outcomes = []
     with tempfile.TemporaryDirectory() as folder:

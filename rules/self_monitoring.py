@@ -1,7 +1,7 @@
-"""Who watches the watchman: the alerts that Prometheus raises about Tocsin and about the rules themselves.
+"""The alerts that Prometheus raises about Tocsin and about the rules themselves.
 
-They do not come from the policy. The heartbeat fires always, so that its absence shows; the others say that pages
-may not reach anybody, and `rules.outputs.alertmanager_config` sends those around Tocsin, straight to people.
+They do not depend on the policy. The heartbeat always fires, so that its absence is noticed; the others report that
+pages may reach no person, and `rules.outputs.alertmanager_config` sends those around Tocsin, directly to people.
 """
 
 import re
@@ -19,53 +19,54 @@ from rules.stored import stamp
 
 HEARTBEAT, DOWN, FAIL_THROUGH, RULES_FAIL = WATCH
 AROUND_TOCSIN = (DOWN, FAIL_THROUGH)
-"""Alerts that must not depend on Tocsin to reach somebody, also where their labels do not say so yet."""
+"""Alerts that must not depend on Tocsin for delivery, even if they lack the label AROUND (older rules)."""
 
 AROUND = ("paging", "around-tocsin")
 """The label of every alert about Tocsin's paging: `rules.outputs.alertmanager_config` sends them around Tocsin."""
 
 FULL_SECONDS = '{{ printf "%.3f" $value }}'
-"""The heartbeat's annotation `evaluated_at`: seconds since 1970 with all digits; Prometheus writes 1.7e+09 else."""
+"""The heartbeat's annotation `evaluated_at`: seconds since 1970 with all digits; by default Prometheus writes
+1.7e+09."""
 
 TOLD_WITHIN = 180
-"""Seconds from an emergency's first sample to a message to people around Tocsin, where Tocsin cannot page. Of these the
-scrapes and evaluations of the emergency and of Tocsin's own figures take four times 15 s at most, and the fallback's
-`group_wait` a few: the limits below are what that leaves (docs/decisions/0018)."""
+"""Seconds from an emergency's first sample to a message around Tocsin when Tocsin cannot page. Scrapes and
+evaluations of the emergency and of Tocsin's figures take up to 4 × 15 s, the fallback's `group_wait` a few; the
+limits below are the rest (docs/decisions/0018)."""
 
 LATEST = 90
-"""Seconds that an emergency's page may stay undelivered."""
+"""The maximum of seconds that an emergency's page may stay undelivered."""
 
 UNHEARD = 140
-"""Seconds that this Prometheus' heartbeat may be old before Tocsin counts as deaf. Where all is well it is 95 s old at
-most, and 135 s where two of Alertmanager's repeats were lost."""
+"""The maximum age in seconds of this Prometheus' heartbeat before Tocsin counts as deaf. It is up to 95 s in normal
+operation, and 135 s after two lost repeats of Alertmanager."""
 
 EVERY = Micros(15 * SECOND)
-"""Between two evaluations. Prometheus tells Alertmanager of a firing alert again after more than a minute, on this
-grid: so a heartbeat's evaluation is 75 s old at most when the next one is sent."""
+"""The evaluation interval. Prometheus resends a firing alert to Alertmanager after more than a minute, on this grid,
+so a heartbeat's evaluation is at most 75 s old when the next is sent."""
 
 JOB: Matcher = ("job", "=", "tocsin")
 
 _PART = re.compile(r"[^\W\d_]+|\d+|[^\w\s:/.#-]")
-"""Of what a label `severity` may say: the word, its number, any other mark."""
+"""A part of a `severity` label: a word, a number, or another mark."""
 
 _SIGNS = r"[\s_:/.#-]*"
-"""What may stand between and around them."""
+"""Separators before, between and after the parts."""
 
 _OF_ALERTS = frozenset({"__name__", "alertstate"})
-"""Labels that Prometheus' series ALERTS has and the alerts themselves have not."""
+"""Labels of the series ALERTS that alerts themselves do not have."""
 
 SELF_RULES = (files("rules") / "outputs" / "self-rules.yml").read_text(encoding="utf-8")
-"""Alerts on Tocsin that need nothing of the policy; deploy/ has copies for those who compile nothing."""
+"""Alerts about Tocsin that are independent of the policy; deploy/ has copies for use without `tocsin compile`."""
 
 
 @dataclass(frozen=True)
 class Tocsin:
-    """Which Tocsin the alerts are about, as PromQL finds it."""
+    """The Tocsin that the alerts monitor, as PromQL identifies it."""
 
     instance: tuple[Matcher, ...] = ()
-    """Labels that tell this Tocsin's targets from another's on the same Prometheus."""
+    """Labels that distinguish this Tocsin's targets from another's in the same Prometheus."""
     receiver_url: str = ""
-    """Where Alertmanager sends this Prometheus' alerts; its ``?source=`` is how Tocsin calls this Prometheus."""
+    """The webhook URL of this Prometheus' alerts; its ``?source=`` is Tocsin's name for this Prometheus."""
 
     @cached_property
     def targets(self) -> str:
@@ -74,11 +75,11 @@ class Tocsin:
 
     @property
     def source(self) -> str:
-        """What Tocsin calls this Prometheus."""
+        """Tocsin's name for this Prometheus."""
         return parse_qs(urlsplit(self.receiver_url).query).get("source", [""])[0]
 
     def narrowed(self, matchers: Sequence[Matcher]) -> tuple[Matcher, ...]:
-        """The matchers with the instance's, which win where they are about the same label."""
+        """The matchers with the instance's; the instance's replace those of the same label."""
         named = {label for label, _, _ in self.instance}
         return (*(each for each in matchers if each[0] not in named), *self.instance)
 
@@ -89,11 +90,11 @@ class Tocsin:
 
 
 THE_ONLY = Tocsin()
-"""Where one Prometheus knows one Tocsin."""
+"""For a Prometheus with a single Tocsin."""
 
 
 def groups(policy: Policy, tocsin: Tocsin = THE_ONLY) -> tuple[Group, Group]:
-    """The heartbeat in a group of its own, which nothing can hold up, and the alerts on Tocsin and the rules."""
+    """The heartbeat in its own group, which no other rule can delay, and the alerts about Tocsin and the rules."""
     heartbeat = _alert(
         HEARTBEAT,
         "vector(time())",
@@ -111,7 +112,7 @@ def groups(policy: Policy, tocsin: Tocsin = THE_ONLY) -> tuple[Group, Group]:
 
 
 def down_labels(policy: Policy) -> dict[str, str]:
-    """The labels of the alert that Tocsin is down, without its name."""
+    """The labels of the alert for Tocsin being down, without its name."""
     return _level(policy, EMERGENCY) | dict([AROUND])
 
 
@@ -152,7 +153,7 @@ def _rules_fail(policy: Policy) -> AlertingRule:
 
 
 def _emergencies(policy: Policy, source: str) -> str:
-    """What fires at level 4, compiled or foreign; never Tocsin's own alerts, which would keep themselves alive."""
+    """Firing level-4 alerts, compiled or foreign; without Tocsin's own, which would keep themselves firing."""
     own = quoted("|".join((HEARTBEAT, *AROUND_TOCSIN, RULES_FAIL)))
     fires = f'alertstate="firing",alertname!~{own},{AROUND[0]}!={quoted(AROUND[1])}'
     passed_over = "".join(f" unless ALERTS{{{written(each)}}}" for each in _passed_over(policy, source))
@@ -168,10 +169,10 @@ def _emergencies(policy: Policy, source: str) -> str:
 
 
 def _passed_over(policy: Policy, source: str) -> Iterator[tuple[Matcher, ...]]:
-    """Matchers of others' alerts that open no incident: what always fires, and what the policy ignores.
+    """Matchers of foreign alerts that open no incident: always-firing ones, and those that the policy ignores.
 
-    Prometheus gives alerts labels on their way (`external_labels`) that it does not keep in ALERTS. So one that is not
-    there is no reason to pass an emergency over, though a matcher may be satisfied by its absence.
+    `external_labels` are added on the way and are not in ALERTS. So a missing label must not exclude an emergency,
+    although absence may satisfy a matcher.
     """
     yield (("alertname", "=", WATCHDOG),)
     heartbeats = (each.matchers for each in policy.heartbeats if each.source in (None, source))
@@ -182,9 +183,9 @@ def _passed_over(policy: Policy, source: str) -> Iterator[tuple[Matcher, ...]]:
 
 
 def foreign_emergencies(policy: Policy, source: str = "") -> tuple[tuple[Matcher, ...], ...]:
-    """Matchers of alerts of level 4 that no policy compiled, each set for some of them: those whose severity says so,
-    those of a type or rule of level 4 whose severity says nothing lower, and what the policy takes for level 4 where
-    its severity says nothing.
+    """Sets of matchers for alerts of level 4 that no policy compiled: those with such a severity, those of a type or
+    rule of level 4 without a lower severity, and those that the policy classifies as level 4 because their severity is
+    unknown.
     """
     words = dict(policy.severity_aliases) | {level.name.lower(): level.level for level in policy.levels}
     words |= dict(policy.severities).get(source, {})
@@ -201,7 +202,7 @@ def foreign_emergencies(policy: Policy, source: str = "") -> tuple[tuple[Matcher
 
 
 def _one_of(words: Iterable[str]) -> str:
-    """What a label `severity` may say for one of these, as a regular expression: the receiver takes ``SEV-1`` for
+    """A regular expression for the spellings of these words in a label `severity`: the receiver takes ``SEV-1`` for
     ``sev1`` (`receiver.core.plan`).
     """
     spoken = {_SIGNS.join(map(_literal, _PART.findall(word))) or _literal(word) for word in words}
@@ -209,21 +210,21 @@ def _one_of(words: Iterable[str]) -> str:
 
 
 def _literal(word: str) -> str:
-    """The word in Prometheus' regular expressions; Python escapes more than those allow."""
+    """The word escaped for Prometheus' regular expressions, which do not allow all escapes of Python's."""
     return "".join(f"\\{letter}" if letter in r"\.+*?()|[]{}^$" else letter for letter in word)
 
 
 def ways_to_fail(tocsin: Tocsin) -> tuple[str, ...]:
-    """Each way in which a page may reach nobody. What recovers by itself within a scrape or two is none."""
+    """The conditions under which a page may reach no person, except those that recover within a scrape or two."""
     mine = tocsin.targets
     heartbeat = f"tocsin_heartbeat_age_seconds{{{mine},source={quoted(tocsin.source)}}}"
     refused = f'tocsin_webhooks_total{{{mine},result=~"unavailable|failed|malformed|too_large"}}'
-    # Only an Alertmanager that names receivers in its metrics says whose webhook it is.
+    # Only an Alertmanager with receiver names in its metrics identifies the webhook.
     unsent = 'alertmanager_notifications_failed_total{integration="webhook",receiver_name=~"|tocsin"}'
     return (
         f"absent(max_over_time(up{{{mine}}}[1m]) == 1)",
         f"max(max_over_time(tocsin_store_up{{{mine}}}[1m])) == 0",
-        # A replica that cannot read knows no age: the others' counts.
+        # A replica that cannot read exports no age; the others' counts.
         f"max(tocsin_oldest_undelivered_emergency_seconds{{{mine}}} unless tocsin_store_up{{{mine}}} == 0) > {LATEST}",
         f"min({heartbeat}) > {UNHEARD}",
         f"max(up{{{mine}}} offset {UNHEARD}s) == 1 unless on() max(last_over_time({heartbeat}[{UNHEARD}s]))",
@@ -233,7 +234,7 @@ def ways_to_fail(tocsin: Tocsin) -> tuple[str, ...]:
 
 
 def _keeps_rising(counter: str) -> str:
-    """Now, and a minute and a half ago: Alertmanager tries again, so one failure alone means nothing."""
+    """Rising now and 90 seconds ago: Alertmanager retries, so a single failure is not significant."""
     return f"sum(increase({counter}[90s])) > 0 and on() sum(increase({counter}[90s] offset 90s)) > 0"
 
 

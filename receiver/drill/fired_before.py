@@ -1,13 +1,15 @@
-"""When a rule would have fired, from what its condition returned at each evaluation: pure, for `tocsin check`."""
+"""When a rule would have fired, from the past results of its condition: pure, for `tocsin check`."""
 
 from collections.abc import Iterable, Sequence
 
 Span = tuple[float, float]
-"""From the alert's firing to its end, in seconds since 1970."""
+"""Start and end of firing, in seconds since 1970."""
 
 
 def firings(points: Sequence[float], step: float, waits: float, keeps: float) -> list[Span]:
-    """When one series' alert fires. `points`: the times at which its condition held, `step` seconds apart at least."""
+    """The firing spans of one series' alert. `points`: the times (seconds) at which the condition held, at least `step`
+    apart.
+    """
     found: list[Span] = []
     began = before = None
     for at in (*points, None):
@@ -22,7 +24,7 @@ def firings(points: Sequence[float], step: float, waits: float, keeps: float) ->
 
 
 def together(spans: Iterable[Span]) -> list[Span]:
-    """Spans of one rule's alerts, those that overlap or touch as one: they are one incident."""
+    """One rule's spans, merged where they overlap or touch, because those are one incident."""
     merged: list[Span] = []
     for start, end in sorted(spans):
         if merged and start <= merged[-1][1]:

@@ -1,7 +1,8 @@
-"""An incident that happened → a drill script and the firings for promtool: `tocsin report ID --as-test` writes them.
+"""A past incident → a drill script and firings for promtool; written by `tocsin report ID --as-test`.
 
-The store keeps each alert as it was last, and the timeline what happened when; the webhooks are rebuilt from both. What
-people did is in the timeline word for word. Nothing is made up: what cannot be rebuilt is said in the file.
+The store keeps the last state of each alert, and the timeline the events with their times; webhooks are reconstructed
+from both. Actions of people are taken from the timeline verbatim. Nothing is invented: the file lists what cannot be
+reconstructed.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -25,29 +26,29 @@ from rules.yaml_text import text
 FIRES = frozenset({
     Fact.OPENED, Fact.ALERT_JOINED, Fact.RULE_JOINED, Fact.LEVEL_ROSE, Fact.ACK_VOIDED, Fact.FIRED_AGAIN, Fact.REOPENED
 })  # fmt: skip
-"""Facts that an alert brings about."""
+"""Facts caused by an alert."""
 
 ARRIVED = frozenset({Status.ACCEPTED, Status.DELIVERED})
-"""A provider took the message, whoever it reached."""
+"""A provider accepted the message."""
 
 GOT_OUT = frozenset({Reason.FALLBACK})
-"""Pages that were sent only because a provider failed: no promise of the policy's."""
+"""Pages sent only because a provider failed: the policy does not require them."""
 
 KEPT = frozenset({"by", "note", "text", "to", "step", "role", "link", "hold", "obligation", "stage", "reference"})
-"""What of an entry an action needs."""
+"""The fields of an entry that an action uses."""
 
 
 @dataclass(frozen=True, slots=True)
 class Recalled:
-    """What `--as-test` writes."""
+    """The output of `--as-test`."""
 
     files: Mapping[str, str]
     notes: tuple[str, ...]
-    """What of it was rebuilt, and from what; what could not be."""
+    """What was reconstructed, with its source, and what could not be."""
 
 
 def recall(record: IncidentRecord) -> Recalled:
-    """The test files of an incident, under the policy version it ran under."""
+    """The test files of an incident, under the policy version that it had."""
     incident, name = record.case.incident, f"incident_{record.case.incident.number}"
     title = f"incident #{incident.number} ({line(incident.title)})"
     tests = _promtool(record, title)
@@ -77,7 +78,7 @@ def _micros(at: Instant | None) -> Micros | None:
 
 
 def _courses(record: IncidentRecord) -> Iterator[RecordedSeries]:
-    """The evidence that was kept at the opening; a series whose name cannot be read again is left out."""
+    """The evidence from the opening; a series whose name cannot be parsed is omitted."""
     for entry in record.entries(Fact.EVIDENCE):
         if entry.data.get("inquiry") != "opened":
             continue
@@ -108,7 +109,7 @@ def _script(record: IncidentRecord, title: str) -> str:
 
 
 def _told(incident: Incident, notifications: Iterable[Notification]) -> dict[str, str]:
-    """Channel → after how long its first page that a provider took was due; fallbacks are left out."""
+    """Channel → the due time of its first page that a provider accepted, without fallbacks."""
     told: dict[str, str] = {}
     for each in notifications:
         if each.kind is Kind.PAGE and each.status in ARRIVED and each.reason not in GOT_OUT:
@@ -117,7 +118,7 @@ def _told(incident: Incident, notifications: Iterable[Notification]) -> dict[str
 
 
 def _after(incident: Incident, at: Instant) -> str:
-    """To the millisecond above: what fell due then is not to come too late for it."""
+    """Rounded up to the millisecond, so that windows due at that time are processed first."""
     return format_duration(-(-(at - incident.opened_at) // 1000) * 1000)
 
 
@@ -138,7 +139,7 @@ def _happened(record: IncidentRecord) -> Iterator[dict[str, Any]]:
 
 
 def _action(incident: Incident, entry: Entry) -> dict[str, Any]:
-    """What a person did, as the script has it; what the drill cannot do again is at least a sign of life."""
+    """A person's action in the script's form; an action that a drill cannot repeat becomes a note."""
     said = {"by": entry.by} | {name: value for name, value in entry.data.items() if name in KEPT}
     match entry.fact:
         case Fact.DECLARED:
@@ -158,13 +159,13 @@ def _action(incident: Incident, entry: Entry) -> dict[str, Any]:
 
 @dataclass(slots=True)
 class _Alerts:
-    """The incident's alerts, followed through the timeline."""
+    """The incident's alerts in the course of the timeline."""
 
     known: Sequence[Alert]
     firing: dict[str, Alert] = field(default_factory=dict)
 
     def follow(self, at: Instant, entries: Sequence[Entry]) -> list[dict[str, Any]]:
-        """What a webhook must have said at that moment."""
+        """The webhook's alerts at that moment."""
         told = [each for entry in entries if entry.fact in FIRES for each in self._fire(at, entry)]
         for entry in entries:
             if entry.fact is Fact.ALERT_CLEARED:
@@ -172,14 +173,14 @@ class _Alerts:
         return told
 
     def _fire(self, at: Instant, entry: Entry) -> list[dict[str, Any]]:
-        """As many alerts of its rules as the entry says, those first that had begun by then."""
+        """As many alerts of the entry's rules as it counts; those that had begun by then first."""
         if entry.fact is Fact.REOPENED and entry.data.get("reason") != Reason.RECURRED:
             return []
         rules = set(filter(None, entry.data.get("rule", "").split(", ")))
         quiet = [each for each in self.known if each.fingerprint not in self.firing]
         of_rules = [each for each in quiet if each.rule in rules]
         if rules and not of_rules:
-            return []  # told by another entry of the same moment
+            return []  # another entry of the same moment has them
         begun = sorted(of_rules or quiet, key=lambda each: (each.starts_at > at, -each.level, each.starts_at))
         fired = begun[: int(entry.data.get("alerts", "1"))]
         if entry.fact is Fact.OPENED:

@@ -1,4 +1,4 @@
-"""The page of a drill: its timeline drawn as SVG, with no script, and the same in words below."""
+"""A drill's page: its timeline as SVG, without scripts, and as text below."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
@@ -18,7 +18,7 @@ LANE = 34
 LEFT = 150
 TOP = 78
 MOST_MOMENTS = 120
-"""Moments that are drawn; the words below tell all of them."""
+"""The maximum of drawn moments; the text has all."""
 
 MARKS = {
     Fact.OPENED: "opened",
@@ -41,12 +41,12 @@ MARKS = {
     Fact.CLOSED: "closed",
     Fact.KEPT_OPEN: "not closed yet",
 }
-"""What stands above a moment; the last of a moment that has a mark."""
+"""The mark above a moment: that of its last entry with a mark."""
 
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A moment: where it is drawn, and what stands above it."""
+    """A moment: its horizontal position, and its mark."""
 
     x: int
     at: str
@@ -56,7 +56,7 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class Dot:
-    """A message (or several of the same fate) on a channel."""
+    """One or several messages on a channel with the same outcome."""
 
     x: int
     y: int
@@ -64,7 +64,7 @@ class Dot:
     page: bool
     title: str
     count: int
-    """So many messages; retries stand with the moment before them."""
+    """The number of messages; retries belong to the previous moment."""
 
 
 @cache
@@ -75,7 +75,7 @@ def _environment() -> Environment:
 
 
 def page(played: Played, title: str) -> str:
-    """One HTML page. The same drill gives the same bytes."""
+    """The HTML page. The same drill gives identical bytes."""
     return (
         _environment()
         .get_template("drill.html")
@@ -91,7 +91,7 @@ def page(played: Played, title: str) -> str:
 
 
 def draw(played: Played) -> Markup:
-    """The timeline as SVG: a lane per channel, a column per moment. Its looks are the page's: it carries classes."""
+    """The timeline as SVG: a lane per channel, a column per moment. It carries classes; the page styles them."""
     moments = list(dict.fromkeys(each.at for each in played.entries))[:MOST_MOMENTS]
     moments += [each.begins for each in played.repeated[:1] if len(moments) < MOST_MOMENTS]
     moments.sort()
@@ -99,7 +99,7 @@ def draw(played: Played) -> Markup:
     used = {each.notification.channel for each in played.sent}
     channels = [each.name for each in played.policy.channels if each.name in used]
     height = {name: TOP + LANE // 2 + index * LANE for index, name in enumerate(channels)}
-    return Markup(  # noqa: S704 - made by a template that escapes
+    return Markup(  # noqa: S704 - the template escapes
         _environment()
         .get_template("drill_drawing.html")
         .render(
@@ -114,7 +114,7 @@ def draw(played: Played) -> Markup:
 
 
 def _told_once(told: Iterable[ReportLine]) -> Iterator[ReportLine]:
-    """The lines, the time only where it is another."""
+    """The lines; a time equal to the line before is omitted."""
     before = ""
     for each in told:
         yield each if each.at != before else replace(each, at="")
@@ -135,7 +135,7 @@ def _is_loud(fact: Fact | None) -> bool:
 
 
 def _dots(played: Played, place: dict[Instant, int], height: dict[str, int]) -> list[Dot]:
-    """One dot per moment, channel and fate; pages are drawn larger. What failed goes beside what arrived."""
+    """One dot per moment, channel and outcome; dots of pages are larger. Failures are placed beside deliveries."""
     titles: dict[tuple[int, int, bool], list[str]] = {}
     pages: set[tuple[int, int, bool]] = set()
     for each in played.sent:

@@ -1,4 +1,4 @@
-"""Who is on call when under one policy and under another: rows of `tocsin diff`."""
+"""Differences of who is on call under two policies: rows of `tocsin diff`."""
 
 from collections.abc import Iterator
 
@@ -12,11 +12,11 @@ from rules.time_zones import time_zone
 
 DAYS = 400
 MOST = 40
-"""Rows for a schedule; how many more there are is said."""
+"""The maximum of rows for a schedule; the others are counted."""
 
 
 def on_call_changes(old: Policy, new: Policy, now: Instant) -> Iterator[tuple[str, str, str, str, str]]:
-    """(schedule, from, until, before, after) for each time in the coming days at which another person is on call."""
+    """(schedule, from, until, before, after) for each period of the coming days with different people on call."""
     before, after = ({each.name: each for each in walk(policy, now, DAYS).rosters} for policy in (old, new))
     for name in dict.fromkeys((*before, *after)):
         zone = (after.get(name) or before[name]).time_zone
@@ -31,7 +31,7 @@ def on_call_changes(old: Policy, new: Policy, now: Instant) -> Iterator[tuple[st
 def _differing(
     before: Roster | None, after: Roster | None, starts: int, ends: int
 ) -> Iterator[tuple[int, int, str, str]]:
-    """Adjacent times with the same two answers are one."""
+    """Adjacent periods with the same people are merged."""
     edges = {at for each in (before, after) if each for shift in each.shifts for at in (shift.starts, shift.ends)}
     inside = sorted({starts, *(at for at in edges if starts < at < ends)})
     open_: tuple[int, str, str] | None = None

@@ -1,9 +1,8 @@
-"""What repeats itself is played a few times, not a year long: the clock leaps over the rest.
+"""Skips repetitions: a drill plays a few rounds of repeated events, then the clock leaps over the others.
 
-Deciding depends on nothing but the incident, the event and the time until its windows. So when everything about an
-incident has come back twice, moved by the same length of time, it will come back until somebody does something.
-Counters count on as they did. Where a channel fails, nothing is leapt over: which try fails, and when the next
-is, depends on the message.
+Decisions depend only on the incident, the event and the time until its windows. So if the complete state recurs twice
+after equal periods, it recurs until a person acts. Counters continue at their rate. While a channel fails, no rounds
+are skipped, because failures and retry times depend on the message.
 """
 
 from collections.abc import Mapping
@@ -17,26 +16,26 @@ from receiver.core.rate_limit import Bucket, RateLimitKey
 from receiver.drill.simulator import World
 
 LONGEST = 12
-"""Moments that one round may have."""
+"""The maximum of moments in a round."""
 
 
 @dataclass(frozen=True, slots=True)
 class Repeated:
-    """Rounds that were not played, because each is like the one before."""
+    """Skipped rounds, each equal to the one before."""
 
     since: Instant
     """The last moment played: the end of a round."""
     every: int
-    """How long a round lasts, in microseconds."""
+    """The length of a round, in microseconds."""
     times: int
     entries: int
-    """Lines of the timeline, each time."""
+    """Timeline entries per round."""
     sent: int
-    """Messages, each time."""
+    """Messages per round."""
 
     @property
     def begins(self) -> Instant:
-        """The end of the first round that was not played."""
+        """The end of the first skipped round."""
         return Instant(self.since + self.every)
 
     @property
@@ -54,12 +53,12 @@ class _Moment:
     sent: int
 
 
-class Uneven(Exception):  # noqa: N818 - an answer: this is no repetition
+class Uneven(Exception):  # noqa: N818 - control flow: not a repetition
     """The rounds differ, so none may be skipped."""
 
 
 class Repeats:
-    """Watches one incident of a world."""
+    """Detects the repetitions of one incident of a world."""
 
     def __init__(self, world: World) -> None:
         self._world = world
@@ -67,7 +66,7 @@ class Repeats:
         self.found: list[Repeated] = []
 
     def look(self, incident_id: str) -> None:
-        """Called after each moment: where it is one of a repetition, leap to the last that is before the end."""
+        """Called after each moment: if it ends a repeated round, leap to the last such moment before the end."""
         world = self._world
         if world.channel_faults.down or world.channel_faults.flaky or world.store.is_waiting:
             self._moments.clear()
@@ -98,7 +97,7 @@ class Repeats:
 
 
 def _is_round(first: _Moment, second: _Moment, third: _Moment) -> bool:
-    """Whether the two stretches are as long, and every window lies as far ahead at the end of both."""
+    """Whether both rounds are equally long, with every window equally far ahead at both ends."""
     every = third.at - second.at
     before, after = second.incident.windows, third.incident.windows
     return (
@@ -111,7 +110,7 @@ def _is_round(first: _Moment, second: _Moment, third: _Moment) -> bool:
 
 
 def _after(first: Any, second: Any, third: Any, times: int) -> Any:
-    """What follows so many rounds later: the same, or a number that goes on as it went. Raises Uneven."""
+    """The value `times` rounds later: the same, or a number that continues linearly. Raises Uneven."""
     if first == second == third:
         return third
     if type(third) is not type(first) or type(third) is not type(second):

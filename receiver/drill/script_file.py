@@ -1,8 +1,8 @@
-"""A drill script: webhooks and people's actions at their times, and who must hear of it how soon.
+"""A drill script: webhooks and people's actions with times, and the latest time of each channel's first page.
 
-`tocsin report ID --as-test` writes one from what happened (`receiver.drill.from_incident`), `tocsin drill --script`
-plays it under a policy, and fails where a channel hears later than then, or not at all. Earlier, and further channels,
-are fine.
+`tocsin report ID --as-test` writes a script from a past incident (`receiver.drill.from_incident`); `tocsin drill
+--script` plays it under a policy, and fails if a channel is notified later or not at all. Earlier pages and additional
+channels pass.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -42,7 +42,7 @@ from rules.durations import parse as duration
 from rules.policy import SECOND
 
 FORMAT = 1
-"""Of the file: another number is another form."""
+"""The version of the file's form."""
 
 ACTIONS: Mapping[Fact, str] = {
     Fact.ACKNOWLEDGED: "acknowledge",
@@ -60,7 +60,7 @@ ACTIONS: Mapping[Fact, str] = {
     Fact.ROLE_TAKEN: "assign",
     Fact.ROLE_LEFT: "assign",
 }
-"""What a person did → what the script calls it."""
+"""A person's action in the timeline → its name in scripts."""
 
 BEGINS = frozenset({Fact.OPENED, Fact.DECLARED, Fact.LEVEL_ROSE})
 
@@ -97,7 +97,7 @@ class _Webhook(_Part):
 
 
 class _Said(_Part):
-    """What a person does, and the words that go with it."""
+    """A person's action, and its text."""
 
     by: str
     note: str = ""
@@ -119,7 +119,7 @@ class _Said(_Part):
 
 
 class Step(_Part):
-    """One step of a script: something that happened."""
+    """One step of a script: one event."""
 
     after: Micros
     webhook: _Webhook | None = None
@@ -146,18 +146,18 @@ class Step(_Part):
 
     @property
     def what(self) -> str:
-        """The name of what happened."""
+        """The name of the event."""
         return next(iter(self.model_fields_set - {"after"}))
 
     @property
     def said(self) -> _Said:
-        """What a person did. Not for webhooks."""
+        """The person's action. Not for webhooks."""
         said = getattr(self, self.what)
         assert isinstance(said, _Said)
         return said
 
     def action(self) -> Action:
-        """As the engine has it. Not for webhooks and declarations."""
+        """The engine's action. Not for webhooks and declarations."""
         said = self.said
         actions: dict[str, Action] = {
             "acknowledge": Acknowledge(said.by, said.note, said.hold),
@@ -178,15 +178,15 @@ class Step(_Part):
 
 
 class Expected(_Part):
-    """What a script expects: at least as good as it was."""
+    """The expectations of a script; better results pass."""
 
     level: Annotated[int, Field(ge=1, le=4)]
     told: dict[str, Micros]
-    """Channel → how soon it gets its first page."""
+    """Channel → the latest time of its first page."""
 
 
 class DrillScript(_Part):
-    """A drill script, as its file has it."""
+    """The content of a drill script."""
 
     format: Literal[1]
     incident: str = ""
@@ -196,12 +196,12 @@ class DrillScript(_Part):
 
     @property
     def began_at(self) -> Instant:
-        """When the drill begins on its own clock: when it happened."""
+        """The start on the drill's clock: that of the incident."""
         return _instant(self.happened_at, Instant(0))
 
 
 def read(document: str) -> DrillScript:
-    """Read a file's text. Raises ScriptError."""
+    """Parse a file's text. Raises ScriptError."""
     try:
         return DrillScript.model_validate(yaml.safe_load(document))
     except yaml.YAMLError as error:
@@ -214,7 +214,7 @@ def read(document: str) -> DrillScript:
 
 @dataclass(frozen=True, slots=True)
 class Compared:
-    """What one expectation came to."""
+    """The result of one expectation."""
 
     what: str
     then: str
@@ -224,28 +224,28 @@ class Compared:
 
     @property
     def fails(self) -> bool:
-        """Whether it is worse than then."""
+        """Whether it is worse than in the incident."""
         return self.verdict in {"worse", "later", "not at all"}
 
 
 @dataclass(frozen=True, slots=True)
 class ScriptRun:
-    """A script that was played."""
+    """A played script."""
 
     played: Played | None
-    """None: nothing opened an incident."""
+    """None: no incident was opened."""
     compared: tuple[Compared, ...]
     refused: tuple[str, ...]
-    """Actions that this policy did not let people do."""
+    """Actions that this policy refused."""
 
     @property
     def fails(self) -> bool:
-        """Whether anything is worse than then."""
+        """Whether any result is worse than in the incident."""
         return any(each.fails for each in self.compared)
 
 
 def relive(world: World, script: DrillScript) -> ScriptRun:
-    """Play it in a fresh world that begins when it happened."""
+    """Play it in a fresh world that begins at the incident's time."""
     cast = _Cast(world, world.now)
     for step in sorted(script.happened, key=lambda each: each.after):
         world.advance(Instant(cast.began_at + step.after))
@@ -263,7 +263,7 @@ class _Cast:
         self._id = ""
 
     def do(self, step: Step) -> None:
-        """Let it happen now."""
+        """Perform a step now."""
         if step.webhook is not None:
             self._receive(step.webhook)
         elif step.declare is not None:
@@ -292,7 +292,7 @@ class _Cast:
         self._id = self._id or next((each.id for each in incidents if each), "")
 
     def played(self) -> Played | None:
-        """The incident that came of it."""
+        """The incident that resulted."""
         if not self._id:
             return None
         world = self._world
@@ -309,7 +309,7 @@ class _Cast:
         )
 
     def compare(self, expected: Expected) -> Iterable[Compared]:
-        """The level, and each channel that was told then."""
+        """The level, and each channel that was notified in the incident."""
         level = worst_level(self._world.timeline)
         verdict = "kept" if level == expected.level else "sooner" if level > expected.level else "worse"
         yield Compared("level", str(expected.level), str(level) if level else "—", verdict)
@@ -326,7 +326,7 @@ def _verdict(then: int, now: int | None) -> str:
 
 
 def _first(sent: Sequence[Sent], began_at: Instant) -> dict[str, int]:
-    """Channel → after how long it got its first page."""
+    """Channel → time until its first page."""
     first: dict[str, int] = {}
     for each in sent:
         if each.notification.kind is Kind.PAGE and isinstance(each.outcome, Delivered):
@@ -335,12 +335,12 @@ def _first(sent: Sequence[Sent], began_at: Instant) -> dict[str, int]:
 
 
 def worst_level(timeline: Iterable[Entry]) -> int:
-    """The worst level that alerts or a declaration brought about; 0: there was none."""
+    """The most severe level of alerts and declarations; 0: none."""
     return max((int(each.data["level"]) for each in timeline if each.fact in BEGINS), default=0)
 
 
 def deadlines(timeline: Iterable[Entry], incident: Incident) -> list[Deadline]:
-    """The response time that counted last."""
+    """The last effective response time."""
     return [
         Deadline(each.began_at, incident.response_due_at, each.ended_at, each.outcome)
         for each in response_times(timeline)[-1:]
@@ -348,7 +348,7 @@ def deadlines(timeline: Iterable[Entry], incident: Incident) -> list[Deadline]:
 
 
 def as_json(relived: ScriptRun) -> dict[str, Any]:
-    """For programs."""
+    """As JSON."""
     return {
         "kept": not relived.fails,
         "compared": [

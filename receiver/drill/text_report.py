@@ -1,4 +1,4 @@
-"""A drill in words and numbers: the lines that `tocsin drill` prints, and its JSON."""
+"""A drill as text: the lines of `tocsin drill`, and its JSON."""
 
 from collections import deque
 from collections.abc import Iterator
@@ -26,22 +26,22 @@ SENDING = {
     Fact.DELIVERED: "{kind} delivered: {whom}",
     Fact.SUPERSEDED: "{kind} overtaken, not sent: {whom}",
 }
-"""Facts told once for all the recipients of a moment."""
+"""Facts that get one line for all recipients of a moment."""
 
 
 @dataclass(frozen=True, slots=True)
 class ReportLine:
-    """One thing that happened."""
+    """One event."""
 
     at: str
-    """Since the incident began: ``+7m``."""
+    """Time since the incident began: ``+7m``."""
     text: str
     tone: str
     """`loud`, `good`, `quiet` (a message) or `plain`."""
 
 
 def lines(played: Played) -> Iterator[ReportLine]:
-    """The timeline as people would live it."""
+    """The timeline as lines for people."""
     later = deque(played.repeated)
     for (at, fact, kind), group in groupby(played.entries, lambda each: (each.at, each.fact, _kind(each))):
         while later and later[0].since < at:
@@ -71,7 +71,7 @@ def _kind(entry: Entry) -> str:
 
 
 def offset(micros: int) -> str:
-    """Since the beginning, to the second: ``+0s``, ``+1h30m``."""
+    """Time since the beginning, to the second: ``+0s``, ``+1h30m``."""
     return f"+{format_duration(micros // SECOND * SECOND)}"
 
 
@@ -84,7 +84,7 @@ def _tone(entry: Entry) -> str:
 
 
 def deadline_words(deadline: Deadline, began_at: Instant) -> str:
-    """What became of a response time."""
+    """The outcome of a response time, as text."""
     limit = f"somebody to take it by {offset(deadline.due_at - began_at)}"
     when = offset((deadline.ended_at or deadline.due_at) - began_at)
     match deadline.outcome:
@@ -99,8 +99,8 @@ def deadline_words(deadline: Deadline, began_at: Instant) -> str:
 
 
 def owed(played: Played) -> Iterator[tuple[str, str, str]]:
-    """(what, due since the incident began, what became of it) of every duty with a clock: a checklist with a limit, a
-    report to an authority.
+    """(duty, due time since the incident began, outcome) of every duty with a time limit: a checklist, a report to an
+    authority.
     """
     policy_version = PolicyVersion.of(played.policy, "")
     for each in duty_outcomes(played.incident, policy_version, played.ended_at):
@@ -108,7 +108,7 @@ def owed(played: Played) -> Iterator[tuple[str, str, str]]:
 
 
 def as_json(played: Played) -> dict[str, Any]:
-    """The drill for programs; times are seconds since the incident began."""
+    """The drill as JSON; times are seconds since the incident began."""
 
     def since(at: Instant | None) -> float | None:
         return None if at is None else (at - played.began_at) / SECOND

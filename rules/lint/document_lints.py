@@ -1,7 +1,7 @@
-"""What is wrong or doubtful about a policy as a whole, when every part of it is well-formed.
+"""Errors and doubts about a policy as a whole whose parts are all well-formed.
 
-Called by `rules.load`. An error would make the policy fail people in a way that nothing else catches; a
-warning is for what may be meant, but probably is not.
+Called by `rules.load`. An error is a fault that no other check catches and that would leave people unnotified; a
+warning is for what is valid but probably unintended.
 """
 
 import difflib
@@ -23,16 +23,16 @@ from rules.problems import Problem
 from rules.validate import place_of
 
 OLDEST_BEAT = 95 * SECOND
-"""Microseconds by which a heartbeat is old at most where all is well: Prometheus resends after 75 s, Alertmanager
-repeats after 20 s (docs/decisions/0018).
-"""
+"""The maximum age of a heartbeat in normal operation, in microseconds: Prometheus resends after 75 s, Alertmanager
+repeats after 20 s (docs/decisions/0018)."""
 
 SHORTEST = 30 * SECOND
-"""Microseconds in which no heartbeat comes again, however both are set: an evaluation and a flush take 15 s each."""
+"""The minimum interval of heartbeats under any configuration, in microseconds: an evaluation and a flush take 15 s
+each."""
 
 
 def find(policy: Policy, document: PolicyDocument, root: Node) -> Iterator[Problem]:
-    """Every fault of the whole; `root` knows the places of what has none in the policy."""
+    """All faults of the whole; `root` gives positions of elements that the policy has without a Place."""
     yield from _nobody_to_tell(policy, place_of(root))
     yield from _levels(policy, document, root)
     yield from _clashes(policy.rules, policy.incident_types)
@@ -67,7 +67,7 @@ def _nobody_to_tell(policy: Policy, start: Place) -> Iterator[Problem]:
 
 
 def _report_approver(policy: Policy, root: Node) -> Iterator[Problem]:
-    """A role that nobody can hold would leave every report unapproved."""
+    """A role that no person can hold would leave every report unapproved."""
     role, known = policy.reports.approver, [each.name for each in policy.roles]
     if role and role not in known:
         message = f"approver: no role is named `{role}`{suggest(role, known)}"
@@ -102,7 +102,7 @@ def _levels(policy: Policy, document: PolicyDocument, root: Node) -> Iterator[Pr
 
 
 def _severities(policy: Policy, document: PolicyDocument, root: Node) -> Iterator[Problem]:
-    """A level's name stands on alerts of our own rules: for all sources it means that level, and never nobody."""
+    """A level's name is on alerts of the policy's own rules: for every source it must mean that level, and never 0."""
     names = {level.name.lower(): level.level for level in policy.levels}
     for word, number in document.severity_aliases.items():
         own = names.get(word.lower())
@@ -124,7 +124,7 @@ def _severities(policy: Policy, document: PolicyDocument, root: Node) -> Iterato
 
 
 def _ignored(policy: Policy, root: Node) -> Iterator[Problem]:
-    """Alerts of our own rules are never ignored: a policy that says so contradicts itself."""
+    """Alerts of the policy's own rules are never ignored, so an entry that matches them is an error."""
     own = _own_alerts(policy) if policy.ignore else ()
     for index, matchers in enumerate(policy.ignore):
         met = _met(matchers, own)
@@ -134,7 +134,8 @@ def _ignored(policy: Policy, root: Node) -> Iterator[Problem]:
 
 
 def _heartbeats(policy: Policy, root: Node) -> Iterator[Problem]:
-    """A heartbeat that can never be heard would wake people for ever; one that is an alert would tell nobody of it."""
+    """A heartbeat that can never arrive would page forever; one that matches a rule's alert would suppress that alert.
+    """
     if "alertname" in policy.replica_labels:
         message = "alertname tells alerts apart, not replicas: without it no heartbeat would be known"
         yield Problem.at(place_of(root, "replica_labels"), message)
@@ -172,7 +173,7 @@ def _never_heard(policy: Policy, heartbeat: Heartbeat, before: Iterable[Heartbea
 def _own_alerts(policy: Policy) -> tuple[dict[str, str], ...]:
     """The labels of the policy's own alerts.
 
-    The heartbeat is known before anything else; its severity is `none`, which others' alerts have too.
+    Without the heartbeat, which is recognised before all else; foreign alerts have its severity `none` too.
     """
     groups = (*compile_rules(policy), *self_monitoring.groups(policy))
     alerts = (each for group in groups for each in group.alerts if each.alert != self_monitoring.HEARTBEAT)
@@ -180,7 +181,7 @@ def _own_alerts(policy: Policy) -> tuple[dict[str, str], ...]:
 
 
 def _met(matchers: tuple[Matcher, ...], alerts: Iterable[dict[str, str]]) -> str:
-    """The name of the first of the alerts that meets the matchers; empty: none does."""
+    """The name of the first alert that meets the matchers; empty: none."""
     return next((labels["alertname"] for labels in alerts if match(matchers, labels)), "")
 
 
@@ -257,7 +258,7 @@ def _thresholds(policy: Policy, document: PolicyDocument) -> Iterator[Problem]:
 
 
 def _durations(document: PolicyDocument, root: Node) -> Iterator[Problem]:
-    """Only the monitoring after the resolution lasts for a time: elsewhere a limit was meant."""
+    """Only the monitoring after the resolution has a duration; elsewhere a time limit was intended."""
     blocks = {
         ("initial_response", "acknowledgment"): document.initial_response.acknowledgment,
         ("root_cause_analysis",): document.root_cause_analysis,

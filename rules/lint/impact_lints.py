@@ -1,4 +1,4 @@
-"""What is doubtful about impact scales: grades that speak of numbers, and have no range, or one that others have too.
+"""Doubts about impact scales: grades with numbers but without a range, and overlapping ranges.
 
 `rules.lint.document_lints` calls `find`.
 """
@@ -15,7 +15,7 @@ from rules.validate import place_of
 
 
 def find(document: PolicyDocument, root: Node) -> Iterator[Problem]:
-    """Every such doubt, at the grade."""
+    """All such doubts, at the grade."""
     for section, content in document.sections.items():
         for index, scale in enumerate(content.impact_assessment):
             way = (section, "impact_assessment", index, "thresholds")

@@ -1,5 +1,5 @@
-"""What is wrong or doubtful about reporting obligations, and about the stakeholder groups: what they name must exist,
-some incident must have them, and whom the guide wants told must be somebody.
+"""Errors and doubts about reporting obligations and stakeholder groups: the names that they use must exist, an
+obligation must apply to some incident, and the groups that the guide requires must have recipients.
 """
 
 import re
@@ -21,12 +21,12 @@ OUTSIDERS = re.compile(
     r"\b(authorit|regulator|external|customer|client|partner|public\b|press\b)",
     re.IGNORECASE,
 )
-"""Steps by which people outside the house hear of an incident."""
+"""Steps that inform people outside the organisation about an incident."""
 MOST_NAMED = 5
 
 
 def find(policy: Policy, document: PolicyDocument, root: Node) -> Iterator[Problem]:
-    """Every fault of them."""
+    """All faults of obligations and groups."""
     yield from _untold_inside(policy, root)
     yield from _untold_outside(policy, root)
     sections = {BASIC, *document.sections}
@@ -44,7 +44,7 @@ def find(policy: Policy, document: PolicyDocument, root: Node) -> Iterator[Probl
 
 
 def _untold_inside(policy: Policy, root: Node) -> Iterator[Problem]:
-    """Serious incidents of which no internal group would hear; one problem for all of them."""
+    """Serious incidents without notice to any internal group; one problem for all of them."""
     kinds: tuple[Rule | IncidentType, ...] = (*policy.rules, *policy.incident_types)
     untold = [each.name for each in kinds if each.level >= CRITICAL and not _is_told_inside(policy, each)]
     if untold:
@@ -64,7 +64,7 @@ def _is_told_inside(policy: Policy, kind: Rule | IncidentType) -> bool:
 
 
 def _untold_outside(policy: Policy, root: Node) -> Iterator[Problem]:
-    """Steps that speak of people outside, where no external group is."""
+    """Steps that mention people outside, in a policy without an external group."""
     if any(group.external for group in policy.stakeholders):
         return
     found = [each for each in all_steps(policy) if OUTSIDERS.search(each)]
@@ -75,14 +75,14 @@ def _untold_outside(policy: Policy, root: Node) -> Iterator[Problem]:
 
 
 def all_steps(policy: Policy) -> tuple[str, ...]:
-    """Every step of a procedure and every immediate action, each once."""
+    """All steps of procedures and all immediate actions, each once."""
     steps = [step for each in policy.procedures for step in each.steps]
     steps += [step for each in policy.incident_types for step in each.immediate_actions]
     return tuple(dict.fromkeys(steps))
 
 
 def _levels(policy: Policy) -> Iterator[tuple[str, int]]:
-    """Every rule and type at its own level and the worse ones that it may be raised to."""
+    """Every rule and type at its own level and at the more severe levels to which it may be raised."""
     kinds: tuple[Rule | IncidentType, ...] = (*policy.rules, *policy.incident_types)
     for kind in kinds:
         yield from ((kind.key, level) for level in range(kind.level, EMERGENCY + 1))

@@ -1,4 +1,4 @@
-"""What is wrong or doubtful about people and schedules, as written; who is on call when is the receiver's to walk."""
+"""Errors and doubts about people and schedules as written; the receiver checks who is on call when."""
 
 from collections.abc import Iterator
 
@@ -13,7 +13,7 @@ from rules.validate import place_of
 
 
 def find(policy: Policy, document: PolicyDocument, root: Node) -> Iterator[Problem]:
-    """Every fault of people and schedules."""
+    """All faults of people and schedules."""
     yield from _names(document, root)
     yield from _reaches(policy, document, root)
     yield from _without_at(policy)
@@ -21,7 +21,7 @@ def find(policy: Policy, document: PolicyDocument, root: Node) -> Iterator[Probl
 
 
 def _zones(node: Node, *way: Step) -> Iterator[Problem]:
-    """Whatever has a zone of its own: the policy, people, schedules, layers, channels."""
+    """All elements with a time zone: the policy, people, schedules, layers, channels."""
     if isinstance(node.value, list):
         for index, each in enumerate(node.value):
             yield from _zones(each, *way, index)
@@ -40,7 +40,8 @@ def _fixed(offset: str, place: str) -> str:
 
 
 def _without_at(policy: Policy) -> Iterator[Problem]:
-    """A name among recipients is somebody to be called by hand, unless an @ stands before it."""
+    """A recipient that is a plain name is a person to be called by hand; a person of the policy needs an @ before it.
+    """
     known = {*(each.name for each in policy.people), *(each.name for each in policy.schedules)}
     for channel in policy.channels:
         for name in (each for each in channel.recipients if channel.facts.called_by_hand and each in known):
@@ -49,7 +50,7 @@ def _without_at(policy: Policy) -> Iterator[Problem]:
 
 
 def _names(document: PolicyDocument, root: Node) -> Iterator[Problem]:
-    """A reference stands for one thing, and a name in a calendar for one person."""
+    """A reference must identify one person or schedule, and a calendar's name one person."""
     people = {each.name for each in document.people}
     for index, schedule in enumerate(document.schedules):
         if schedule.name in people:

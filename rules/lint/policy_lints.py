@@ -1,4 +1,4 @@
-"""Lints that look at the policy's meaning alone, rule against rule: what could never work, or contradicts itself.
+"""Lints that need only the policy's meaning and compare its rules: what cannot work, or contradicts itself.
 
 `rules.lint.document_lints` calls `find` after its own, which need the document.
 """
@@ -24,11 +24,11 @@ from rules.problems import Problem
 NEED_TWO = frozenset(
     ("rate", "irate", "increase", "delta", "idelta", "deriv", "changes", "resets", "predict_linear", "holt_winters")
 )
-"""Functions without a value (or always 0) where a range holds one sample only."""
+"""Functions that return no value (or always 0) over a range with a single sample."""
 
 
 def find(policy: Policy, start: Place) -> Iterator[Problem]:
-    """Every such doubt; `start` is where the policy begins."""
+    """All such doubts; `start` is the beginning of the policy."""
     yield from _unused_levels(policy, start)
     yield from _unused_channels(policy)
     yield from _sleepers(policy)
@@ -43,7 +43,7 @@ def find(policy: Policy, start: Place) -> Iterator[Problem]:
 
 
 def place_of(part: Rule | IncidentType) -> Place:
-    """Where it was written."""
+    """The position of a rule or type."""
     return part.place or Place("", 0)
 
 
@@ -70,7 +70,7 @@ def _unused_channels(policy: Policy) -> Iterator[Problem]:
 
 
 def _sleepers(policy: Policy) -> Iterator[Problem]:
-    """Emergencies that wake nobody at once; one problem for all of them."""
+    """Emergencies whose first page wakes no person; one problem for all of them."""
     waking = {channel.name for channel in policy.channels if channel.enabled and channel.facts.wakes}
     found = [
         each
@@ -85,7 +85,7 @@ def _sleepers(policy: Policy) -> Iterator[Problem]:
 
 
 def _nobody_named(policy: Policy, start: Place) -> Iterator[Problem]:
-    """What a policy with something to detect says of nobody: who gets reports, whom to ask, who does what."""
+    """Missing parts of a policy with rules or types: report recipients, roles, drills, obligations."""
     if not _told(policy):
         return
     if not policy.reports.recipients:
@@ -101,11 +101,11 @@ def _nobody_named(policy: Policy, start: Place) -> Iterator[Problem]:
 
 
 AUTHORITIES = ("authorit", "regulator")
-"""What a step speaks of that has to do with those who must be told by law."""
+"""Words in a step that indicate a duty to inform an authority."""
 
 
 def _untimed_authorities(policy: Policy, start: Place) -> Iterator[Problem]:
-    """Steps to tell an authority, of which no clock runs."""
+    """Steps that inform an authority without a reporting obligation, so that no time limit runs."""
     found = [each for each in all_steps(policy) if any(word in each.lower() for word in AUTHORITIES)]
     if found:
         named = ", ".join(f'"{each}"' for each in found)
@@ -114,7 +114,7 @@ def _untimed_authorities(policy: Policy, start: Place) -> Iterator[Problem]:
 
 
 def _unknown_checklists(policy: Policy, start: Place) -> Iterator[Problem]:
-    """Names under `closing.checklists` that no incident can have; the usual ones may be of other policies."""
+    """Names under `closing.checklists` that no incident can have; the default names are exempt."""
     known = {*ClosingTerms().checklists, *(each.name for each in policy.procedures)}
     known |= {f"{each.section}.{each.name}" for each in policy.procedures}
     blocks = {
@@ -142,7 +142,7 @@ def _contradictions(rules: Iterable[Rule]) -> Iterator[Problem]:
 
 
 def _contradiction(one: Rule, first: Comparison, other: Rule, second: Comparison) -> Iterator[Problem]:
-    """What is wrong with two limits of one subject."""
+    """The faults of two limits on one subject."""
     if first.op[0] == second.op[0]:
         worse, milder = ((one, first), (other, second)) if one.level > other.level else ((other, second), (one, first))
         if _swallows(*worse, *milder):
@@ -157,14 +157,16 @@ def _contradiction(one: Rule, first: Comparison, other: Rule, second: Comparison
 
 
 def _swallows(worse: Rule, above: Comparison, milder: Rule, below: Comparison) -> bool:
-    """Whether the worse rule is crossed first, and fires no later, so that the milder one never comes before it."""
+    """Whether the more severe rule's limit is crossed first and it fires no later, so that the milder never fires
+    before it.
+    """
     if worse.level == milder.level or above.op[0] not in "<>" or worse.waits > milder.waits:
         return False
     return above.threshold > below.threshold if above.op[0] == "<" else above.threshold < below.threshold
 
 
 def _leave_nothing(first: Comparison, second: Comparison) -> bool:
-    """Whether every value is below the one or above the other."""
+    """Whether every value is below the one limit or above the other."""
     low, high = (first, second) if first.op[0] == "<" else (second, first)
     if low.op[0] != "<" or high.op[0] != ">":
         return False
@@ -193,7 +195,9 @@ def _short_ranges(policy: Policy) -> Iterator[Problem]:
 
 
 def _ranges(text: str, interval: int) -> Iterator[tuple[str, int, int]]:
-    """(function, its range, how far its samples are apart) of every range in an expression; a subquery says its own."""
+    """(function, its range, the interval of its samples) of every range in an expression; a subquery has its own
+    interval.
+    """
     micro = timedelta(microseconds=1)
     for node in nodes(syntax(text)):
         if isinstance(node, promql.Call):

@@ -1,7 +1,7 @@
-"""Lints about the version of Prometheus: what needs a flag, and what means something else on Prometheus 3.
+"""Lints about the Prometheus version: what needs a flag, and what differs on Prometheus 3.
 
-`rules.lint.document_lints` calls `find`. What the version does not understand at all is refused where it is written
-(`rules.document`); the rules that framework systems are made into are refused here.
+`rules.lint.document_lints` calls `find`. Syntax that the version does not support is refused where it is written
+(`rules.document`); that of rules made from framework systems is refused here.
 """
 
 from collections.abc import Iterator
@@ -16,14 +16,14 @@ from rules.problems import Problem
 from rules.prometheus_versions import FLAG, OLDEST, needs, require_known
 
 COUNTED = frozenset(("count_over_time", "sum_over_time"))
-"""Functions whose value is another where a range holds a sample more."""
+"""Functions whose value changes with one more sample in the range."""
 
 NORMALISED = frozenset(("le", "quantile"))
 """Labels whose whole numbers Prometheus 3 writes with a decimal point when it scrapes."""
 
 
 def find(policy: Policy, document: PolicyDocument) -> Iterator[Problem]:
-    """Every such doubt."""
+    """All such doubts."""
     target = document.prometheus
     for what, text, place in _expressions(policy):
         try:
@@ -39,7 +39,7 @@ def find(policy: Policy, document: PolicyDocument) -> Iterator[Problem]:
 
 
 def _expressions(policy: Policy) -> Iterator[tuple[str, str, Place]]:
-    """(what it is, the expression, where it was written)."""
+    """(description, expression, position)."""
     nowhere = Place("", 0)
     for rule in policy.rules:
         yield f'"{rule.name}"', rule.condition, rule.place or nowhere
@@ -49,7 +49,8 @@ def _expressions(policy: Policy) -> Iterator[tuple[str, str, Place]]:
 
 
 def _differences(text: str, target: str | None) -> Iterator[str]:
-    """A bucket's label is asked for wrongly also where all are 3; how ranges are counted is then what is meant."""
+    """A bucket's label is wrong even if all Prometheus are version 3; the sample count of ranges is then as intended.
+    """
     for node in nodes(syntax(text)) if target != OLDEST else ():
         if isinstance(node, promql.VectorSelector):
             for label, operator, value in selector(node).matchers:

@@ -1,7 +1,7 @@
-"""Lints about what messages promise: a contact, updates at an interval, an approver who hears that a notice waits.
+"""Lints about promises in messages: a contact, updates at an interval, an approver who is told about a waiting notice.
 
-`rules.lint.document_lints` calls `find`. A policy that neither writes the texts nor has an external group promises
-nobody anything by them.
+`rules.lint.document_lints` calls `find`. A policy without its own texts and without an external group makes no
+promises.
 """
 
 from collections.abc import Iterator
@@ -20,7 +20,7 @@ TEXTS = ("initial_alert_template", "status_update_template", "resolution_templat
 
 
 def find(policy: Policy, document: PolicyDocument, root: Node) -> Iterator[Problem]:
-    """Every such doubt."""
+    """All such doubts."""
     promised = _promised(policy, document, root)
     if "contact_information" in promised and not policy.contact_information:
         message = 'a template tells {contact_information}, and the policy has none: it will read "not yet known"'
@@ -36,7 +36,7 @@ def find(policy: Policy, document: PolicyDocument, root: Node) -> Iterator[Probl
 
 
 def _promised(policy: Policy, document: PolicyDocument, root: Node) -> dict[str, Place]:
-    """What the texts name, and the first place that does."""
+    """The placeholders that the texts name, each with the place of the first such text."""
     usual = (policy.templates.initial, policy.templates.update, policy.templates.resolution)
     is_told_outside = any(group.external for group in policy.stakeholders)
     texts = [
@@ -59,7 +59,7 @@ def _named(text: str) -> tuple[str, ...]:
     try:
         return placeholders(text)
     except TemplateError:
-        return ()  # said where it is read
+        return ()  # reported where it is read
 
 
 def _approvers(policy: Policy, root: Node) -> Iterator[Problem]:

@@ -1,13 +1,13 @@
-"""Jinja2 templates of a policy are read and filled in a process of their own, under limits.
+"""Parses and fills a policy's Jinja2 templates in a separate process, under limits.
 
-A template is a program that somebody else wrote, and a thread that runs one cannot be stopped; even to read one runs
-parts of it, since Jinja2 works out what is constant. So `placeholders` and `fill_jinja` hand it to another process
-(`rules.rendering.__main__`), which the kernel ends when it takes too much time; its memory and its output are limited
-too. Called by `rules.document` and `rules.samples` (``tocsin check`` and whoever else loads a policy) and by
-`receiver.messages`. It blocks: never call it on an event loop.
+A template is untrusted code, and a thread that runs it cannot be stopped; even parsing executes parts of it, because
+Jinja2 evaluates constants. So `placeholders` and `fill_jinja` pass it to another process (`rules.rendering.__main__`),
+which the kernel ends after too much processor time; its memory and its output are limited too. Called by
+`rules.document` and `rules.samples` (``tocsin check`` and all other loading of policies) and by `receiver.messages`. It
+blocks: never call it on an event loop.
 
-Rules: the process is started when the first template needs it, gets none of our environment (no tokens), and ends with
-us. A template that went beyond a limit is not tried again before a restart: in a storm, each page would wait for it.
+Rules: the process starts with the first template, gets no environment variables (no tokens), and ends with its parent.
+A template that exceeded a limit is not retried before a restart, because in a storm each page would wait for it.
 """
 
 import atexit
@@ -24,19 +24,19 @@ from typing import Any
 from rules.placeholders import PLACEHOLDERS, TemplateError, kind
 
 OUTPUT_LIMIT = 20_000
-"""Characters of a filled template."""
+"""The maximum length of a filled template, in characters."""
 
 SECONDS = 1.0
-"""Processor time that filling one template may take. Usual ones take thousandths."""
+"""The maximum processor time for one template; typical ones take milliseconds."""
 
 CHECKED_SECONDS = 0.25
-"""The same when a policy is loaded: what passes there has room left on a slower machine."""
+"""The limit when a policy is loaded; lower, so that accepted templates also pass on a slower machine."""
 
 HUNG = 5.0
-"""Seconds without an answer after which the process is killed, whatever its processor time."""
+"""Seconds without an answer after which the process is killed, regardless of its processor time."""
 
 REMEMBERED = 64
-"""Templates beyond a limit that are remembered."""
+"""The maximum of remembered templates that exceeded a limit."""
 
 _BRACED = re.compile(r"\{([^{}\s\"',:]+)\}")
 _JINJA = re.compile(r"\{\{.*?\}\}|\{%.*?%\}|\{#.*?#\}", re.DOTALL)
@@ -44,7 +44,7 @@ _INHERITED = ("PATH", "PYTHONPATH", "SYSTEMROOT")
 
 
 class _Renderer:
-    """The process, one template at a time."""
+    """The process; it handles one template at a time."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -110,7 +110,7 @@ class _Renderer:
 
 
 def _is_readable(process: subprocess.Popen[bytes]) -> bool:
-    """Whether its answer, or its end, comes in time. It writes an answer in one go."""
+    """Whether the answer, or the process's end, comes in time. An answer is written at once."""
     assert process.stdout is not None
     ready, _, _ = select.select([process.stdout], [], [], HUNG)
     return bool(ready)
@@ -121,9 +121,9 @@ atexit.register(_renderer.close)
 
 
 def placeholders(text: str) -> tuple[str, ...]:
-    """The placeholders a text names, in the order of their names (Jinja2) or of their mention.
+    """The placeholders that a text names, sorted by name (Jinja2) or in order of mention.
 
-    Raises TemplateError when it is Jinja2 that does not parse, or that also has ``{placeholder}``.
+    Raises TemplateError for Jinja2 that does not parse, or that also has ``{placeholder}``.
     """
     if kind(text) == "braces":
         return tuple(dict.fromkeys(_BRACED.findall(text)))
@@ -136,8 +136,8 @@ def placeholders(text: str) -> tuple[str, ...]:
 
 
 def fill_jinja(text: str, filling: Mapping[str, str], seconds: float = SECONDS) -> str:
-    """A Jinja2 text with these values for its placeholders, at most OUTPUT_LIMIT characters long.
+    """A Jinja2 text filled with these values, at most OUTPUT_LIMIT characters long.
 
-    `seconds`: of processor time. Raises TemplateError with the line within the text, where it is known.
+    `seconds`: of processor time. Raises TemplateError with the line within the text, if known.
     """
     return _renderer.fill(text, filling, seconds)

@@ -1,7 +1,8 @@
-"""The process that reads and fills templates: a question per line of standard input, an answer per line of output.
+"""The process that parses and fills templates: one question per line of standard input, one answer per line of output.
 
-Two limits of time: a signal that Python turns into an error, which knows its line; and a second later one that ends the
-process, for what Python never gets out of (a huge power, a text of a gigabyte). It ends when its input does.
+It has two time limits: a signal that becomes a Python error with the line, and a second later one that ends the
+process, for operations that never return to Python (a huge power, a text of a gigabyte). It ends at the end of its
+input.
 """
 
 import json
@@ -18,7 +19,7 @@ import jinja2.meta
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 MEMORY = 128 << 20
-"""Bytes of data that the process may hold."""
+"""The limit of the process's data, in bytes."""
 
 GRACE = 0.5
 """Seconds of processor time between the two limits."""
@@ -29,11 +30,11 @@ _ENVIRONMENT = ImmutableSandboxedEnvironment(
 
 
 class _TimeIsOverError(Exception):
-    """The time is over. Should something on the way catch it, the second limit is left."""
+    """The time is over. If the template catches this, the second limit ends the process."""
 
 
 def main() -> None:
-    """Answer until nobody asks."""
+    """Answer questions until the end of input."""
     _limit_memory()
     signal.signal(signal.SIGVTALRM, _end)
     for line in sys.stdin.buffer:
@@ -43,7 +44,7 @@ def main() -> None:
 
 
 def _limit_memory() -> None:
-    with suppress(ValueError, OSError):  # some systems do not know it, or allow less already
+    with suppress(ValueError, OSError):  # unsupported, or a lower limit already set
         resource.setrlimit(resource.RLIMIT_DATA, (MEMORY, MEMORY))
 
 
@@ -67,7 +68,7 @@ def _answer(question: dict[str, Any]) -> dict[str, Any]:
         return {"error": "it is nested too deep", "line": _line(error), "beyond": True}
     except jinja2.TemplateSyntaxError as error:
         return {"error": f"not Jinja2: {error.message}"[:500], "line": error.lineno}
-    except Exception as error:  # noqa: BLE001 - a program of somebody else's: anything may be wrong with it
+    except Exception as error:  # noqa: BLE001 - an untrusted template may raise any error
         return {"error": f"{type(error).__name__}: {error}"[:500], "line": _line(error)}
     finally:
         signal.setitimer(signal.ITIMER_VIRTUAL, 0)
@@ -75,7 +76,7 @@ def _answer(question: dict[str, Any]) -> dict[str, Any]:
 
 
 def _names(text: str) -> list[str]:
-    """What it names. Jinja2 works out constants meanwhile, so this needs the limits as much as filling does."""
+    """The names in a template. Jinja2 evaluates constants in the process, so this needs the limits as filling does."""
     return sorted(jinja2.meta.find_undeclared_variables(_ENVIRONMENT.parse(text)))
 
 
@@ -95,7 +96,7 @@ def _compiled(text: str) -> jinja2.Template:
 
 
 def _line(error: BaseException) -> int:
-    """The line of the template that it was at; 1 where that is not known."""
+    """The template's line at the error; 1 if unknown."""
     step, found = error.__traceback__, 1
     while step is not None:
         if step.tb_frame.f_code.co_filename == "<template>":
