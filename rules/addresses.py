@@ -1,9 +1,9 @@
-"""E-mail addresses: the one parser, by which `check` accepts a recipient and the sender addresses its mail.
+"""The parser of e-mail addresses: `check` validates recipients with it, and the sender addresses mail with it.
 
-Rules: what it returns can be sent (as ASCII, or by SMTPUTF8 where the part before the @ has other letters), and what
-cannot be sent it refuses and says where. A domain is given as DNS has it, in punycode (IDNA 2008: the standard
-library's codec is of 2003, and makes strasse.de of straße.de, which is somebody else's). Quoted names and addresses of
-machines (``user@[10.0.0.1]``) are refused: nobody has one, and a typo looks like them.
+Rules: a returned address can be sent to (as ASCII, or by SMTPUTF8 if the local part has other letters); any other is
+refused with a position. The domain is in punycode by IDNA 2008 (the standard library's codec is of 2003 and turns
+straße.de into strasse.de, another owner's domain). Quoted names and address literals (``user@[10.0.0.1]``) are refused:
+they are unused in practice, and typing errors look like them.
 """
 
 import re
@@ -15,13 +15,13 @@ _LOCAL_LIMIT, _DOMAIN_LIMIT, _LIMIT = 64, 253, 254
 """Octets: RFC 5321."""
 
 _MARKS = frozenset("!#$%&'*+-/=?^_`{|}~.")
-"""What may stand beside letters and digits before the @; of dots more is asked."""
+"""Characters allowed before the @ besides letters and digits; dots have further restrictions."""
 
 _LABEL = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?", re.ASCII)
 
 
 class AddressError(ValueError):
-    """It is no e-mail address; `offset` is the character where that shows."""
+    """Not an e-mail address; `offset` is the position of the fault, in characters."""
 
     def __init__(self, message: str, offset: int = 0) -> None:
         super().__init__(message)
@@ -30,10 +30,10 @@ class AddressError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class MailAddress:
-    """An address as mail servers take it."""
+    """An address in the form for mail servers."""
 
     local: str
-    """Before the @; perhaps with letters beyond ASCII."""
+    """Before the @; may contain letters beyond ASCII."""
     domain: str
     """ASCII."""
 
@@ -42,12 +42,12 @@ class MailAddress:
 
     @property
     def needs_utf8(self) -> bool:
-        """Whether only a mail server with SMTPUTF8 can take it."""
+        """Whether it requires a mail server with SMTPUTF8."""
         return not self.local.isascii()
 
 
 def parse_address(text: str, *, within: bool = False) -> MailAddress:
-    """The address; `within`: a host of one's own network (``tocsin@localhost``) will do. Raises AddressError."""
+    """Parse an address; `within` allows internal hosts (``tocsin@localhost``). Raises AddressError."""
     local, at, domain = text.rpartition("@")
     if not at:
         raise AddressError("it has no @")
@@ -76,7 +76,7 @@ def _require_local(local: str) -> None:
 
 
 def _domain(domain: str, start: int) -> str:
-    """In ASCII. Raises AddressError; `start`: where it begins in the address."""
+    """The domain in ASCII. Raises AddressError; `start`: its offset in the address."""
     place = start
     for label in domain.split("."):
         if not label:
@@ -90,7 +90,7 @@ def _domain(domain: str, start: int) -> str:
         found = domain if domain.isascii() else idna.encode(domain, uts46=True).decode()
     except idna.IDNAError as error:
         raise AddressError(f"the domain {domain!r} cannot be registered ({error})", start) from None
-    if not all(found.split(".")):  # of a sign that DNS has no place for, such as a soft hyphen or another script's dot
+    if not all(found.split(".")):  # a character that IDNA drops or maps, such as a soft hyphen or another script's dot
         raise AddressError(f"the domain {domain!r} has a part of which nothing is left in DNS", start)
     if len(found) > _DOMAIN_LIMIT:
         raise AddressError(f"the domain is longer than {_DOMAIN_LIMIT} octets", start)

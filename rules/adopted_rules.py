@@ -1,7 +1,8 @@
-"""Alerting rules that a team runs already → a policy that compiles to the same alerts: `tocsin adopt`.
+"""Existing alerting rules → a policy that compiles to the same alerts: `tocsin adopt`.
 
-Each rule is written as a policy has it, and the whole is loaded: what `rules.load` refuses is left out, with its words
-and the place in the rule file. So nothing is adopted that could not be compiled, and no rule vanishes silently.
+Each rule is rewritten in the policy's form, and the result is loaded. A rule that `rules.load` refuses is left out and
+listed with the error and its position in the rule file. So every adopted rule compiles, and no rule is dropped
+silently.
 """
 
 from collections import Counter
@@ -22,7 +23,7 @@ from rules.yaml_text import text
 ADOPTED = "<adopted>"
 
 SOMEBODY = "somebody@example.org"
-"""Stands for whoever will be told, while the policy is tried."""
+"""A placeholder recipient for the trial load."""
 
 HEAD = """\
 Adopted by `tocsin adopt`: edit it, it is yours. Each alert has its name, expression and annotations of before, and no
@@ -30,7 +31,7 @@ alarm yet for when its metrics vanish: take `missing_data: false` out where sile
 """
 
 USUAL_INTERVAL = Micros(MINUTE)
-"""Prometheus's own `evaluation_interval`."""
+"""Prometheus's default `evaluation_interval`."""
 
 ALLOWED = "adopted as it was: the rules had no alarm for vanished metrics before"
 
@@ -38,17 +39,17 @@ TAKEN_OVER = frozenset(("alert", "expr", "for", "keep_firing_for", "labels", "an
 GROUP_KEYS = frozenset(("name", "interval", "labels", "rules"))
 
 LevelOf = Callable[[str], int | None]
-"""What a word of the label `severity` means; 0: nobody is told; None: it is unknown."""
+"""The level of a word in the label `severity`; 0: no notification; None: unknown."""
 
 
 @dataclass(frozen=True, slots=True)
 class Left:
-    """Something of a rule file that the policy does not have."""
+    """A part of a rule file that the policy does not contain."""
 
     path: str
     line: int
     name: str
-    """The alert's, the group's or the recorded metric's name; empty: it has none."""
+    """The name of the alert, the group or the recorded metric; empty: none."""
     reason: str
 
     def __str__(self) -> str:
@@ -57,22 +58,22 @@ class Left:
 
 @dataclass(frozen=True, slots=True)
 class Adoption:
-    """A policy made of rule files, and what it does not have of them."""
+    """A policy made of rule files, and the list of what it omits."""
 
     policy: bytes
     """As YAML."""
     rules: int
     left: tuple[Left, ...]
-    """What is not adopted: whole rules, and parts of groups."""
+    """Omitted rules and parts of groups."""
     guessed: tuple[Left, ...]
     """Rules whose level is a guess."""
     recordings: int
-    """Recording rules: they stay where they are."""
+    """The number of recording rules, which are not adopted."""
 
 
 @dataclass(slots=True)
 class _Found:
-    """What has been read so far."""
+    """The parts read so far."""
 
     level_of: LevelOf
     default_level: int
@@ -97,7 +98,7 @@ def adopt(
     prometheus: str | None = None,
     every: Micros = USUAL_INTERVAL,
 ) -> Adoption:
-    """The policy. `every`: how often groups are evaluated that do not say.
+    """Make a policy of rule files. `every`: the interval of groups that set none.
 
     Raises PolicyError for a file that cannot be read.
     """
@@ -184,7 +185,7 @@ def _read_rule(node: Node, group_labels: Mapping[str, str], interval: str, found
 
 
 def _not_expressible(node: Node, level: int | None, said: str) -> str:
-    """Why a policy cannot say it, beyond what `rules.load` refuses; empty: it can."""
+    """Why a policy cannot express the rule, beyond what `rules.load` refuses; empty: it can."""
     unknown = [key for key in node.entries() if key not in TAKEN_OVER]
     if unknown:
         return f"`{unknown[0]}` is nothing that an alerting rule has"
@@ -197,18 +198,18 @@ def _not_expressible(node: Node, level: int | None, said: str) -> str:
         if parse(expr.strip()).expr != expr.strip():
             return "a bare metric alerts at 0 too: say what is bad, such as `> 0`"
     except ConditionError:
-        pass  # `rules.load` says it with its place
+        pass  # `rules.load` reports it with its position
     return ""
 
 
 def _complete(rule: dict[str, Any]) -> dict[str, Any]:
-    """The rule without what it does not say, and without a twin."""
+    """The rule without empty fields, and without a missing-data twin."""
     said = {key: value for key, value in rule.items() if value}
     return said | {"missing_data": False}
 
 
 def _unique(alert: str, level: int | None, names: set[str]) -> str:
-    """The alert's name as that of a rule, which only one has."""
+    """The alert's name as a rule name, which must be unique."""
     base = alert.replace("/", "-")
     tried = [base, *([f"{base}_level_{level}"] if level else []), *(f"{base}_{n}" for n in range(2, len(names) + 3))]
     name = next(each for each in tried if each not in names)
@@ -217,13 +218,13 @@ def _unique(alert: str, level: int | None, names: set[str]) -> str:
 
 
 def _version(conditions: Iterator[str]) -> str | None:
-    """The oldest Prometheus that understands all of them; None: any does."""
+    """The oldest Prometheus that supports all conditions; None: every one does."""
     needs: list[prometheus_versions.Need] = []
     for each in conditions:
         try:
             needs += prometheus_versions.needs(each)
         except ConditionError:
-            continue  # it will be refused
+            continue  # `rules.load` will refuse it
     if any(need.until for need in needs):
         return prometheus_versions.OLDEST
     return max((need.since for need in needs), key=prometheus_versions.VERSIONS.index, default=None)
@@ -231,7 +232,7 @@ def _version(conditions: Iterator[str]) -> str | None:
 
 @dataclass(frozen=True, slots=True)
 class _Written:
-    """The policy's text, and which lines each rule has."""
+    """The policy's text, with the lines of each rule."""
 
     head: bytes
     rules: tuple[bytes, ...]
@@ -262,7 +263,7 @@ class _Written:
         return b"".join((self.head, *self.rules)) if self.rules else self.head.rstrip() + b" []\n"
 
     def refused(self) -> dict[int, str]:
-        """Which rules cannot be loaded, and why. Raises PolicyError where it is none of them."""
+        """Index of each rule that cannot be loaded → reason. Raises PolicyError if the fault is not in a rule."""
         try:
             load_text(self.policy.decode(), ADOPTED)
         except PolicyError as error:
@@ -278,7 +279,7 @@ class _Written:
         return found
 
     def _at(self, fault: Problem) -> int | None:
-        """The rule in whose lines it is."""
+        """The rule whose lines contain the fault."""
         first = self.head.count(b"\n") + 1
         for index, rule in enumerate(self.rules):
             last = first + rule.count(b"\n")

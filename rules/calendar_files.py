@@ -1,4 +1,4 @@
-"""Calendars that lie beside the policy: read with it, so that a policy version is whole."""
+"""Calendar files beside the policy: read together with it, so that a policy version is complete."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -41,7 +41,7 @@ def _read(schedule: OnCallSchedule, index: int, root: Node, problems: list[Probl
 
 
 def _fault(text: str) -> str:
-    """Why it is no whole calendar; empty: it is one."""
+    """Why the text is not a valid calendar; empty: it is."""
     try:
         calendars_in(text)
     except ValueError as error:

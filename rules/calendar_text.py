@@ -1,10 +1,10 @@
-"""iCalendar texts: the calendars in one, which are whole, or why it is none.
+"""Parses iCalendar texts: returns the calendars, or the reason why a text is not valid.
 
-`rules.calendar_files` accepts a file by it, and the receiver's on-call package reads events from what it gives.
+`rules.calendar_files` validates files with it, and the receiver's on-call package reads events from its result.
 
-Rules: what says nothing of shifts is not read, because exports have faults there (Grafana OnCall asks to be read again
-every `P1H`, which is no duration). What says when an event is has to be right, or the text is refused, and nobody is
-on call by half of it.
+Rules: properties without relation to shifts are not read, because exports have errors there (Grafana OnCall writes the
+refresh interval `P1H`, which is not a duration). Properties of an event's time must be valid, else the whole text is
+refused: a partly read calendar must not decide who is on call.
 """
 
 import re
@@ -17,27 +17,27 @@ from typing import Any
 from rules.time_zones import zone_names
 
 _TOO_OFTEN = {"SECONDLY", "MINUTELY"}
-"""A rule that repeats so often names no shifts, and would take for ever to list."""
+"""Frequencies that are not shifts and would take too long to expand."""
 
 _READ = {"VCALENDAR", "VEVENT", "VTIMEZONE", "STANDARD", "DAYLIGHT"}
-"""Components that say who is on call when."""
+"""Components that define who is on call when."""
 
 _OF_CALENDAR = {"BEGIN", "END", "VERSION", "PRODID", "X-WR-TIMEZONE"}
-"""What is read of a calendar itself."""
+"""The properties of a calendar that are read."""
 
 _PARSING = Lock()
 
 BACKWARDS = "X-TOCSIN-ENDS-BEFORE-IT-BEGINS"
-"""What an event has here that does: the library that repeats events reads one the other way round, and does not say."""
+"""A property added here to events that end before they begin; the recurrence library silently swaps their ends."""
 
 _TIMES = ("DTSTART", "DTEND", "DURATION", "RRULE", "RDATE", "EXDATE", "RECURRENCE-ID")
-"""What says when an event is."""
+"""Properties of an event's time."""
 
 
 def calendars_in(text: str) -> list[Any]:
-    """The calendars (`icalendar.Calendar`) in a text; feeds may stand one after the other.
+    """The calendars (`icalendar.Calendar`) in a text, which may contain several in a row.
 
-    Raises ValueError with words for people.
+    Raises ValueError with a message for users.
     """
     begun, ended = (text.count(f"{word}:VCALENDAR") for word in ("BEGIN", "END"))
     if not begun:
@@ -47,7 +47,7 @@ def calendars_in(text: str) -> list[Any]:
     lines = list(_of_shifts(text))
     try:
         found = _parsed(lines)
-    except Exception as error:  # the parser raises whatever it stumbles over
+    except Exception as error:  # the parser raises arbitrary errors
         raise ValueError(f"is no iCalendar that can be read: {first_line(error)}") from error
     for calendar in found:
         _settle_zone(calendar)
@@ -63,13 +63,15 @@ def calendars_in(text: str) -> list[Any]:
 
 
 def first_line(error: Exception) -> str:
-    """What an error of a parser says, cut to a line."""
+    """The first line of a parser's error."""
     return (str(error).splitlines() or [type(error).__name__])[0][:200]
 
 
 def _parsed(lines: Iterable[str]) -> list[Any]:
-    """Each calendar by itself: the parser keeps zones by name, and two calendars may call other zones the same."""
-    import icalendar  # noqa: PLC0415 - half a second, which nobody pays who has no calendar
+    """Each calendar is parsed alone: the parser caches zones by name, and two calendars may define different zones of
+    one name.
+    """
+    import icalendar  # noqa: PLC0415 - half a second, only for policies with calendars
 
     found: list[Any] = []
     own: list[str] = []
@@ -77,20 +79,20 @@ def _parsed(lines: Iterable[str]) -> list[Any]:
         for line in lines:
             own.append(line)
             if line.strip().upper() == "END:VCALENDAR":
-                icalendar.use_zoneinfo()  # type: ignore[no-untyped-call] # forgets the zones of others
+                icalendar.use_zoneinfo()  # type: ignore[no-untyped-call] # clears the zones of other calendars
                 found += icalendar.Calendar.from_ical("\r\n".join((*own, "")), multiple=True)
                 own.clear()
     return found
 
 
 def _of_shifts(text: str) -> Iterator[str]:
-    """The lines that say who is on call when: no alarms, no to-dos, nothing of how the calendar wants to be shown."""
+    """The lines about shifts: no alarms, no to-dos, no display properties."""
     inside: list[str] = []
     is_read = True
     for line in re.split(r"\r\n|\r|\n", text):
         name, _, value = line.partition(":")
         key, word = name.partition(";")[0].strip().upper(), value.strip().upper()
-        if line[:1] in {" ", "\t"}:  # goes on with the line before
+        if line[:1] in {" ", "\t"}:  # a continuation line
             key = ""
         elif key == "BEGIN":
             inside.append(word)
@@ -103,7 +105,7 @@ def _of_shifts(text: str) -> Iterator[str]:
 
 
 def _settle_zone(calendar: Any) -> None:
-    """`X-WR-TIMEZONE`, the zone of times without one, by its IANA name; Windows has names of its own."""
+    """Replace `X-WR-TIMEZONE`, the zone of times without one, by its IANA name; Windows has other names."""
     from icalendar.timezone.windows_to_olson import WINDOWS_TO_OLSON  # noqa: PLC0415 - as above
 
     name = str(calendar.get("X-WR-TIMEZONE", "")).strip()
@@ -115,7 +117,7 @@ def _settle_zone(calendar: Any) -> None:
 
 
 def _require_times(event: Any, zones: set[str]) -> None:
-    """Every time of an event can be read. `zones`: those that its calendar defines."""
+    """Check that every time of an event can be read. `zones`: those that its calendar defines."""
     named = f'has an event "{event.get("SUMMARY", "")}"'
     for name, why in event.errors:
         if name in _TIMES:
@@ -132,7 +134,7 @@ def _require_times(event: Any, zones: set[str]) -> None:
 
 
 def _is_known(zone: str) -> bool:
-    """Whether it is a zone's name, or Windows' for one, or has one at its end: ``/example.org/Europe/Berlin``."""
+    """Whether it is a zone's IANA or Windows name, or ends in one: ``/example.org/Europe/Berlin``."""
     from icalendar.timezone.windows_to_olson import WINDOWS_TO_OLSON  # noqa: PLC0415 - as above
 
     parts = zone.strip("/").split("/")
@@ -158,7 +160,7 @@ def _is_backwards(event: Any) -> bool:
     starts, ends = (each.dt for each in (event["DTSTART"], event["DTEND"]))
     if isinstance(starts, datetime) and isinstance(ends, datetime) and bool(starts.tzinfo) == bool(ends.tzinfo):
         return ends < starts
-    # A day, or a time without a zone, beside another: which instant it is, only the schedule's zone tells.
+    # A date or a floating time beside an absolute one: only the schedule's zone determines the order.
     return _day(ends) < _day(starts)
 
 
@@ -167,8 +169,8 @@ def _day(at: date) -> date:
 
 
 def _tell_apart(events: Iterable[Any]) -> None:
-    """Give events of their own that share a UID another each: of those with one UID only one would be read. Grafana
-    OnCall gives two shifts of one person that begin in one hour the same.
+    """Give distinct events that share a UID different UIDs, because only one event per UID is read. Grafana OnCall
+    gives two shifts of one person that begin within an hour the same UID.
     """
     seen: Counter[tuple[str, str]] = Counter()
     for event in (each for each in events if "RECURRENCE-ID" not in each):

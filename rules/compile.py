@@ -1,9 +1,9 @@
-"""Policy → Prometheus rule groups. Pure: `rules.outputs` writes them down, and proves them with promtool.
+"""Policy → Prometheus rule groups. Pure: `rules.outputs` writes them, and proves them with promtool.
 
-Three promises are kept here. N consecutive failures alert at the Nth, not later: ``for`` is N-1 intervals. No alert
-falls silent because its metric did: every signal has a **twin** that fires when it is absent, has vanished or is NaN,
-and a rule with a twin keeps firing until the twin does. What is recorded is read in the same group, after it,
-because groups have no order among themselves and a rule elsewhere would read the evaluation before.
+It guarantees three things. N consecutive failures alert at the Nth, not later: ``for`` is N-1 intervals. No alert goes
+silent because its metric disappears: every signal has a **twin** that fires when the signal is absent, has vanished or
+is NaN, and a rule with a twin keeps firing until the twin does. Recordings are read in the same group, after them,
+because groups have no mutual order and a rule elsewhere would read the previous evaluation.
 """
 
 from collections import defaultdict
@@ -25,7 +25,7 @@ from rules.wording import MEASURED, Reading, annotations, camel_case, labels, se
 __all__ = ["AlertingRule", "Group", "RecordingRule", "compile"]
 
 LONGEST_SUMMARY = 80
-"""A longer condition is no summary where the policy describes the rule."""
+"""A condition longer than this is not used as summary if the rule has a description."""
 
 
 def compile(policy: Policy) -> tuple[Group, ...]:  # noqa: A001 - it is what this does
@@ -64,7 +64,7 @@ _Members = tuple[RecordingRule | AlertingRule, ...]
 
 
 def _named_apart(homes: Iterable[Sequence[RecordingRule | AlertingRule]]) -> Iterator[_Members]:
-    """The same members, no two alerts of which have one name."""
+    """The same members with unique alert names."""
     every = [tuple(members) for members in homes]
     names = iter(distinct_names([each for members in every for each in members if isinstance(each, AlertingRule)]))
     for members in every:
@@ -72,7 +72,9 @@ def _named_apart(homes: Iterable[Sequence[RecordingRule | AlertingRule]]) -> Ite
 
 
 def _rule_of(kind: IncidentType) -> Rule:
-    """An incident type fires on the boolean signal of its name. Nobody exports one that is always there: no twin."""
+    """An incident type fires on the boolean signal of its name. No twin, because such signals often exist only while
+    true.
+    """
     return Rule(
         section=kind.section,
         name=kind.name,
@@ -86,7 +88,9 @@ def _rule_of(kind: IncidentType) -> Rule:
 
 
 def _recordings(policy: Policy, readings: Iterable[Reading]) -> list[Recording]:
-    """The policy's signals that have an expression, as often as the most hasty rule reads one, and the SLOs'."""
+    """The policy's signals with an expression, at the shortest interval of the rules that read them, and the SLOs'
+    recordings.
+    """
     derived = {signal.name for signal in policy.signals if signal.expr is not None}
     intervals = (reading.rule.interval for reading in readings if derived.intersection(reading.condition.signals))
     interval = min(intervals, default=Micros(MINUTE))
@@ -99,7 +103,7 @@ def _recordings(policy: Policy, readings: Iterable[Reading]) -> list[Recording]:
 
 
 def _in_order_of_need(recordings: Sequence[Recording]) -> list[Recording]:
-    """As given, but what an expression reads comes before it."""
+    """In the given order, but each after the recordings that it reads."""
     by_name: dict[str, list[Recording]] = defaultdict(list)
     for recording in recordings:
         by_name[recording.record].append(recording)
@@ -145,7 +149,7 @@ def _alert(policy: Policy, name: str, reading: Reading, signal: Signal | None, s
 
 
 def _summary(reading: Reading, signal: Signal | None, unit: str) -> str:
-    """A sentence: the rule's own; else what is wrong, where the condition says little; else what holds."""
+    """A sentence: the rule's `summary`; else its description if the condition is long or bare; else what holds."""
     rule, reads = reading.rule, reading.condition
     if rule.summary:
         return filled(rule.summary, dict(rule.labels))
@@ -157,7 +161,7 @@ def _summary(reading: Reading, signal: Signal | None, unit: str) -> str:
 
 
 def _impact(policy: Policy, reads: condition.Condition) -> dict[str, str]:
-    """The value of a signal that an impact scale has the name of, for the receiver to grade."""
+    """The value of a signal that an impact scale is named after, so that the receiver can grade it."""
     subject = reads.comparison.subject if reads.comparison else ""
     scales = {scale.name for scale in policy.impact_scales if scale.ranges}
     return {subject: VALUE} if subject in scales and subject.isidentifier() else {}

@@ -1,10 +1,10 @@
-"""What a condition says: PromQL, read by promql-parser, kept verbatim.
+"""Parses conditions: PromQL, read by promql-parser, kept verbatim.
 
-`rules.load` calls `parse` so that a condition that cannot work is an error with a caret; `rules.compile` takes the
-expression and the signals it reads. The tree is promql-parser's (`rules.expression`).
+`rules.load` calls `parse`, so that an unusable condition is an error with a caret; `rules.compile` takes the expression
+and the signals that it reads. The tree is promql-parser's (`rules.expression`).
 
-A condition must fire only when it holds: whatever has a value whether all is well or not is refused here,
-because Prometheus alerts on every series an expression returns, value 0 included.
+A condition must return a value only while it holds. Expressions that always have a value are refused here, because
+Prometheus alerts on every returned series, including those with value 0.
 """
 
 import functools
@@ -23,12 +23,12 @@ MIRRORED = {"<": ">", ">": "<", "<=": ">=", ">=": "<=", "==": "==", "!=": "!="}
 SET_OPERATORS = frozenset({"and", "or", "unless"})
 ABSENCE = frozenset({"absent", "absent_over_time"})
 SYNTHETIC = frozenset({"ALERTS", "ALERTS_FOR_STATE"})
-"""Series that Prometheus makes up while alerts are active: when they are gone, that is good news."""
+"""Series that Prometheus makes while alerts are active; their absence is normal."""
 
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """A simple ``vector op number``, the number on the right."""
+    """A simple ``vector op number``, with the number on the right."""
 
     op: str
     threshold: float
@@ -38,32 +38,32 @@ class Comparison:
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """A condition that can work, and what it reads."""
+    """A valid condition, and what it reads."""
 
     text: str
     """As written."""
     expr: str
-    """As written; a bare selector has gained ``> 0``."""
+    """As written; for a bare selector with ``> 0`` appended."""
     sources: tuple[Selector, ...]
-    """The metrics it reads, in the order of their first mention."""
+    """The metrics that it reads, in order of first mention."""
     watched: tuple[Selector, ...]
-    """Those of them whose loss would make the condition silently false."""
+    """The metrics whose loss would make the condition silently false."""
     comparison: Comparison | None
     warnings: tuple[str, ...]
-    """What parses but is probably not meant."""
+    """Valid constructs that are probably unintended."""
 
     @property
     def signals(self) -> tuple[str, ...]:
-        """The names of the metrics it reads."""
+        """The names of the metrics that it reads."""
         return tuple(dict.fromkeys(selector.name for selector in self.sources))
 
 
 @functools.lru_cache(maxsize=32_768)
 def parse(text: str) -> Condition:
-    """Read a condition.
+    """Parse a condition.
 
-    Raises ConditionError when it does not parse, is constant, is not an instant vector, always holds,
-    or is something that every supported Prometheus refuses; which ones do not: `rules.prometheus_versions`.
+    Raises ConditionError if it does not parse, is constant, is not an instant vector, always holds, or is refused by
+    every supported Prometheus; for single versions see `rules.prometheus_versions`.
     """
     tree = syntax(text)
     _refuse_traps(text, tree)
@@ -86,13 +86,13 @@ def parse(text: str) -> Condition:
 def sources(text: str) -> tuple[Selector, ...]:
     """The metrics that a signal's expression reads.
 
-    Raises ConditionError when it does not parse or is no instant vector.
+    Raises ConditionError if it does not parse or is not an instant vector.
     """
     return _selectors(text, syntax(text))
 
 
 def _refuse_traps(text: str, tree: promql.Expr) -> None:
-    """What parses, but as something else than it looks."""
+    """Refuse constructs that parse as something else than they appear to be."""
     words = tuple(tokens(text))
     for left, minus, right in zip(words, words[1:], words[2:], strict=False):
         if (
@@ -120,7 +120,7 @@ def _selectors(text: str, tree: promql.Expr) -> tuple[Selector, ...]:
     found = (selector(node) for node in nodes(tree) if isinstance(node, promql.VectorSelector))
     names = tuple(dict.fromkeys(found))
     if any(isinstance(node, promql.Call) and node.func.name == "info" for node in nodes(tree)):
-        names = tuple(each for each in names if each.name)  # its second argument names labels only
+        names = tuple(each for each in names if each.name)  # the second argument only names labels
     if any(not each.name for each in names):
         raise ConditionError("a selector names no metric: write one before the braces", max(text.find("{"), 0))
     return names
@@ -144,13 +144,13 @@ def _bare(node: promql.Expr) -> promql.Expr:
 
 
 def _positive(text: str) -> str:
-    """A comment at the end would swallow the comparison: then it goes on the next line."""
+    """The comparison goes on the next line if a comment at the end would swallow it."""
     last = text.rstrip().rsplit("\n", 1)[-1]
     return f"{text.rstrip()}{chr(10) if '#' in last else ' '}> 0"
 
 
 def _filters(node: promql.Expr) -> bool:
-    """Whether the expression returns nothing when all is well."""
+    """Whether the expression returns nothing in the normal state."""
     match node:
         case promql.ParenExpr() | promql.UnaryExpr() | promql.AggregateExpr() | promql.SubqueryExpr():
             return _filters(node.expr)
@@ -174,7 +174,7 @@ def _comparison(text: str, node: promql.Expr) -> Comparison | None:
         return None
     is_selector = isinstance(_bare(node.lhs), promql.VectorSelector)
     if not is_selector and any(quoted_names(tuple(tokens(text)))):
-        return None  # promql-parser prints names without the quotes that they need
+        return None  # promql-parser prints names without necessary quotes
     left, right, op = _bare(node.lhs), _bare(node.rhs), str(node.op)
     if isinstance(right, promql.NumberLiteral):
         return Comparison(op, right.val, _plain(node.lhs))
@@ -184,7 +184,7 @@ def _comparison(text: str, node: promql.Expr) -> Comparison | None:
 
 
 def _plain(node: promql.Expr) -> str:
-    """promql-parser prints ``a{}`` for ``a``."""
+    """Undo promql-parser's ``a{}`` for ``a``."""
     bare = _bare(node)
     if isinstance(bare, promql.VectorSelector) and bare.offset is None and bare.at is None:
         return str(selector(bare))
@@ -211,13 +211,13 @@ def _warnings(tree: promql.Expr) -> Iterator[str]:
 
 
 def _labels(node: promql.Expr) -> set[str]:
-    """The labels of what an aggregation returns, as far as it names them."""
+    """The labels of an aggregation's result, as far as it names them."""
     aggregate = _aggregated(node)
     return set(aggregate.modifier.labels) if aggregate is not None and aggregate.modifier else set()
 
 
 def _are_known(*sides: promql.Expr) -> bool:
-    """Whether each side is an aggregation that says which labels it keeps."""
+    """Whether each side is an aggregation with explicit labels."""
     found = [_aggregated(side) for side in sides]
     return all(
         each is not None and (each.modifier is None or each.modifier.type == promql.AggModifierType.By)
@@ -226,7 +226,7 @@ def _are_known(*sides: promql.Expr) -> bool:
 
 
 def _aggregated(node: promql.Expr) -> promql.AggregateExpr | None:
-    """The aggregation that decides what labels the expression's series have; None: none does."""
+    """The aggregation that determines the labels of the result; None: there is none."""
     node = _bare(node)
     if isinstance(node, promql.BinaryExpr) and not (node.modifier and node.modifier.matching):
         sides = [_bare(each) for each in (node.lhs, node.rhs) if value_type(each) == "vector"]

@@ -1,7 +1,7 @@
-"""Durations as people write them: ``15m``, ``24h``, ``1h30m``, ``30d``.
+"""Durations in Prometheus's notation: ``15m``, ``24h``, ``1h30m``, ``30d``.
 
-The document models call `parse`; the outputs, messages and pages call `format_duration`. The spelling is
-Prometheus's own, so a formatted duration may stand in a rule file.
+The document models call `parse`; the outputs, messages and pages call `format_duration`, whose result is valid in a
+rule file.
 """
 
 import re
@@ -21,10 +21,10 @@ UNITS: dict[str, int] = {
 """Microseconds in each unit; a year is 365 days, as for Prometheus."""
 
 LONGEST = Micros(10 * UNITS["y"])
-"""Beyond this a duration is a slip of the pen."""
+"""The maximum; a longer duration is assumed to be a mistake."""
 
 LONGEST_TEXT = 40
-"""Characters of a duration, at most."""
+"""The maximum length of a duration's text, in characters."""
 
 NAMES = ("year", "week", "day", "hour", "minute", "second", "millisecond")
 """The units in words, in the same order."""
@@ -36,7 +36,7 @@ _DURATION = re.compile(PATTERN, re.ASCII)
 def parse(text: str) -> Micros:
     """Microseconds of a duration such as ``1h30m``; a plain ``0`` is allowed.
 
-    Raises ValueError with words for the person who wrote it.
+    Raises ValueError with a message for the policy's author.
     """
     stripped = text.strip()
     if stripped.startswith("-"):
@@ -51,7 +51,7 @@ def parse(text: str) -> Micros:
 
 
 def bounded(micros: int) -> Micros:
-    """The same duration, if it is one that somebody can mean; raises ValueError otherwise."""
+    """The same duration, if it is not longer than LONGEST; raises ValueError otherwise."""
     if micros < 0:
         raise ValueError("a duration cannot be negative")
     if micros > LONGEST:
@@ -60,9 +60,9 @@ def bounded(micros: int) -> Micros:
 
 
 def format_duration(micros: int) -> str:
-    """The shortest exact spelling, days being the largest unit: ``15m``, ``1d``, ``1h30m``, ``0s``.
+    """The shortest exact spelling, with days as the largest unit: ``15m``, ``1d``, ``1h30m``, ``0s``.
 
-    What is finer than a millisecond is cut.
+    Truncated to milliseconds.
     """
     if micros < 0:
         return "-" + format_duration(-micros)
@@ -75,8 +75,7 @@ def format_duration(micros: int) -> str:
 
 
 def spellings(texts: Iterable[str]) -> tuple[str, ...]:
-    """How durations are spelled in these texts, those that are durations: ``72h``. One that is spelled in two ways
-    (``3d`` too) is left out.
+    """The spellings of those texts that are durations: ``72h``. A duration with two spellings (``3d`` too) is omitted.
     """
     ways: dict[int, set[str]] = {}
     for text in texts:
@@ -86,31 +85,31 @@ def spellings(texts: Iterable[str]) -> tuple[str, ...]:
 
 
 def spelling(micros: int, known: Iterable[str]) -> str:
-    """The spelling among those that are known which is that long; empty: there is none."""
+    """The known spelling of that duration; empty: there is none."""
     return next((each for each in known if _micros(each) == micros), "")
 
 
 def as_spelled(micros: int, known: Iterable[str]) -> str:
-    """The same, or else the shortest exact spelling: ``72h``, ``3d``."""
+    """The known spelling, or else the shortest exact one: ``72h``, ``3d``."""
     return spelling(micros, known) or format_duration(micros)
 
 
 def in_words(text: str) -> str:
-    """A duration as it is spelled, in words: ``72h`` is ``72 hours``, ``1h30m`` is ``1 hour 30 minutes``."""
+    """A spelled duration in words: ``72h`` is ``72 hours``, ``1h30m`` is ``1 hour 30 minutes``."""
     found = _DURATION.fullmatch(text)
     counts = zip(found.groups() if found else (), NAMES, strict=False)
     return " ".join(f"{int(count)} {name}{'' if int(count) == 1 else 's'}" for count, name in counts if count)
 
 
 def stage_period(stage: ReportStage) -> str:
-    """Within what a report must be filed, in the policy's words, which are the law's: ``72 hours``, ``3 months``."""
+    """A report's time limit in the policy's spelling, which follows the law: ``72 hours``, ``3 months``."""
     if stage.months:
         return f"{stage.months} month{'' if stage.months == 1 else 's'}"
     return in_words(as_spelled(stage.within, [stage.written]))
 
 
 def _micros(text: str) -> int:
-    """Of a text that is a duration."""
+    """Microseconds of a valid duration."""
     found = _DURATION.fullmatch(text)
     counts = found.groups("0") if found else ()
     return sum(int(count) * size for count, size in zip(counts, UNITS.values(), strict=False))

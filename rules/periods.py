@@ -1,6 +1,6 @@
-"""How long something may take, where the law says so: a duration such as ``72h``, or whole months, ``1month``.
+"""Legal time limits: a duration such as ``72h``, or whole calendar months, ``1month``.
 
-The document models call `parse_period`. A month is one of the calendar (`rules.rota.months_later`), as in a rotation.
+The document models call `parse_period`. Months are added by `rules.rota.months_later`, as in a rotation.
 """
 
 import re
@@ -15,24 +15,24 @@ _MONTHS = re.compile(MONTHS_FORM, re.ASCII)
 
 
 class Period(NamedTuple):
-    """How long something may take: a duration, or whole months of the calendar."""
+    """A time limit: a duration, or whole calendar months."""
 
     micros: Micros
     months: int = 0
-    """Other than 0: so many months, and `micros` is 0."""
+    """If not 0: so many months, and `micros` is 0."""
     written: str = ""
-    """As somebody wrote it: ``72h``."""
+    """As written in the policy: ``72h``."""
 
     @property
     def shortest(self) -> Micros:
-        """What it lasts at least, in microseconds: no month is shorter than 28 days."""
+        """The minimum length, in microseconds: no month is shorter than 28 days."""
         return Micros(self.micros + self.months * 28 * UNITS["d"])
 
 
 def parse_period(text: str) -> Period:
-    """A duration such as ``72h``, or whole months: ``1month``.
+    """Parse a duration such as ``72h``, or whole months: ``1month``.
 
-    Raises ValueError with words for the person who wrote it.
+    Raises ValueError with a message for the policy's author.
     """
     found = _MONTHS.fullmatch(text.strip())
     if found is None:

@@ -1,29 +1,30 @@
-"""Names that are Tocsin's own: alerts, labels and annotations that `rules.compile` and `rules.self_monitoring` give.
+"""Tocsin's reserved names: alerts, labels and annotations that `rules.compile` and `rules.self_monitoring` set.
 
-A policy may not take them (`rules.document` refuses), and the receiver believes them only of alerts that are ours
-(`receiver.core.classify`). Nothing is imported here, so that the receiver's core may read it.
+A policy may not use them (`rules.document` refuses), and the receiver trusts them only on compiled alerts
+(`receiver.core.classify`). No imports, so that the receiver's core may read it.
 """
 
 MARK = "tocsin"
-"""The annotation that every compiled alert carries: it is ours, so its labels mean what they say."""
+"""The annotation of every compiled alert; only alerts with it have trusted labels."""
 
 MARKED = "1"
-"""The mark's value. An annotation of a stranger's may have the same name: a link to a page about Tocsin, say."""
+"""The mark's value, because a foreign alert may have an annotation of the same name (a link to a page about Tocsin,
+say)."""
 
 DIGEST = "tocsin_rules"
-"""The annotation with the digest of what the rules were made of (`rules.stored.rules_digest`)."""
+"""The annotation with the digest of the rules' inputs (`rules.stored.rules_digest`)."""
 
 FAIL_THROUGH = "TocsinFailThrough"
-"""The alert that an emergency fires while Tocsin may have told nobody."""
+"""The alert that fires for an emergency while Tocsin may be unable to notify."""
 
 WATCH = ("TocsinHeartbeat", "TocsinDown", FAIL_THROUGH, "TocsinRuleEvaluationFails")
-"""The alerts of `rules.self_monitoring`, which are not made from the policy."""
+"""The alerts of `rules.self_monitoring`, which are not from the policy."""
 
 WATCHDOG = "Watchdog"
-"""The alert of other people's rules that always fires."""
+"""The conventional always-firing alert of foreign rules."""
 
 HEARTBEATS = frozenset({WATCH[0], WATCHDOG})
-"""Alerts that always fire and prove that alerting lives; they open no incident."""
+"""Always-firing alerts that prove that alerting works; they open no incident."""
 
 TWIN = "signal_lost"
 """The label `rule` of every missing-data twin (`rules.missing_data`)."""
@@ -37,16 +38,16 @@ NOT_WIRED, BLIND, BROKEN, OTHER_RULES, UNREADABLE, CALENDAR, TRAINING = (
     "calendar_is_in_doubt",
     "training_is_due",
 )
-"""Types of incidents that the receiver opens by itself."""
+"""Types of incidents that the receiver opens itself."""
 
 NAMES = frozenset({TWIN, NOT_WIRED, BLIND, BROKEN, OTHER_RULES, UNREADABLE, CALENDAR, TRAINING})
-"""Rules and incident types of a policy may not be called so."""
+"""Names that a policy's rules and incident types may not have."""
 
 ALERTS = frozenset({*WATCH, *HEARTBEATS})
-"""Nor may the alerts that they compile to."""
+"""Names that their compiled alerts may not have."""
 
 SEVERITY = "severity"
-"""The label with the level's name, or with a rule's own word for others to read: Tocsin goes by `severity_level`."""
+"""The label with the level's name, or with a rule's own word for other programs; Tocsin uses `severity_level`."""
 
 LABELS = frozenset(
     (
@@ -65,7 +66,7 @@ LABELS = frozenset(
         "twin",
     )
 )
-"""Labels of compiled alerts that Tocsin sets, or reads; a policy's own may not be called so, but for SEVERITY."""
+"""Labels of compiled alerts that Tocsin sets or reads; a policy may set only SEVERITY of them."""
 
 COMPILED = LABELS - {"alertname", "incident_type", "section", "severity"}
-"""Those that mean nothing to us on an alert that is not ours."""
+"""Labels that are ignored on foreign alerts."""

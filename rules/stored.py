@@ -1,8 +1,8 @@
 """A policy as bytes, and its version.
 
-The receiver's store keeps each policy version once, by its digest; incidents hold the digest and go on by the
-policy they began with. The digest is of what the policy *means*: the same content loaded from other files, or
-from other lines of them, is the same version.
+The receiver's store keeps each policy version once, by its digest; an incident holds the digest and keeps the policy
+that it began with. The digest is of the policy's *meaning*: the same content from other files, or from other lines, is
+the same version.
 """
 
 import hashlib
@@ -28,7 +28,7 @@ _RULES_OF: dict[str, Any] = {
     "severity_aliases": True,
     "severities": True,
 }
-"""What of a policy `rules.compile` and `rules.self_monitoring` make rules of, but for what is taken out below."""
+"""The parts of a policy that `rules.compile` and `rules.self_monitoring` use, apart from the exclusions below."""
 
 _NOT_OF_RULES: dict[str, Any] = {
     "rules": {"__all__": {"channels", "place"}},
@@ -37,41 +37,41 @@ _NOT_OF_RULES: dict[str, Any] = {
 }
 
 DIGEST_LENGTH = 16
-"""Hexadecimal digits of a rules digest: it tells policies apart, and need not withstand anybody."""
+"""Hexadecimal digits of a rules digest: it distinguishes policies and need not resist attacks."""
 
 
 @lru_cache(maxsize=8)  # drills make thousands of engines of one policy
 def dump(policy: Policy) -> bytes:
-    """Canonical JSON of a policy: the same policy gives the same bytes."""
+    """Canonical JSON of a policy: the same policy gives identical bytes."""
     return orjson.dumps(_POLICY.dump_python(policy, mode="json"), option=orjson.OPT_SORT_KEYS)
 
 
 def parse(data: bytes) -> Policy:
     """The policy that `dump` wrote, equal in every field.
 
-    Raises ValueError (pydantic's) when the bytes are none.
+    Raises ValueError (pydantic's) for invalid bytes.
     """
     return _POLICY.validate_json(data)
 
 
 def meaning(document: bytes) -> dict[str, Any]:
-    """What a stored policy means, part by part, without the places where it was written; also of another Tocsin's."""
+    """The meaning of a stored policy by part, without positions; also of one stored by another Tocsin version."""
     parts: dict[str, Any] = _without_places(orjson.loads(document))
     return parts
 
 
 @lru_cache(maxsize=8)
 def digest(policy: Policy) -> str:
-    """The policy's version: SHA-256 (hex) of its meaning, without the places where it was written."""
+    """The policy's version: SHA-256 (hex) of its meaning, without positions."""
     meaning = _without_places(_POLICY.dump_python(policy, mode="json"))
     return hashlib.sha256(orjson.dumps(meaning, option=orjson.OPT_SORT_KEYS)).hexdigest()
 
 
 def rules_digest(policy: Policy) -> str:
-    """Digest (hex) of what rules are made of: two policies with the same one compile to the same rules.
+    """Digest (hex) of the inputs of compilation: two policies with the same one compile to the same rules.
 
-    Who is told, and when, is not in it; nor is where, and in which order, things are written. What has its
-    default is left out, so that the digest stays the same when a later Tocsin knows more fields.
+    It excludes recipients, times, positions and order. Fields with default values are omitted, so that new fields of a
+    later Tocsin leave the digest unchanged.
     """
     compiled = replace(
         policy,

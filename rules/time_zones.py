@@ -1,4 +1,4 @@
-"""Time zones by their IANA names, of the pinned `tzdata` package only: a zone means the same on every machine."""
+"""Time zones by IANA name, from the pinned `tzdata` package only, so that a zone is the same on every machine."""
 
 import re
 import zoneinfo
@@ -8,21 +8,21 @@ from importlib.resources import files
 
 import tzdata
 
-zoneinfo.reset_tzpath(())  # the system's zone data would go before the package's, and replicas could disagree
+zoneinfo.reset_tzpath(())  # the system's zone data would take precedence over the package's, and replicas could disagree
 
 VERSION: str = tzdata.IANA_VERSION
-"""Of the zone data: ``2025b``."""
+"""The version of the zone data: ``2025b``."""
 
 
 @cache
 def zone_names() -> frozenset[str]:
-    """Every name: Europe/Berlin, America/New_York, UTC …"""
+    """All names: Europe/Berlin, America/New_York, UTC …"""
     return frozenset(files("tzdata").joinpath("zones").read_text("utf-8").split())
 
 
 @cache
 def time_zone(name: str) -> tzinfo:
-    """The zone of that name. Raises KeyError for a name that is none."""
+    """The zone of that name. Raises KeyError for an unknown name."""
     if name not in zone_names():
         raise KeyError(name)
     return zoneinfo.ZoneInfo(name)
@@ -34,13 +34,13 @@ _PLACES = {
     "HST": "Pacific/Honolulu",
     "GMT": "Europe/London",
 }
-"""What people mean who write the time of a place by its initials."""
+"""Abbreviation → the zone that its users probably mean."""
 
 
 @cache
 def fixed_zone(name: str) -> tuple[str, str] | None:
-    """Of a zone that is a fixed offset by a name that is no place's: the offset (``UTC-5``) and the place that may be
-    meant; empty: nobody can tell which. None: it is a place's, or UTC.
+    """For a fixed-offset zone that is not a place: the offset (``UTC-5``) and the place that may be meant; empty:
+    unknown. None: it is a place's zone, or UTC.
     """
     if name not in zone_names():
         return None

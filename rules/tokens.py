@@ -1,6 +1,6 @@
-"""The words of a PromQL text and where they stand, for `rules.condition`, whose parser gives no positions.
+"""The tokens of a PromQL text with their positions, for `rules.condition`, because promql-parser gives none.
 
-It decides nothing about meaning: promql-parser has accepted or refused the text already, or is about to.
+It decides nothing about meaning: promql-parser accepts or refuses the text.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -12,7 +12,7 @@ Kind = Literal["name", "number", "duration", "string", "mark"]
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """One word: its kind, its text as written, its offset in characters, and the brackets it stands in."""
+    """One token: its kind, its text as written, its offset in characters, and its enclosing brackets."""
 
     kind: Kind
     text: str
@@ -21,12 +21,12 @@ class Token:
     in_braces: bool = False
 
     def touches(self, other: "Token") -> bool:
-        """Whether nothing stands between this word and the one after it."""
+        """Whether this token and the one after it are adjacent."""
         return self.offset + len(self.text) == other.offset
 
 
 def tokens(text: str) -> Iterator[Token]:
-    """Names, numbers, durations (``5m``), strings and single marks; spaces and comments are left out."""
+    """Names, numbers, durations (``5m``), strings and single marks, without spaces and comments."""
     at, opened = 0, ""
     while at < len(text):
         end = _end(text, at)
@@ -38,7 +38,7 @@ def tokens(text: str) -> Iterator[Token]:
 
 
 def offset_of(words: Iterable[Token], text: str) -> int:
-    """Where the word first stands, whatever its case; 0 when it does not."""
+    """The first offset of the word, in any case; 0 if it is absent."""
     return next((word.offset for word in words if word.text.lower() == text.lower()), 0)
 
 
@@ -46,7 +46,7 @@ GROUPINGS = frozenset(("by", "without", "on", "ignoring", "group_left", "group_r
 
 
 def quoted_names(words: Sequence[Token]) -> Iterator[tuple[Token, str]]:
-    """Names of metrics and labels in quotes, each with the word of its list: ``{"a.b"}``, ``by ("a.b")``."""
+    """Quoted names of metrics and labels, each with the keyword of its list: ``{"a.b"}``, ``by ("a.b")``."""
     grouping = ""
     for before, word in zip((None, *words[:-1]), words, strict=True):
         if word.text == "(" and before is not None and before.text.lower() in GROUPINGS:
@@ -59,7 +59,7 @@ def quoted_names(words: Sequence[Token]) -> Iterator[tuple[Token, str]]:
 
 
 def is_offset(words: Sequence[Token], before: Token | None) -> bool:
-    """Whether the word after `before` says how far back an ``offset`` is."""
+    """Whether the token after `before` is the duration of an ``offset``."""
     if before is not None and before.text == "-":
         before = words[words.index(before) - 1]
     return before is not None and before.kind == "name" and before.text.lower() == "offset"

@@ -1,7 +1,7 @@
-"""Reading a file whose name came from outside: policies, secrets, certificates, scripts, recordings.
+"""Reads files with names from outside: policies, secrets, certificates, scripts, recordings.
 
-A pipe that nobody writes to would be waited for without end, and a device has no end. So both are refused, and so is
-what is longer than the caller has use for.
+A pipe without a writer would block forever, and a device may have no end. Both are refused, as are files longer than
+the caller's limit.
 """
 
 import errno
@@ -16,13 +16,13 @@ _KINDS = {
     stat.S_IFBLK: "it is a device",
 }
 _AT_ONCE = getattr(os, "O_NONBLOCK", 0)
-"""What became a pipe since it was looked at is not waited for either."""
+"""Non-blocking, in case the file became a pipe since it was checked."""
 
 
 def read_whole(path: Path, most: int) -> bytes:
-    """What the file holds. `most`: bytes it may have.
+    """The file's content. `most`: the limit in bytes.
 
-    Raises OSError, whose `strerror` is fit for people, also where it is no regular file or a longer one.
+    Raises OSError with a `strerror` for users, also for a file that is not regular or is too long.
     """
     require_file(path)
     with open(os.open(path, os.O_RDONLY | _AT_ONCE), "rb") as file:  # noqa: PTH123 - Path.open has no flags
@@ -33,7 +33,7 @@ def read_whole(path: Path, most: int) -> bytes:
 
 
 def require_file(path: Path) -> None:
-    """Raises OSError where nothing, or no regular file, has that name; for what others open by its name."""
+    """Raises OSError unless the name is that of a regular file; for files that other code opens by name."""
     mode = path.stat().st_mode
     if stat.S_ISDIR(mode):
         raise OSError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))

@@ -1,4 +1,6 @@
-"""The names, labels and words of compiled alerts. What people wrote is escaped: Prometheus would run ``{{`` in it."""
+"""The names, labels and texts of compiled alerts. Text from the policy is escaped, because Prometheus would evaluate
+``{{`` in it.
+"""
 
 from dataclasses import dataclass
 
@@ -13,13 +15,13 @@ from rules.policy import Policy, Rule, Signal
 from rules.reserved import SEVERITY
 
 MEASURED = '{{ printf "%.10g" $value }}'
-"""The expression's value for programs, in the annotation `value`."""
+"""The expression's value in machine-readable form, in the annotation `value`."""
 
 UNSAID = frozenset(("", "ratio"))
-"""Units that no sentence names."""
+"""Units that sentences omit."""
 
 SAID = {"<": "below ", "<=": "at most ", ">": "above ", ">=": "at least ", "==": "", "!=": "not "}
-"""Comparisons in words."""
+"""Comparison operators as words."""
 
 UNIT_KEPT = frozenset(f"{over}_over_time" for over in ("avg", "min", "max", "last", "quantile", "sum")) | {
     "abs",
@@ -27,35 +29,35 @@ UNIT_KEPT = frozenset(f"{over}_over_time" for over in ("avg", "min", "max", "las
     "floor",
     "round",
 }
-"""Functions whose value has the unit of what they are given."""
+"""Functions whose result has the unit of their argument."""
 
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """A detection rule with its condition read."""
+    """A detection rule with its parsed condition."""
 
     rule: Rule
     condition: Condition
 
     @property
     def signal(self) -> str:
-        """What the alert's incident is about: alerts of one signal are one incident."""
+        """The alert's signal: alerts of one signal form one incident."""
         return self.rule.signal or self.condition.sources[0].name
 
     @property
     def text(self) -> str:
-        """The condition on one line, for a sentence."""
+        """The condition on one line, for use in a sentence."""
         return escaped(" ".join(self.rule.condition.split()))
 
 
 def camel_case(name: str) -> str:
-    """``safety_margin_violation`` → ``SafetyMarginViolation``: how alerts are called."""
+    """``safety_margin_violation`` → ``SafetyMarginViolation``: the form of alert names."""
     words = "".join(letter if letter.isalnum() else " " for letter in name).split()
     return "".join(word[0].upper() + word[1:] for word in words) or name
 
 
 def labels(policy: Policy, reading: Reading, further: dict[str, str]) -> Pairs:
-    """The labels every compiled alert of a rule carries, and further ones, which win."""
+    """The labels of every compiled alert of a rule, and `further` ones, which win."""
     rule = reading.rule
     common = {name: escaped(value) for name, value in rule.labels} | {
         "incident_type": escaped(rule.name),
@@ -70,7 +72,7 @@ def labels(policy: Policy, reading: Reading, further: dict[str, str]) -> Pairs:
 
 
 def annotations(rule: Rule, **texts: str) -> Pairs:
-    """Each text is escaped by whoever makes it, since some hold templates; the condition, as written, is here."""
+    """A rule's annotations. Callers escape each text, because some contain templates; the condition is escaped here."""
     if "condition" in texts:
         texts["condition"] = escaped(texts["condition"])
     if rule.runbook_url:
@@ -80,13 +82,13 @@ def annotations(rule: Rule, **texts: str) -> Pairs:
 
 
 def sentence(rule: Rule) -> str:
-    """The rule's description, filled, with a full stop and a space; empty: it has none."""
+    """The rule's description, filled, with a full stop and a space; empty if it has none."""
     text = filled(rule.description.strip(), dict(rule.labels))
     return text and (f"{text} " if text[-1] in ".!?" else f"{text}. ")
 
 
 def value(reads: Condition, unit: str) -> str:
-    """What the alert's value means."""
+    """The meaning of the alert's value."""
     said = f"{VALUE} {escaped(unit)}" if unit not in UNSAID else VALUE
     if reads.comparison:
         return f"{escaped(reads.comparison.subject)} is {said}."
@@ -94,9 +96,9 @@ def value(reads: Condition, unit: str) -> str:
 
 
 def statement(reading: Reading, signal: Signal | None, unit: str) -> str:
-    """What holds while the rule fires, where, and how much: ``safety_margin is below 0.95 on landing-7: 0.91``.
+    """What holds while the rule fires, with place and value: ``safety_margin is below 0.95 on landing-7: 0.91``.
 
-    Empty where the condition is no comparison of its own with a number.
+    Empty if the condition is not a comparison with a number.
     """
     reads = reading.condition
     if reads.comparison is None:
@@ -109,7 +111,7 @@ def statement(reading: Reading, signal: Signal | None, unit: str) -> str:
 
 
 def where(rule: Rule, signal: Signal | None) -> str:
-    """Which system, and which unit of it, as far as the policy or the series tells."""
+    """The system and its unit, if the policy or the series have them."""
     identity = signal.identity if signal else None
     system = dict(rule.labels).get("system", "")
     named = "$labels.system" if identity is not None else "or $labels.system $labels.instance"
@@ -123,7 +125,7 @@ def _reference(label: str) -> str:
 
 
 def unit_of(reads: Condition, signal: Signal | None) -> str:
-    """The unit of the alert's value: the signal's, where nothing is computed that has another; empty: unknown."""
+    """The unit of the alert's value: the signal's, unless a computation changes it; empty: unknown."""
     if signal is None or len(reads.sources) != 1 or reads.comparison is None:
         return ""
     return signal.unit if all(map(_keeps_unit, nodes(syntax(reads.comparison.subject)))) else ""

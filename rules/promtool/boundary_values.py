@@ -1,7 +1,7 @@
-"""Values that make a condition true, and the nearest that do not: what promtool is fed to prove a rule.
+"""Values that make a condition true, and the nearest values that do not: the inputs that prove a rule in promtool.
 
-Every rule is proved at its boundary: for each metric it reads, one pair of inputs that differ in that metric only,
-as little as the numbers in the condition suggest, one of them bad, the other good.
+Every rule is proved at its boundary: for each metric that it reads, a pair of inputs, one bad and one good, that differ
+only in that metric, by the precision of the condition's numbers.
 """
 
 import itertools
@@ -19,25 +19,25 @@ from rules.promtool.evaluate import evaluate
 from rules.promtool.vectors import Labels, Series, Unprovable, Vector
 
 FINER = 3
-"""How many digits beyond the last written one a boundary is tried: 0.95 is proved with 0.94999 and 0.95."""
+"""Digits beyond the last written one at which a boundary is tried: 0.95 is proved with 0.94999 and 0.95."""
 
 CLOSE = 1e-3
-"""Where the numbers of a condition are far from its boundary, the two values come this close, as a share of the
-larger one; below 1 absolutely."""
+"""If the boundary is not near the condition's numbers, the two values are narrowed to this distance, relative to the
+larger one; below 1 absolute."""
 
 MOST = 4_096
-"""So many combinations of values are tried; a condition that needs more is unproved."""
+"""The maximum of value combinations; a condition that needs more is unproved."""
 
 MAGNITUDES = tuple(10.0**power for power in (-6, -3, 3, 6, 9, 12))
-"""Tried in addition where the numbers of the condition do not turn it, as in ``bytes / 1e9 < 5``."""
+"""Additional candidates if the condition's numbers do not change its result, as in ``bytes / 1e9 < 5``."""
 
 Value = float | None
-"""What a series is fed; None: it is absent."""
+"""The value of an input series; None: it is absent."""
 
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """Inputs under which the condition holds, inputs under which it just does not, and the alerts they make."""
+    """Inputs for which the condition holds, the nearest for which it does not, and the resulting alerts."""
 
     bad: Mapping[Series, Value]
     good: Mapping[Series, Value]
@@ -70,7 +70,7 @@ def example(selector: Selector) -> Series:
 
 
 def pairs(tree: promql.Expr, selectors: tuple[Selector, ...]) -> tuple[Pair, ...]:
-    """One pair for each series that can turn the condition by itself. Raises Unprovable when there is none."""
+    """One pair for each series that alone can change the condition's result. Raises Unprovable if there is none."""
     search = _Search(tree, tuple(dict.fromkeys(map(example, selectors))))
     found = search.pairs(_candidates(tree)) or search.pairs(_candidates(tree, MAGNITUDES))
     if not found:
@@ -79,9 +79,9 @@ def pairs(tree: promql.Expr, selectors: tuple[Selector, ...]) -> tuple[Pair, ...
 
 
 def recorded_for(tree: promql.Expr, selectors: tuple[Selector, ...]) -> list[tuple[float, Vector]]:
-    """(value of every input, what the expression makes of it): values to follow each other. Raises Unprovable.
+    """(value of every input, result of the expression), to be fed in sequence. Raises Unprovable.
 
-    Over a window values blur, so there is only one then.
+    Only one for an expression over a window, because a window mixes values.
     """
     found: list[tuple[float, Vector]] = []
     for value in (0.5, 100.0, 1.0):
@@ -97,13 +97,13 @@ def recorded_for(tree: promql.Expr, selectors: tuple[Selector, ...]) -> list[tup
 
 @dataclass(frozen=True, slots=True)
 class _Search:
-    """Values for the series that an expression reads."""
+    """The search for values of the series that an expression reads."""
 
     tree: promql.Expr
     series: tuple[Series, ...]
 
     def pairs(self, tried: tuple[Value, ...]) -> list[Pair]:
-        """The closest pair of the candidates for each series, brought closer."""
+        """The closest pair of candidates for each series, narrowed."""
         if len(tried) ** len(self.series) > MOST:
             raise Unprovable("it reads too many metrics to try their values")
         combinations = itertools.product(tried, repeat=len(self.series))
@@ -122,7 +122,7 @@ class _Search:
         return dict(zip(self.series, values, strict=True))
 
     def result(self, values: tuple[Value, ...]) -> Vector | None:
-        """The alerts; None: one of their values is no number that can be compared."""
+        """The alerts; None: a value is not a comparable number."""
         result = evaluate(self.tree, self.inputs(values))
         assert not isinstance(result, float)
         return result if all(math.isfinite(each.value) for each in result) else None
@@ -130,7 +130,7 @@ class _Search:
     def narrowed(
         self, position: int, bad: tuple[Value, ...], good: tuple[Value, ...]
     ) -> tuple[tuple[Value, ...], tuple[Value, ...]]:
-        """The same turn between values of the series that are closer to each other."""
+        """The same change between closer values of the series."""
         low, high = bad[position], good[position]
         while low is not None and high is not None and abs(low - high) > CLOSE * max(1, abs(low), abs(high)):
             between = float(f"{(low + high) / 2:.4g}")
@@ -143,7 +143,7 @@ class _Search:
 
 
 def _candidates(tree: promql.Expr, further: tuple[float, ...] = ()) -> tuple[Value, ...]:
-    """The numbers of the condition, each with its neighbours; the exact number only where no average may blur it."""
+    """The condition's numbers with their neighbours; the exact number only if no average can blur it."""
     exact = not looks_back(tree) or not _averages(tree)
     tried = {0.0, 1.0, *further}
     for constant in _constants(tree):
@@ -160,7 +160,7 @@ def _candidates(tree: promql.Expr, further: tuple[float, ...] = ()) -> tuple[Val
 
 
 def _constants(node: promql.Expr) -> Iterator[float]:
-    """The numbers of the condition, computed where it computes them: 86400 for ``24 * 60 * 60``."""
+    """The numbers of the condition, with constant expressions evaluated: 86400 for ``24 * 60 * 60``."""
     match node:
         case promql.BinaryExpr() | promql.NumberLiteral() | promql.ParenExpr() | promql.UnaryExpr() if _is_constant(
             node
@@ -198,7 +198,7 @@ def _asks_absence(node: promql.Expr) -> bool:
 def _turns(
     results: Mapping[tuple[Value, ...], Vector], position: int
 ) -> Iterator[tuple[float, tuple[Value, ...], tuple[Value, ...]]]:
-    """(distance, bad, good) of neighbouring values of one series, the others being the same."""
+    """(distance, bad, good) of neighbouring values of one series, with the other series unchanged."""
     rows: dict[tuple[Value, ...], list[tuple[Value, ...]]] = {}
     for values in results:
         rows.setdefault((*values[:position], *values[position + 1 :]), []).append(values)

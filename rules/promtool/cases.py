@@ -1,4 +1,4 @@
-"""One entry of a promtool test file: series fed, alerts and samples expected."""
+"""One entry of a promtool test file: input series, expected alerts and samples."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -18,20 +18,20 @@ ExpectedAlert = tuple[Labels, Labels]
 
 @dataclass(slots=True)
 class PromtoolCase:
-    """A test: input series by their PromQL name, and what must be seen at which tick."""
+    """A test: input series by their PromQL name, and the expectations by tick."""
 
     name: str
     series: dict[str, str] = field(default_factory=dict)
     alerts: list[tuple[int, str, tuple[ExpectedAlert, ...]]] = field(default_factory=list)
     """(tick, alert name, every alert of that name)."""
     samples: list[tuple[int, str, Sample | float | None]] = field(default_factory=list)
-    """(tick, expression, its one element if it has any; a number: one without labels)."""
+    """(tick, expression, its single element or None; a number: an element without labels)."""
 
     fed_per_tick: int = 1
-    """Values of a series in one tick."""
+    """Values of a series per tick."""
 
     def document(self, interval: Micros) -> dict[str, Any]:
-        """The test as promtool's YAML has it, its ticks being the interval long."""
+        """The test in promtool's YAML form, with ticks of this interval."""
         document: dict[str, Any] = {
             "name": self.name,
             "interval": format_duration(Micros(interval // self.fed_per_tick)),
@@ -51,7 +51,7 @@ class PromtoolCase:
 
 
 def series_name(name: str, labels: Labels) -> str:
-    """A series as promtool reads it: the metric with its labels."""
+    """A series in promtool's notation: the metric with its labels."""
     return str(Selector(name, tuple((label, "=", value) for label, value in labels)))
 
 
@@ -61,7 +61,7 @@ def _expected(told: Iterable[ExpectedAlert]) -> list[dict[str, Any]]:
 
 @lru_cache(maxsize=65_536)
 def _once(labels: Labels, annotations: Labels) -> WrittenOften:
-    """The alert as promtool's YAML has it, one object wherever it stands."""
+    """The alert in promtool's YAML form, one object for all uses."""
     return WrittenOften(exp_labels=dict(labels), exp_annotations=dict(annotations))
 
 
@@ -72,7 +72,7 @@ def _samples(expr: str, sample: Sample | float | None) -> list[dict[str, Any]]:
 
 
 class _Number:
-    """A number that YAML shall write as it is spelt here."""
+    """A number with a fixed spelling in YAML."""
 
     def __init__(self, spelling: str) -> None:
         self.spelling = spelling

@@ -1,8 +1,8 @@
-"""What a PromQL expression returns while the series it reads are steady: instant vectors, exactly as Prometheus does.
+"""Evaluates a PromQL expression for constant input series: instant vectors, with Prometheus's exact results.
 
-`rules.promtool.boundary_values` asks it for values that make a condition true and values that barely do not, so that
-promtool can be told what to expect. What depends on more than steady values (rates, the time of day) is Unprovable,
-and the test file says so. promtool checks every answer.
+`rules.promtool.boundary_values` uses it to find values that make a condition true and values that just do not, as
+expectations for promtool. Expressions that depend on more than constant values (rates, the time of day) are Unprovable,
+which the test file states. promtool checks every result.
 """
 
 import math
@@ -73,7 +73,7 @@ COMPARISONS: Mapping[str, Callable[[float, float], bool]] = {
     ">=": operator.ge,
 }
 STEADY = frozenset(("avg_over_time", "min_over_time", "max_over_time", "last_over_time", "quantile_over_time"))
-"""Over a window of one steady series these return its value."""
+"""Functions that return the value of a constant series over a window."""
 ELEMENTWISE: Mapping[str, Callable[..., float]] = {
     "abs": abs,
     "ceil": math.ceil,
@@ -103,7 +103,7 @@ ELEMENTWISE: Mapping[str, Callable[..., float]] = {
     "clamp_min": max,
     "clamp_max": min,
 }
-"""Of an element's value and the scalars that follow."""
+"""Functions of an element's value and further scalars."""
 
 
 def _quantile(values: list[float], share: float) -> float:
@@ -127,7 +127,7 @@ AGGREGATIONS: Mapping[str, Callable[[list[float]], float]] = {
 
 
 def evaluate(tree: promql.Expr, inputs: Inputs) -> Result:
-    """The expression's value once its inputs have been steady for long enough. Raises Unprovable."""
+    """The expression's value after its inputs have been constant for long enough. Raises Unprovable."""
     match tree:
         case promql.NumberLiteral():
             return float(tree.val)
@@ -191,7 +191,7 @@ def _vector(result: Result) -> Vector:
 
 
 def _scalar(result: Result) -> float:
-    """What scalar() makes of a vector: its one element's value, or NaN."""
+    """PromQL's scalar(): the value of a vector's only element, or NaN."""
     if isinstance(result, float):
         return result
     return result[0].value if len(result) == 1 else NAN
@@ -212,7 +212,7 @@ def _absent(argument: promql.Expr, inputs: Inputs) -> Vector:
 
 
 def _relabel(tree: promql.Call, inputs: Inputs, change: Callable[..., str]) -> Vector:
-    """One label of each element set anew: `change` is given the element's labels and the call's further strings."""
+    """Set one label of each element: `change` gets the element's labels and the call's further strings."""
     target, *further = (each.val for each in tree.args[1:])
     return distinct(
         Sample(sorted_labels(dict(each.labels) | {target: change(dict(each.labels), target, *further)}), each.value)

@@ -1,8 +1,8 @@
-"""An incident that happened → promtool unit tests: the signals run as they ran then, and the rules must tell again.
+"""A past incident → promtool unit tests: the signals are replayed, and the rules must alert again.
 
-What is asked is that *an* alert about the signal, at that level or worse, fires no later than then: names and words
-may change, and who is told is the drill script's matter. Where Prometheus' own values were kept, those are fed.
-Where not, the nearest values are that barely fire the rule, for as long as the alert fired; the file says which.
+The requirement is that *an* alert about the signal, at that level or a more severe one, fires no later than in the
+incident. Names and texts may change; the drill script tests recipients. Recorded values of Prometheus are fed where
+available; otherwise the nearest values that fire the rule, for as long as the alert fired. The file states which.
 """
 
 from collections import defaultdict
@@ -25,33 +25,33 @@ from rules.promtool.vectors import Labels, Unprovable
 from rules.yaml_text import text
 
 MOST_TICKS = 2_000
-"""So many evaluations of an incident are lived again; a day of one a minute is 1,440."""
+"""The maximum of replayed evaluations of an incident; a day at one per minute has 1,440."""
 
 STALE = 5 * MINUTE
-"""Prometheus takes a value for the present one for so long."""
+"""Prometheus's lookback: how long a sample stays current."""
 
 QUIET = 2
-"""Ticks at which all is well, before a reconstructed incident begins."""
+"""Normal ticks before a reconstructed incident begins."""
 
 
 @dataclass(frozen=True, slots=True)
 class Firing:
-    """An alert of the policy, as it was."""
+    """An alert of the policy in the incident."""
 
     rule: str
     """``section/name``."""
     level: int
     twin: str
-    """The alert's name where it is a missing-data twin; else empty."""
+    """The alert's name if it is a missing-data twin; else empty."""
     fired_at: Micros
-    """On the clock of the courses."""
+    """On the clock of the recorded series."""
     ended_at: Micros | None
     labels: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class RecordedSeries:
-    """One series that was kept: (when, value)."""
+    """One recorded series: (time, value)."""
 
     metric: str
     labels: Labels
@@ -60,7 +60,7 @@ class RecordedSeries:
 
 @dataclass(frozen=True, slots=True)
 class IncidentReplay:
-    """Test files by evaluation interval, how each test came about, and what could not be made one."""
+    """Test files by evaluation interval, the origin of each test's values, and what could not be tested."""
 
     files: Mapping[Micros, bytes]
     notes: tuple[str, ...]
@@ -68,7 +68,7 @@ class IncidentReplay:
 
 
 def relive(policy: Policy, title: str, firings: Sequence[Firing], courses: Sequence[RecordedSeries]) -> IncidentReplay:
-    """The tests of one incident. `firings`: one a rule is enough, the first."""
+    """The tests of one incident. `firings`: the first of each rule suffices."""
     groups = compile_policy(policy)
     facts = Facts(groups)
     cases: dict[Micros, list[PromtoolCase]] = defaultdict(list)
@@ -123,7 +123,7 @@ def _compiled(groups: Iterable[Group], firing: Firing) -> tuple[Group, AlertingR
 def _case(
     facts: Facts, group: Group, alert: AlertingRule, firing: Firing, courses: Sequence[RecordedSeries]
 ) -> tuple[PromtoolCase, str]:
-    """The test, and what it was made of. Raises Unprovable."""
+    """The test, and the origin of its values. Raises Unprovable."""
     if alert.lost is not None:
         facts.check_feedable([alert.lost])
         return _lost(group, alert, firing), "its signal is there, and vanishes"
@@ -138,7 +138,9 @@ def _case(
 
 
 def _told(alert: AlertingRule, firing: Firing) -> str:
-    """An alert about that signal, that bad or worse; Tocsin's own about the same (fail-through) do not count."""
+    """PromQL for an alert about that signal at that level or a more severe one; Tocsin's own alerts (fail-through) do
+    not count.
+    """
     levels = "".join(str(level) for level in range(firing.level, EMERGENCY + 1))
     asked = (
         ("alertstate", "=", "firing"),
@@ -155,7 +157,7 @@ def _check(case: PromtoolCase, tick: int, told: str, *, fires: bool) -> None:
 
 
 def _lost(group: Group, alert: AlertingRule, firing: Firing) -> PromtoolCase:
-    """The signal is there, vanishes, and the twin notices in its time."""
+    """The signal is present, vanishes, and its twin fires in time."""
     assert alert.lost is not None
     case = PromtoolCase(f"{alert.alert}, as it was")
     waits = -(-alert.hold // group.interval)
@@ -166,14 +168,14 @@ def _lost(group: Group, alert: AlertingRule, firing: Firing) -> PromtoolCase:
 
 
 def _rebuilt(group: Group, alert: AlertingRule, firing: Firing, reads: Condition) -> PromtoolCase:
-    """Well, barely bad for as long as it fired, well again."""
+    """Good values, values just bad for as long as the alert fired, good values."""
     assert alert.rule is not None
     tree = syntax(alert.expr)
     pair = pairs(tree, reads.sources)[0]
     needed, held = failures(alert.rule, group.interval), -(-alert.keep_firing // group.interval)
     lasted = firing.ended_at - firing.fired_at if firing.ended_at is not None else 0
     bad = needed + min(max(0, lasted // group.interval - held), MOST_TICKS)
-    quiet = 0 if looks_back(tree) else QUIET  # over a window good values would blur the bad ones
+    quiet = 0 if looks_back(tree) else QUIET  # over a window, good values would blur the bad ones
     case = PromtoolCase(f"{alert.alert}, as it was")
     story = Story(alert.alert, alert.alert)
     for values, ticks in ((pair.good, quiet), (pair.bad, bad), (pair.good, held + 2)):
@@ -196,7 +198,7 @@ def _of_signal(reads: Condition, courses: Iterable[RecordedSeries]) -> list[Reco
 def _kept(
     group: Group, alert: AlertingRule, firing: Firing, reads: Condition, courses: Sequence[RecordedSeries]
 ) -> PromtoolCase | None:
-    """The kept values, where they show what the rule fired on."""
+    """The recorded values, if the condition holds for them; else None."""
     assert alert.rule is not None
     own = _of_signal(reads, courses)
     if not own or reads.comparison is None:
@@ -216,7 +218,7 @@ def _kept(
 
 
 def _sampled(course: RecordedSeries, begins: Micros, interval: Micros, last: int) -> list[str]:
-    """What Prometheus would have seen at each tick: the last value, while it is not stale; the last of all stays."""
+    """Prometheus's value at each tick: the last sample until it is stale; the final sample is extended."""
     values: list[str] = []
     points = list(course.points)
     position = -1
@@ -230,7 +232,7 @@ def _sampled(course: RecordedSeries, begins: Micros, interval: Micros, last: int
 
 
 def _is_long_enough(ticks: Sequence[str], reads: Condition, needed: int) -> bool:
-    """Whether the condition holds for the last ticks, as many as the rule asks for."""
+    """Whether the condition holds for the last ticks, as many as the rule needs."""
     assert reads.comparison is not None
     holds, limit = COMPARISONS[reads.comparison.op], reads.comparison.threshold
     last = ticks[-needed:]
@@ -238,5 +240,5 @@ def _is_long_enough(ticks: Sequence[str], reads: Condition, needed: int) -> bool
 
 
 def clock(seconds: float) -> Micros:
-    """Seconds since 1970 on the clock of firings."""
+    """Seconds since 1970 as an instant on the firings' clock."""
     return Micros(round(seconds * SECOND))

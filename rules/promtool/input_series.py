@@ -1,7 +1,6 @@
-"""What promtool is fed, tick by tick, and what it must find: the story by which one rule is proved.
+"""The promtool inputs by tick, with the expected alerts: the story that proves one rule.
 
-A tick is one evaluation, the group's interval after the last. Pure; `rules.promtool.unit_tests` writes the stories
-down.
+A tick is one evaluation at the group's interval. Pure; `rules.promtool.unit_tests` writes the stories.
 """
 
 import math
@@ -25,12 +24,12 @@ from rules.self_monitoring import FULL_SECONDS
 from rules.wording import MEASURED
 
 LONGEST_WAIT = 600
-"""Ticks that a test waits for a window to fill with good values."""
+"""The maximum of ticks that a test spends to fill a window with good values."""
 
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """At that tick, exactly the alerts that these elements make."""
+    """At that tick, exactly the alerts of these elements fire."""
 
     tick: int
     alerts: Vector = ()
@@ -38,7 +37,7 @@ class Check:
 
 @dataclass(slots=True)
 class Story:
-    """One rule's inputs and checks. Stories that share no metric are told at once, in one test."""
+    """One rule's inputs and checks. Stories without a common metric share one test."""
 
     name: str
     alert: str
@@ -46,7 +45,7 @@ class Story:
     checks: list[Check] = field(default_factory=list)
 
     def feed(self, values: Mapping[Series, float | None], ticks: int) -> int:
-        """So many ticks of these values (None: it is absent); the answer is the last tick fed."""
+        """Feed these values (None: absent) for `ticks` ticks; returns the last tick fed."""
         for series, value in values.items():
             fed = ["stale", *["_"] * (ticks - 1)][:ticks] if value is None else [number(value)] * ticks
             self.series.setdefault(series, []).extend(fed)
@@ -72,7 +71,7 @@ def stories(alert: AlertingRule, interval: Micros) -> list[Story]:
 
 
 def failures(rule: Rule, interval: Micros) -> int:
-    """How many consecutive failures alert, from what the policy says."""
+    """How many consecutive failures alert, according to the policy."""
     if rule.immediate:
         return 1
     return rule.threshold if rule.hold is None else -(-rule.hold // interval) + 1
@@ -100,7 +99,7 @@ def _exact(alert: AlertingRule, found: Sequence[Pair], needed: int, held: int) -
 def _steady(
     alert: AlertingRule, tree: promql.Expr, pair: Pair, needed: int, held: int, interval: Micros
 ) -> list[Story]:
-    """What looks back over a window: bad from the first moment on, then recovered; and good from the first on."""
+    """For a condition over a window: bad from the start, then recovered; and good from the start."""
     bad = Story(f"{alert.alert}: bad from the first of {needed} failures on, recovered", alert.alert)
     fired = bad.feed(pair.bad, needed + _delay(tree, interval))
     if needed > 1:
@@ -118,7 +117,7 @@ def _steady(
 
 
 def _delay(tree: promql.Expr, interval: Micros) -> int:
-    """Ticks after which an offset shows what is fed now. Raises Unprovable where it compares two moments."""
+    """The ticks until an offset reaches the current input. Raises Unprovable if the condition compares two times."""
     offsets = {node.offset or timedelta() for node in nodes(tree) if isinstance(node, promql.VectorSelector)}
     if len(offsets) > 1 or min(offsets) < timedelta():
         raise Unprovable("it compares two moments (offset)")
@@ -126,7 +125,7 @@ def _delay(tree: promql.Expr, interval: Micros) -> int:
 
 
 def _outweighed(tree: promql.Expr, pair: Pair, bad: int, most: int) -> int:
-    """How many good values outweigh so many bad ones in an average."""
+    """How many good values outweigh `bad` bad ones in an average."""
     good = bad + 2
     while good < most:
         shares = {each: (pair.bad[each], pair.good[each]) for each in pair.bad}
@@ -151,17 +150,17 @@ def _look_back(node: promql.Expr) -> timedelta:
 
 
 def told(alert: AlertingRule, sample: Sample) -> tuple[Labels, Labels]:
-    """The alert as Prometheus will send it: the series' labels under the rule's, templates filled in."""
+    """The alert as Prometheus will send it: the series' labels and the rule's (these win), with templates filled in."""
     written = alert.rule.annotations if alert.rule else ()
     made = tuple(each for each in alert.annotations if each not in written) if written else alert.annotations
     return _told(alert.labels, made, written, sample)
 
 
 def untold(alert: AlertingRule, sample: Sample) -> tuple[str, ...]:
-    """The annotations whose words only Prometheus can tell (`rules.prometheus_template`)."""
+    """The annotations whose text only Prometheus can render (`rules.prometheus_template`)."""
     written = alert.rule.annotations if alert.rule else ()
     labels, values = dict(sample.labels), [sample.value]
-    if written and looks_back(syntax(alert.expr)):  # over a window the last digit depends on how many samples are in it
+    if written and looks_back(syntax(alert.expr)):  # the last digit depends on the number of samples in the window
         values += [math.nextafter(sample.value, toward) for toward in (-math.inf, math.inf)]
     said = {name: {prometheus_template.filled(text, labels, each) for each in values} for name, text in written}
     return tuple(name for name, each in said.items() if len(each) > 1 or None in each)
@@ -194,13 +193,13 @@ _INDEXED = re.compile(r'\{\{ with index \$labels "(?P<name>[^"]*)" \}\}(?P<text>
 
 
 def _indexed(found: re.Match[str], labels: Mapping[str, str]) -> str:
-    """The same for one label whose name needs quotes."""
+    """The value of one label whose name needs quotes."""
     said = labels.get(found["name"], "")
     return said and found["text"] + said
 
 
 def _with(found: re.Match[str], labels: Mapping[str, str]) -> str:
-    """The text before the first of these labels that is there; empty: none is."""
+    """The text before the first of these labels that is present; empty: none is."""
     names = (name.removeprefix("$labels.") for name in found["names"].split())
     said = next((labels[name] for name in names if labels.get(name)), "")
     return said and found["text"] + said

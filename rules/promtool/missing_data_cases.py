@@ -1,4 +1,4 @@
-"""The ways a signal can get lost, and the twins that must notice: tests for `rules.promtool.unit_tests`."""
+"""Tests of missing-data twins for all kinds of signal loss, for `rules.promtool.unit_tests`."""
 
 from collections import defaultdict
 from collections.abc import Callable, Sequence
@@ -15,12 +15,12 @@ from rules.promtool.unit_labels import UnitLabels
 from rules.promtool.vectors import Labels, Sample
 
 BEGIN = 3
-"""The tick at which a signal gets lost."""
+"""The tick at which a signal is lost."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Fed:
-    """One series of a signal: what tells it from the signal's others, its values, and whether it gets lost."""
+    """One series of a signal: its distinguishing labels, its values, and whether it is lost."""
 
     further: Labels
     values: str
@@ -28,11 +28,11 @@ class _Fed:
 
 
 _Way = Callable[[AlertingRule, Labels, tuple[str, ...], int], list[_Fed]]
-"""Twin, labels its signal has at least, labels in which its units differ, ticks of the loss → the signal's series."""
+"""Twin, minimum labels of its signal, labels in which its units differ, ticks of the loss → the signal's series."""
 
 
 def losses(twins: Sequence[AlertingRule], units: UnitLabels, interval: Micros) -> list[PromtoolCase]:
-    """Tests in which the twins' signals are there and get lost. Alerts of one name must all be among the twins."""
+    """Tests in which the twins' signals are present and then lost. All alerts of one name must be among the twins."""
     ways: dict[str, _Way] = {
         "every signal vanishes, and returns": _vanishes,
         "every signal is NaN, and recovers": _is_nan,
@@ -43,7 +43,7 @@ def losses(twins: Sequence[AlertingRule], units: UnitLabels, interval: Micros) -
 
 
 def never_seen(twins: Sequence[AlertingRule], interval: Micros) -> PromtoolCase:
-    """The test in which no signal was ever there."""
+    """The test in which no signal was ever present."""
     case = PromtoolCase("no signal was ever seen")
     for alert, alike in _by_alert(twins).items():
         for elapsed in _moments(alike, interval):
@@ -74,7 +74,7 @@ def _case(name: str, way: _Way, twins: Sequence[AlertingRule], units: UnitLabels
 def _lost(
     alike: Sequence[AlertingRule], fed: dict[str, dict[Labels, _Fed]], elapsed: int, interval: Micros
 ) -> tuple[ExpectedAlert, ...]:
-    """Every alert of one name after so many ticks of the loss."""
+    """Every alert of one name after `elapsed` ticks of the loss."""
     alerts = {
         told(twin, Sample(_identity(twin, labels), 1.0)): None
         for twin in alike
@@ -93,7 +93,7 @@ def _by_alert(twins: Sequence[AlertingRule]) -> dict[str, list[AlertingRule]]:
 
 
 def _moments(alike: Sequence[AlertingRule], interval: Micros) -> list[int]:
-    """The ticks around which the alert is due."""
+    """The ticks around the time at which the alert is due."""
     due = {_ticks(twin, interval) for twin in alike}
     return sorted({tick - 1 for tick in due if tick} | due)
 
@@ -109,7 +109,7 @@ def _identity(twin: AlertingRule, labels: Labels) -> Labels:
 
 
 def _unseen(twin: AlertingRule) -> Labels:
-    """The labels that absent() knows, those the selector asks for by name, and the mark."""
+    """The labels in absent()'s result: those with equality matchers in the selector, and the mark."""
     assert twin.lost is not None
     asked = ((label, value) for label, operator, value in twin.lost.matchers if operator == "=" and value)
     return tuple(sorted((*asked, (SEEN, NEVER))))

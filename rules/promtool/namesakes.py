@@ -1,7 +1,7 @@
-"""Alerts of one name: promtool is told all of them at a time, so what the others do in a story must be known too.
+"""Alerts of the same name: promtool compares all at once, so the other alerts' state in a story is needed too.
 
-People write one alert at several severities, each with an expression of its own. Whether the others fire is worked out
-tick by tick, as Prometheus does it.
+A policy may have one alert at several severities, each with its own expression. Whether the others fire is evaluated
+tick by tick, as in Prometheus.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -27,11 +27,11 @@ class _Active:
     sample: Sample
     fires: bool = False
     ends: int | None = None
-    """The tick at which its condition held no more."""
+    """The first tick at which its condition did not hold."""
 
 
 def firing(alert: AlertingRule, story: Story, interval: Micros) -> tuple[Vector, ...]:
-    """What of an alert fires at each tick of a story. Raises Unprovable."""
+    """The firing elements of an alert at each tick of a story. Raises Unprovable."""
     ticks = max((len(values) for values in story.series.values()), default=0)
     tree = syntax(alert.expr)
     if not _can_see(tree, story):
@@ -52,7 +52,7 @@ def firing(alert: AlertingRule, story: Story, interval: Micros) -> tuple[Vector,
 
 
 def _can_see(tree: promql.Expr, story: Story) -> bool:
-    """Whether anything that is fed, or not fed, can make it fire."""
+    """Whether any fed or absent series can make it fire."""
     fed = {name for name, _ in story.series}
     asks_absence = any(isinstance(node, promql.Call) and node.func.name in ABSENCE for node in nodes(tree))
     return asks_absence or any(
@@ -61,7 +61,7 @@ def _can_see(tree: promql.Expr, story: Story) -> bool:
 
 
 def _values(written: Sequence[str], ticks: int) -> Iterator[float | None]:
-    """Tick by tick; what is not fed stays absent."""
+    """By tick; a series that is not fed is absent."""
     for each in written:
         yield None if each in {"stale", "_"} else float(each)
     yield from [None] * (ticks - len(written))
@@ -76,7 +76,7 @@ def _result(tree: promql.Expr, now: Mapping[Series, float | None]) -> Vector:
 def _step(
     alert: AlertingRule, active: dict[Labels, _Active], result: Vector, tick: int, interval: Micros
 ) -> tuple[Sample, ...]:
-    """Take in one evaluation; the answer is what fires after it."""
+    """Apply one evaluation; returns the elements that fire after it."""
     holds = {each.labels: each for each in result}
     for labels, sample in holds.items():
         known = active.setdefault(labels, _Active(tick, sample))

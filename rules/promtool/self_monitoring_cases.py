@@ -11,17 +11,17 @@ from rules.promtool.vectors import Labels, Sample, Unprovable
 from rules.self_monitoring import DOWN, FAIL_THROUGH, HEARTBEAT, JOB, LATEST, RULES_FAIL, UNHEARD, Tocsin
 
 TICK = MINUTE
-"""Microseconds between two evaluations in these tests, whatever the groups' own interval."""
+"""Microseconds between two evaluations in these tests, regardless of the groups' own interval."""
 
 BURNING: Labels = (("rule", "reactor_burns"), ("section", "example"), ("signal", "reactor_heat"), ("system", "reactor"))
 FOREIGN: Labels = (("namespace", "power"),)
 FIRES = {"ReactorBurns": (*BURNING, ("severity_level", "4")), "GridDown": (*FOREIGN, ("severity", "Emergency"))}
-"""One emergency that was compiled and one that was not: alert name → its labels."""
+"""One compiled emergency and one foreign: alert name → its labels."""
 
 FAILURES: Labels = (("rule_group", "tocsin:example"),)
 
 Values = Mapping[str, float | None]
-"""What differs from WELL: series, or a series of one replica (``age a``), and its value; None: it is not there."""
+"""The differences from WELL: series, or a series of one replica (``age a``) → its value; None: absent."""
 
 WELL: Values = {"up": 1, "store": 1, "oldest": 0, "age": 20, "refused": 0, "unsent": 0, "fires": 1}
 
@@ -29,39 +29,39 @@ PHASES: tuple[tuple[Values, bool], ...] = (
     ({"oldest": LATEST + 1}, True),
     ({"oldest": LATEST}, False),
     ({"store a": 0, "oldest a": LATEST + 1}, False),  # the other replica pages
-    ({"store": 0}, True),  # it answers, reads and refuses: nothing else shows it
+    ({"store": 0}, True),  # it answers and reads, but refuses webhooks: no other signal
     ({}, False),
     ({"up a": 0, "store a": None, "oldest a": None, "age a": None}, False),
     ({"up": 0, "store": None, "oldest": None, "age": None}, True),
     ({}, False),
-    ({"age": UNHEARD + 1}, True),  # a revoked token: whatever else it says is good
+    ({"age": UNHEARD + 1}, True),  # a revoked token: all other signals are good
     ({"age": UNHEARD}, False),
     ({"age a": UNHEARD + 1}, False),
-    ({"age": None}, True),  # it never heard of this Prometheus
+    ({"age": None}, True),  # it never received this Prometheus' heartbeat
     ({}, False),
     ({"refused": 1}, True),  # a webhook answered 503 each minute
     ({}, False),
-    ({"unsent": 1}, True),  # refused on the way to it
+    ({"unsent": 1}, True),  # connection refused
     ({}, False),
     ({"oldest": LATEST + 1}, True),
-    ({"oldest": LATEST + 1, "fires": None}, False),  # it does not keep itself alive
+    ({"oldest": LATEST + 1, "fires": None}, False),  # it does not keep itself firing
 )
 LASTS = 5
-"""Ticks of a phase: longer than any window that is looked back over. Its last one is checked."""
+"""Ticks of a phase: longer than any window. Its last tick is checked."""
 
 COUNTERS = ("refused", "unsent")
-"""Given as the growth in a tick."""
+"""Given as the increase per tick."""
 
 SCRAPES = 2
-"""In a tick: a range of 90 s must hold two samples, also where its very beginning does not count (Prometheus 3)."""
+"""Scrapes per tick: a range of 90 s must contain two samples, even without its left boundary (Prometheus 3)."""
 
 DOWN_AT = LASTS * next(at for at, (values, _) in enumerate(PHASES) if values.get("up") == 0)
 
 
 def vigils(groups: Sequence[Group], tocsin: Tocsin) -> list[PromtoolCase]:
-    """Each of the watch's alerts: when it fires, with what words, and when not. Raises Unprovable.
+    """Tests of each watch alert: when it fires, its texts, and when it does not. Raises Unprovable.
 
-    Words are checked at the first tick only, where emergencies are named: later the policy's twins, unfed, join them.
+    Texts with names of emergencies are checked at the first tick only, because later the policy's unfed twins fire too.
     """
     alerts = {alert.alert: alert for group in groups for alert in group.alerts}
     story = PromtoolCase("Tocsin fails in each way that there is, while emergencies fire, and is well in between")
@@ -102,7 +102,7 @@ def _targets(tocsin: Tocsin) -> dict[str, str]:
 
 
 def _series(targets: dict[str, str], source: str) -> dict[str, str]:
-    """What Prometheus scrapes of two replicas and an Alertmanager, and what fires."""
+    """The series scraped from two replicas and an Alertmanager, and the firing alerts."""
     fed: dict[str, str] = {}
     for replica in ("a", "b"):
         labels = targets | {"instance": f"{replica}:8095"}
@@ -145,7 +145,7 @@ def _ticks(alert: AlertingRule) -> int:
 
 
 def _named(name: str) -> Labels:
-    """The labels of an emergency as the fail-through tells them."""
+    """The labels of an emergency in the fail-through alert."""
     kept = [pair for pair in FIRES[name] if not pair[0].startswith("severity")]
     return tuple(sorted((*kept, ("emergency", name))))
 

@@ -1,6 +1,6 @@
-"""By which labels the units of a signal can be told apart in a test, so that Prometheus evaluates every rule on them.
+"""The labels that distinguish a signal's units in a test such that Prometheus can evaluate every rule.
 
-``errors / on(job) requests`` is refused where two series of a job are there, so two units differ in ``job``.
+``errors / on(job) requests`` fails if there are two series of a job, so two units differ in ``job``.
 """
 
 from collections import defaultdict
@@ -13,17 +13,17 @@ from rules.groups import PASSING_LABELS, AlertingRule, RecordingRule
 from rules.promtool.vectors import Labels
 
 UNIT = "unit"
-"""The label that tells units apart where no rule asks for another."""
+"""The label that distinguishes units if no rule requires another."""
 
 Matching = tuple[str, bool, frozenset[str]]
-"""A metric that is matched with another; whether on labels (else ignoring them); the labels."""
+"""A metric that is matched with another; whether `on` (else `ignoring`); the labels."""
 
 
 class UnitLabels:
-    """What the rules of a policy match each metric by, also where they read it through recordings."""
+    """The labels by which a policy's rules match each metric, directly or through recordings."""
 
     def __init__(self, alerts: Iterable[AlertingRule], recordings: Iterable[RecordingRule]) -> None:
-        """`alerts`: only those of the policy's rules are looked at."""
+        """`alerts`: only those of the policy's rules are used."""
         self._recorded: dict[str, list[RecordingRule]] = defaultdict(list)
         for recording in recordings:
             self._recorded[recording.record].append(recording)
@@ -43,7 +43,7 @@ class UnitLabels:
         asked = sorted({label for on, labels in matched if on for label in labels} - given)
         apart = tuple(dict.fromkeys((*identity, *asked)))
         if twin.identity is None and not set(apart) - set(PASSING_LABELS):
-            apart = (*apart, UNIT)  # who loses a pod or an instance has not lost a unit
+            apart = (*apart, UNIT)  # the loss of a pod or instance is not the loss of a unit
         if set(apart) & given or not all(_differ(apart, on, labels) for on, labels in matched):
             return ()
         return apart
@@ -64,7 +64,7 @@ class UnitLabels:
                 below = (*above, *_matching(node))
                 yield from self._matchings(node.lhs, below, seen)
                 yield from self._matchings(node.rhs, below, seen)
-            case promql.AggregateExpr():  # what it yields has other labels
+            case promql.AggregateExpr():  # its result has other labels
                 yield from self._matchings(node.expr, (), seen)
             case promql.ParenExpr() | promql.UnaryExpr() | promql.SubqueryExpr():
                 yield from self._matchings(node.expr, above, seen)
@@ -76,7 +76,7 @@ class UnitLabels:
 
 
 def _matching(node: promql.BinaryExpr) -> Iterator[tuple[bool, frozenset[str]]]:
-    """How two vectors are joined; sets (and, or, unless) may be many with many."""
+    """How two vectors are matched; set operators (and, or, unless) allow many-to-many."""
     if str(node.op) in {"and", "or", "unless"} or {value_type(node.lhs), value_type(node.rhs)} != {"vector"}:
         return
     matching = node.modifier.matching if node.modifier else None
@@ -85,5 +85,5 @@ def _matching(node: promql.BinaryExpr) -> Iterator[tuple[bool, frozenset[str]]]:
 
 
 def _differ(apart: Sequence[str], on: bool, labels: frozenset[str]) -> bool:
-    """Whether units that differ in these labels stay apart where that is matched."""
+    """Whether units that differ in these labels remain distinct under that matching."""
     return any((label in labels) is on for label in apart)

@@ -1,8 +1,8 @@
 """Rule groups → promtool unit tests that prove every rule, and a list of what they do not prove.
 
-promtool ignores a group's interval, so there is one file for each interval. It evaluates every rule at every tick of
-every test, so the stories (`rules.promtool.input_series`) of rules that share no metric are told at once: 10,000 rules
-make a handful of tests.
+promtool ignores a group's interval, so there is one file per interval. It evaluates every rule at every tick of every
+test, so rules without a common metric share a test (`rules.promtool.input_series`): 10,000 rules need a handful of
+tests.
 """
 
 from collections import Counter, defaultdict
@@ -37,7 +37,7 @@ resolves; each twin fires when its signal is absent, vanished, NaN or gone for o
 """
 
 FED = 3
-"""Ticks for which a recording's inputs are steady."""
+"""Ticks for which a recording's inputs are constant."""
 
 VALUED_WITHOUT_INPUT = frozenset(("vector", "absent", "absent_over_time", "time"))
 
@@ -45,19 +45,20 @@ VALUED_WITHOUT_INPUT = frozenset(("vector", "absent", "absent_over_time", "time"
 UNTOLD = "only Prometheus can tell what {} will say: that is not proved, the alert's labels and times are"
 
 MOST_COMPARED = 100
-"""Selectors of one metric that are compared with each other; more are told one after the other."""
+"""The maximum of one metric's selectors that are compared pairwise; with more, their stories are sequential."""
 
 
 @dataclass(frozen=True, slots=True)
 class Tests:
-    """The files, and what they leave unproved (told in the files as well)."""
+    """The files, and what they leave unproved (also stated in the files)."""
 
     files: Mapping[str, bytes]
     unproved: tuple[Unproved, ...]
 
 
 def render(groups: Sequence[Group], watch: Sequence[Group] = (), tocsin: Tocsin = THE_ONLY) -> Tests:
-    """The tests of ``rules.yml`` in the same folder; `watch`: the rules about `tocsin`, not from the policy."""
+    """The tests of ``rules.yml`` in the same folder; `watch`: the rules about `tocsin`, which are not from the policy.
+    """
     counts = Counter({group.interval: 0 for group in groups})
     for group in groups:
         counts[group.interval] += len(group.rules)
@@ -108,7 +109,7 @@ def _file(
 
 
 class Facts:
-    """What every file must know of all rules."""
+    """Facts about all rules that every file needs."""
 
     def __init__(self, groups: Sequence[Group]) -> None:
         self.groups = groups
@@ -116,9 +117,9 @@ class Facts:
         self.units = UnitLabels(alerts, (recording for group in groups for recording in group.recordings))
         self.twins = [alert for alert in alerts if alert.lost]
         self.reads: dict[str, tuple[Selector, ...]] = defaultdict(tuple)
-        """What each recorded name is made from."""
+        """Recorded name → the selectors that it reads."""
         self.free: set[str] = set()
-        """Recorded names that have a value even without input."""
+        """Recorded names that have a value without input."""
         for recording in (recording for group in groups for recording in group.recordings):
             self.reads[recording.record] += condition.sources(recording.expr)
             calls = {node.func.name for node in nodes(syntax(recording.expr)) if isinstance(node, promql.Call)}
@@ -134,26 +135,26 @@ class Facts:
                 self._by_name[alert.alert].append(alert)
 
     def namesakes(self, alert: AlertingRule) -> list[AlertingRule]:
-        """The other rules' alerts of its name."""
+        """The other rules' alerts of the same name."""
         return [each for each in self._by_name[alert.alert] if each is not alert]
 
     def needs(self, alert: AlertingRule) -> set[str]:
-        """What no other story may feed while this alert's is told."""
+        """Selectors that no other story may feed in the same test."""
         rules = [each.rule for each in self._by_name[alert.alert] if each.rule]
         return {self.need(source) for rule in rules for source in condition.parse(rule.condition).sources}
 
     def need(self, selector: Selector) -> str:
-        """What is fed for one selector may be seen by another of the same metric: then the metric is needed whole."""
+        """A series fed for one selector may match another of the same metric; then the whole metric is reserved."""
         return selector.name if selector.name in self.shared else str(selector)
 
     def depth(self, name: str, above: frozenset[str] = frozenset()) -> int:
-        """How many recordings stand between a metric and what Prometheus scrapes."""
+        """The number of recordings between a metric and scraped series."""
         if name in above or name not in self.reads:
             return 0
         return 1 + max((self.depth(read.name, above | {name}) for read in self.reads[name]), default=0)
 
     def check_feedable(self, selectors: Iterable[Selector]) -> int:
-        """Whether these may be fed together; the depth at which. Raises Unprovable."""
+        """Check that these may be fed together; returns their depth. Raises Unprovable."""
         names = {selector.name for selector in selectors}
         if names & self.free:
             raise Unprovable(f"{', '.join(sorted(names & self.free))} is recorded even without input")
@@ -164,7 +165,7 @@ class Facts:
 
 
 def _shared(selectors: Iterable[Selector]) -> set[str]:
-    """The metrics of which the series fed for one selector match another."""
+    """The metrics of which a series fed for one selector matches another."""
     by_name: dict[str, set[Selector]] = defaultdict(set)
     for each in selectors:
         by_name[each.name].add(each)
@@ -197,7 +198,7 @@ def _cases(facts: Facts, interval: Micros) -> tuple[list[PromtoolCase], list[Unp
 
 @dataclass(slots=True)
 class _Rounds:
-    """Stories told at once: a story goes into the first test in which nobody needs what it needs."""
+    """Stories grouped into tests: each goes into the first test without a conflict."""
 
     first: dict[str, int] = field(default_factory=lambda: defaultdict(int))
     cases: dict[tuple[int, int], PromtoolCase] = field(default_factory=dict)
@@ -234,16 +235,16 @@ def _rules(
 
 
 _Fired = tuple[AlertingRule, tuple[Vector, ...]]
-"""An alert, and what of it fires at each tick of a story."""
+"""An alert, and its firing elements at each tick of a story."""
 
 
 def _others(facts: Facts, alert: AlertingRule, story: Story, interval: Micros) -> list[_Fired]:
-    """What other rules' alerts of the same name do in its story. Raises Unprovable."""
+    """The firing of other rules' alerts of the same name in a story. Raises Unprovable."""
     return [(each, firing(each, story, interval)) for each in facts.namesakes(alert)]
 
 
 def _tell(story: Story, alert: AlertingRule, others: Sequence[_Fired], case: PromtoolCase) -> tuple[str, ...]:
-    """Feed the story, and check what it says; the answer is the annotations that only Prometheus can tell."""
+    """Feed the story and add its checks; returns the annotations that only Prometheus can render."""
     for series, values in story.series.items():
         case.series[series_name(*series)] = sequence(values)
     left: dict[str, None] = {}
@@ -260,7 +261,7 @@ def _tell(story: Story, alert: AlertingRule, others: Sequence[_Fired], case: Pro
 
 
 def _check_labels(tick: int, alert: str, fired: Sequence[Labels], case: PromtoolCase) -> None:
-    """That exactly these fire, whatever their annotations say: each by its labels, and their number."""
+    """Check that exactly these fire, regardless of annotations: each by its labels, and their number."""
     named = (("alertname", alert), ("alertstate", "firing"))
     for labels in fired:
         whole = tuple(sorted((*named, *labels)))

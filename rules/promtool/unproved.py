@@ -1,4 +1,4 @@
-"""What the unit tests do not prove, and why: told in the files, by `tocsin compile` and by `tocsin check -v`."""
+"""What the unit tests do not prove, with reasons: listed in the files, by `tocsin compile` and by `tocsin check -v`."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ class Unproved:
     expr: str
     reason: str
     partly: bool = False
-    """The rest of it is proved."""
+    """Whether the rest of it is proved."""
 
     def __str__(self) -> str:
         expr = f" ({' '.join(self.expr.split())})" if self.expr else ""
@@ -22,7 +22,7 @@ class Unproved:
 
 
 def summary(rules: int, left: Iterable[Unproved]) -> str:
-    """Such as ``1,074 of 1,089 rules proved``."""
+    """For example ``1,074 of 1,089 rules proved``."""
     return f"{rules - unproved_rules(left):,} of {rules:,} rules proved"
 
 

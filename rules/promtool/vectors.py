@@ -1,4 +1,4 @@
-"""Instant vectors, and how PromQL joins two of them."""
+"""Instant vectors and PromQL's binary operations on them."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -12,8 +12,8 @@ Series = tuple[str, Labels]
 """A metric's name and its labels."""
 
 
-class Unprovable(Exception):  # noqa: N818 - not an error: a fact, told in the test file
-    """Only Prometheus can tell the value; the text says why."""
+class Unprovable(Exception):  # noqa: N818 - not an error: a fact, stated in the test file
+    """Only Prometheus can compute the value; the text gives the reason."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,10 +26,10 @@ class Sample:
 
 Vector = tuple[Sample, ...]
 Result = Vector | float
-"""An instant vector, empty where nothing matches, or a scalar."""
+"""An instant vector, empty if no series matches, or a scalar."""
 
 Inputs = Mapping[Series, float | None]
-"""Every series there is and its value; None: it is absent."""
+"""All existing series with their values; None: absent."""
 
 
 def projected(labels: Labels, names: tuple[str, ...], *, by: bool) -> Labels:
@@ -38,12 +38,12 @@ def projected(labels: Labels, names: tuple[str, ...], *, by: bool) -> Labels:
 
 
 def sorted_labels(labels: Mapping[str, str]) -> Labels:
-    """Labels in order; one without a value is none."""
+    """Labels in order, without those of an empty value."""
     return tuple(sorted((name, value) for name, value in labels.items() if value))
 
 
 def distinct(samples: Iterable[Sample]) -> Vector:
-    """The vector of these elements. Raises Unprovable where two have the same labels."""
+    """The vector of these elements. Raises Unprovable if two have the same labels."""
     found = tuple(samples)
     if len({each.labels for each in found}) < len(found):
         raise Unprovable("Prometheus refuses it: two of its series have the same labels")
@@ -51,7 +51,7 @@ def distinct(samples: Iterable[Sample]) -> Vector:
 
 
 def joined_as_sets(op: str, tree: promql.BinaryExpr, left: Vector, right: Vector) -> Vector:
-    """What ``and``, ``or`` and ``unless`` return."""
+    """The result of ``and``, ``or`` and ``unless``."""
     if op == "or":
         known = {_key(tree, each) for each in left}
         return left + tuple(each for each in right if _key(tree, each) not in known)
@@ -94,5 +94,5 @@ def _in_order(many: float, one: float, *, swapped: bool) -> tuple[float, float]:
 
 
 def _with(labels: Labels, other: Labels, included: tuple[str, ...]) -> Labels:
-    """The labels of the side with many, and those asked for of the other."""
+    """The labels of the "many" side, and the included labels of the other."""
     return sorted_labels(dict(labels) | {name: dict(other).get(name, "") for name in included})
