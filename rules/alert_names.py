@@ -1,8 +1,8 @@
-"""One name for one alert: where two compiled alerts would be called the same, each is told by what sets it apart.
+"""Unique alert names: compiled alerts with the same name are extended by a distinguishing part.
 
-Alertmanager's lists, silences and people's searches know an alert by its name first. A rule of another section than the
-basic one has the section before its name, a missing-data twin the labels that it asks for, or its system; a number is
-the last resort. `rules.compile` asks for the names once all alerts are there.
+Alertmanager's lists, silences and searches use an alert's name first. A rule outside the basic section gets its section
+as prefix, a missing-data twin its selector's labels or its system; a number is the last resort. `rules.compile`
+requests the names of all alerts at once.
 """
 
 from collections import Counter
@@ -13,11 +13,11 @@ from rules.policy import BASIC
 from rules.wording import camel_case
 
 LOST = "SignalLost"
-"""How the names of missing-data twins end."""
+"""The end of missing-data twins' names."""
 
 
 def distinct_names(alerts: Sequence[AlertingRule]) -> list[str]:
-    """The alerts' names, in their order, no two the same but where the policy itself says so."""
+    """The alerts' names, in order; duplicates remain only where the policy itself sets them."""
     names = [alert.alert for alert in alerts]
     for qualified in (_by_section, _by_selector, _by_system):
         taken = Counter(names)
@@ -31,12 +31,12 @@ def distinct_names(alerts: Sequence[AlertingRule]) -> list[str]:
 
 
 def is_given(alert: AlertingRule) -> bool:
-    """Whether the policy itself says what the alert is called."""
+    """Whether the policy itself sets the alert's name."""
     return bool(alert.rule and alert.rule.alert)
 
 
 _Qualified = Callable[[AlertingRule, str], str]
-"""An alert and its name so far → the name with what sets the alert apart."""
+"""An alert and its name so far → the name with a distinguishing part."""
 
 
 def _by_section(alert: AlertingRule, name: str) -> str:
@@ -61,7 +61,7 @@ def _by_system(alert: AlertingRule, name: str) -> str:
 
 
 def _numbered(names: Iterable[str], given: Iterable[str]) -> Iterable[str]:
-    """The second of a name is called so with a 2."""
+    """The second use of a name gets the suffix 2, and so on."""
     every = list(names)
     seen = set(given)
     known = {*every, *seen}

@@ -1,7 +1,7 @@
-"""What people may write into an alert: text, in which ``{{ $value }}`` and ``{{ $labels.NAME }}`` are the alert's own.
+"""Texts of a policy in alerts; ``{{ $value }}`` and ``{{ $labels.NAME }}`` insert the alert's own values.
 
-`rules.document` refuses what looks like one of the two and is none; `rules.compile` gives Prometheus the text, with all
-other braces escaped, because it would run them as a template. Nothing is imported here, so that everybody may.
+`rules.document` refuses near misses of the two; `rules.compile` passes the text to Prometheus with all other braces
+escaped, because it would run them as a template. No imports, so that all modules may use it.
 """
 
 import re
@@ -16,18 +16,18 @@ ALLOWED = "{{ $value }} and {{ $labels.NAME }}"
 _BRACES = re.compile(r"\{\{(?P<inner>.*?)\}\}", re.DOTALL)
 _KNOWN = re.compile(r"\s*\$(?:(?P<value>value)|labels\.(?P<label>[a-zA-Z_][a-zA-Z0-9_]*))\s*")
 _MEANT = re.compile(r"[-\s]*(?:\.|(?:value|labels)\b)|.*\$", re.DOTALL | re.IGNORECASE)
-"""What looks like a template of Prometheus: ``{{ .Value }}``, ``{{ labels.x }}``, ``{{ printf "%.2f" $value }}``."""
+"""Likely attempts at Prometheus templates: ``{{ .Value }}``, ``{{ labels.x }}``, ``{{ printf "%.2f" $value }}``."""
 
 _NO_LABELS: Mapping[str, str] = MappingProxyType({})
 
 
 def escaped(text: str) -> str:
-    """People's text for a label or an annotation, where Prometheus would run ``{{`` as a template."""
+    """A policy's text escaped for a label or an annotation, where Prometheus would evaluate ``{{``."""
     return text.replace("{{", "{{ `{{` }}")
 
 
 def first_fault(text: str) -> tuple[str, str]:
-    """What is wrong with the text, and the words of it that are; both empty: nothing."""
+    """(fault, the words at fault); both empty: the text is valid."""
     for found in _BRACES.finditer(text):
         inner = found["inner"]
         if not _KNOWN.fullmatch(inner) and _MEANT.match(inner):
@@ -37,7 +37,9 @@ def first_fault(text: str) -> tuple[str, str]:
 
 
 def first_template(text: str) -> tuple[str, str]:
-    """Why a text that is the same on every alert may hold none of them, and the words; both empty: it holds none."""
+    """Why a text that is equal on every alert may not contain the first template in it, and its words; both empty:
+    none.
+    """
     for found in _BRACES.finditer(text):
         inner = found["inner"]
         known = _KNOWN.fullmatch(inner)
@@ -52,7 +54,7 @@ def first_template(text: str) -> tuple[str, str]:
 
 
 def filled(text: str, own: Mapping[str, str] = _NO_LABELS) -> str:
-    """The text as Prometheus's template. `own`: labels that the rule sets itself, which its series do not have."""
+    """The text as a Prometheus template. `own`: labels that the rule sets, which its series do not have."""
 
     def put(found: re.Match[str]) -> str:
         label = found["label"]
@@ -62,7 +64,7 @@ def filled(text: str, own: Mapping[str, str] = _NO_LABELS) -> str:
 
 
 def labels_named(text: str) -> Iterator[tuple[str, str]]:
-    """(the words, the label) of each ``{{ $labels.NAME }}`` in it."""
+    """(words, label) of each ``{{ $labels.NAME }}`` in the text."""
     for found in _BRACES.finditer(text):
         inner = _KNOWN.fullmatch(found["inner"])
         if inner and inner["label"]:
@@ -70,7 +72,7 @@ def labels_named(text: str) -> Iterator[tuple[str, str]]:
 
 
 def general(text: str) -> str:
-    """The text where no alert is spoken of: ``pressure is {{ $value }}`` is ``pressure is …``."""
+    """The text for use without an alert: ``pressure is {{ $value }}`` becomes ``pressure is …``."""
     return _put(text, lambda _: "…", str)
 
 

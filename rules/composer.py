@@ -1,8 +1,8 @@
-"""YAML text → Nodes with places, and a clear word about what is not YAML.
+"""YAML text → Nodes with positions, and Problems for invalid YAML.
 
-Called by `rules.source`. libyaml's events are read one by one, on a stack of our own: its ready-made
-composer recurses (deep nesting crashes the interpreter) and lets later duplicate keys win. Scalars are
-read by YAML 1.2's core schema, so `no` is a word, `12:30` no number and `.inf` nothing special; a `<<` merge key works.
+Called by `rules.source`. It reads libyaml's events with its own stack, because libyaml's composer recurses (deep
+nesting crashes the interpreter) and lets later duplicate keys win. Scalars are read by YAML 1.2's core schema: `no` is
+a text, and so are `12:30` and `.inf`; the merge key `<<` works.
 """
 
 import re
@@ -14,7 +14,7 @@ from rules.problems import Problem
 
 DEEPEST = 60
 MOST_NODES = 1_000_000
-"""Values in one text, aliases expanded: a few hundred bytes of aliases can stand for billions."""
+"""The maximum of values in one text with aliases expanded: a few hundred bytes of aliases can expand to billions."""
 
 _FORBIDDEN = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _BREAK = re.compile("\r\n|[\n\r\x85\u2028\u2029]")
@@ -29,11 +29,11 @@ _TAGS = {f"tag:yaml.org,2002:{name}" for name in ("str", "int", "float", "bool",
 
 
 def split_lines(text: str) -> list[str]:
-    """The lines of a text as YAML counts them, without their ends."""
+    """The lines of a text as YAML counts them, without line ends."""
     return _BREAK.split(text)
 
 
-class UnreadableYaml(Exception):  # noqa: N818 - it stops one text, and is a Problem rather than an error
+class UnreadableYaml(Exception):  # noqa: N818 - it ends the reading of one text, and is a Problem rather than an error
     """The rest of this text cannot be read; carries the Problem."""
 
     def __init__(self, problem: Problem) -> None:
@@ -42,9 +42,9 @@ class UnreadableYaml(Exception):  # noqa: N818 - it stops one text, and is a Pro
 
 
 def compose(text: str, path: str, first_line: int = 1, indent: int = 0) -> tuple[list[Node], list[Problem]]:
-    """The documents in a text, and what is wrong with it.
+    """The documents in a text, and its problems.
 
-    `first_line` and `indent` say where the text begins in its file (a block in Markdown).
+    `first_line` and `indent` give the position of the text in its file (a block in Markdown).
     """
     composer = _Composer(path, first_line, indent)
     try:
@@ -61,9 +61,9 @@ class _Composer:
         self.problems: list[Problem] = []
         self.anchors: dict[str, Node] = {}
         self.open: list[tuple[Node, str | None]] = []
-        """Collections not yet ended, each with its anchor."""
+        """Open collections, each with its anchor."""
         self.pending: list[tuple[str, Mark] | None] = []
-        """For each open mapping the key that waits for its value."""
+        """For each open mapping the key whose value is pending."""
 
     def read(self, text: str) -> None:
         if found := _FORBIDDEN.search(text):
@@ -160,7 +160,7 @@ class _Composer:
         parent.keys[key] = mark
 
     def fold(self, node: Node) -> None:
-        """Take in what a merge key (``<<: *anchor``) names; keys written out win."""
+        """Merge the entries of a merge key (``<<: *anchor``); explicit keys win."""
         assert isinstance(node.value, dict)
         merged = node.value.pop("<<", None)
         if merged is None:

@@ -1,7 +1,7 @@
-"""PromQL as promql-parser reads it: the tree, what metrics it names, and whether any Prometheus accepts it.
+"""Parses PromQL with promql-parser: the tree, the metrics that it names, and whether any Prometheus accepts it.
 
-`rules.condition` and `rules.slo` build on it. The parser gives no positions, so `rules.tokens` walks the text again
-to say *where*, and to see what the tree no longer shows (``5m`` written as a number is 300 there).
+`rules.condition` and `rules.slo` use it. The parser gives no positions, so `rules.tokens` scans the text again for
+them, and for spellings that the tree does not keep (``5m`` written as a number is 300 there).
 """
 
 import functools
@@ -17,11 +17,11 @@ HOLT_WINTERS, SMOOTHING = "holt_winters", "double_exponential_smoothing"
 """One function: its name before Prometheus 3, and since."""
 
 NO_FUNCTIONS = frozenset(("end", "max_of", "min_of", "range", "start", "step"))
-"""What promql-parser reads as functions, for durations that are computed."""
+"""Words of computed durations that promql-parser parses as functions."""
 
 
 class ConditionError(ValueError):
-    """A condition that cannot work: `str()` says why and what to write, `offset` (characters from 0) says where."""
+    """An invalid condition: `str()` gives the reason and the cure, `offset` (characters from 0) the position."""
 
     def __init__(self, message: str, offset: int = 0) -> None:
         """Keep the offset beside the message, so that the loader can set a caret."""
@@ -31,7 +31,7 @@ class ConditionError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Selector:
-    """A metric as a condition names it, without offset or range: what must be there for the condition to be known."""
+    """A metric as a condition selects it, without offset or range; the condition is unknown without its data."""
 
     name: str
     matchers: tuple[tuple[str, str, str], ...] = ()
@@ -57,15 +57,15 @@ def is_label_name(name: str) -> bool:
 
 
 def label_name(name: str) -> str:
-    """The label as PromQL names it; in quotes where it must be."""
+    """The label in PromQL, in quotes if necessary."""
     return name if is_label_name(name) else quoted(name)
 
 
 @functools.lru_cache(maxsize=32_768)
 def syntax(text: str) -> promql.Expr:
-    """The tree of an expression that some supported Prometheus accepts and that is an instant vector.
+    """The tree of an expression that is an instant vector and that some supported Prometheus accepts.
 
-    `rules.prometheus_versions` tells which; ``holt_winters`` stands in it under its name on Prometheus 3.
+    `rules.prometheus_versions` decides which; ``holt_winters`` is in it under its name of Prometheus 3.
     """
     words = tuple(tokens(text))
     if not words:
@@ -96,7 +96,7 @@ def nodes(tree: promql.Expr) -> list[promql.Expr]:
 
 
 def looks_back(tree: promql.Expr) -> bool:
-    """Whether the expression depends on more than this moment's values."""
+    """Whether the expression depends on values before the evaluation time."""
     return any(
         isinstance(node, promql.MatrixSelector | promql.SubqueryExpr)
         or (isinstance(node, promql.VectorSelector) and (node.offset is not None or node.at is not None))
@@ -105,7 +105,7 @@ def looks_back(tree: promql.Expr) -> bool:
 
 
 def _unreadable(text: str, words: tuple[Token, ...], reason: str) -> ConditionError:
-    """Points behind the longest beginning that does parse: there it stops making sense."""
+    """The error's position is after the longest beginning that parses."""
     offset = words[0].offset
     for word, following in itertools.pairwise(words):
         try:
@@ -114,14 +114,14 @@ def _unreadable(text: str, words: tuple[Token, ...], reason: str) -> ConditionEr
             continue
         offset = following.offset
     if len(words) > 1 and words[-1].kind == "mark" and words[-1].text not in ")]}":
-        offset = words[-1].offset + len(words[-1].text)  # it ends where an operand should follow
+        offset = words[-1].offset + len(words[-1].text)  # an operand is missing at the end
     hint = " ('&&' is 'and', '||' is 'or' in PromQL)" if {word.text for word in words} & {"&", "|"} else ""
     reason = "this is not PromQL" if reason == "invalid promql query" else reason
     return ConditionError(f"{text.strip()!r} cannot be read: {reason}{hint}", offset)
 
 
 def _parse(text: str) -> promql.Expr:
-    """promql-parser's tree; it knows ``holt_winters`` by its new name only. Raises ValueError."""
+    """promql-parser's tree; the parser knows only the new name of ``holt_winters``. Raises ValueError."""
     words = [word for word in tokens(text) if word.text.lower() == HOLT_WINTERS] if HOLT_WINTERS in text else []
     for word in reversed(words):
         text = f"{text[: word.offset]}{SMOOTHING}{text[word.offset + len(word.text) :]}"
@@ -130,7 +130,7 @@ def _parse(text: str) -> promql.Expr:
 
 
 def _refuse_others(words: tuple[Token, ...], tree: promql.Expr) -> None:
-    """What promql-parser accepts and no Prometheus does without further flags (each was tried)."""
+    """Refuse what promql-parser accepts but every Prometheus refuses without further flags (each was tried)."""
     for node in nodes(tree):
         modifier = node.modifier if isinstance(node, promql.BinaryExpr) else None
         if modifier and (modifier.fill_values.lhs is not None or modifier.fill_values.rhs is not None):
@@ -143,7 +143,7 @@ def _refuse_others(words: tuple[Token, ...], tree: promql.Expr) -> None:
 
 
 def value_type(node: promql.Expr) -> str:
-    """What the expression is: ``vector``, ``scalar``, ``matrix`` or ``string``."""
+    """The expression's type: ``vector``, ``scalar``, ``matrix`` or ``string``."""
     match node:
         case promql.MatrixSelector() | promql.SubqueryExpr():
             return "matrix"
@@ -163,7 +163,7 @@ def value_type(node: promql.Expr) -> str:
 
 
 def selector(node: promql.VectorSelector) -> Selector:
-    """The metric and the labels that a selector of the tree asks for."""
+    """The metric and the label matchers of a selector in the tree."""
     name = node.name or ""
     matchers = []
     for matcher in node.matchers.matchers:

@@ -1,7 +1,7 @@
-"""The fields of a policy's parts and their types, which say what a value is: no list of names beside them.
+"""The fields of the policy's dataclasses with their types, from which their meaning is derived without lists of names.
 
-`rules.time_scale` scales every duration and `tocsin diff` tells every change by asking here, so that a field that is
-added to `rules.policy` is known to both.
+`rules.time_scale` scales every duration and `tocsin diff` reports every change by these, so that both cover new fields
+of `rules.policy`.
 """
 
 from collections.abc import Callable, Mapping
@@ -14,14 +14,14 @@ from rules.policy import Micros
 Part = TypeVar("Part")
 
 NO_MEANING = frozenset({"place", "spellings", "written"})
-"""Where and how a thing was written, which changes nothing that Tocsin does."""
+"""Fields for the position and spelling of an element, which do not affect Tocsin's behaviour."""
 
 Matcher = tuple[str, str, str]
-"""Three texts are a matcher, wherever they stand in a policy."""
+"""A tuple of three texts is always a matcher in a policy."""
 
 
 def types_of(kind: Any) -> Mapping[str, Any]:
-    """Field → type of a dataclass of `rules.policy`; where and how a thing was written are none of its fields."""
+    """Field → type of a dataclass of `rules.policy`, without NO_MEANING."""
     return _types(kind)
 
 
@@ -32,13 +32,13 @@ def _types(kind: type) -> Mapping[str, Any]:
 
 
 def required(type_: Any) -> Any:
-    """The type without the None that it may be."""
+    """The type without None."""
     present = [each for each in get_args(type_) if each is not type(None)]
     return present[0] if is_optional(type_) else type_
 
 
 def is_optional(type_: Any) -> bool:
-    """Whether None is one of its values."""
+    """Whether the type includes None."""
     return type(None) in get_args(type_)
 
 
@@ -54,7 +54,7 @@ def elements(type_: Any, count: int) -> list[Any]:
 
 
 def map_durations(part: Part, change: Callable[[Micros], Micros]) -> Part:
-    """The part with every duration in it changed, and nothing else."""
+    """The part with every duration changed, and nothing else."""
     changed = {name: _map(getattr(part, name), each, change) for name, each in types_of(type(part)).items()}
     return replace(part, **changed)  # type: ignore[type-var] # a dataclass
 

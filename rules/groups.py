@@ -1,4 +1,4 @@
-"""What a policy compiles to: groups of recording and alerting rules, before anything is written down."""
+"""The result of compilation: groups of recording and alerting rules, before they are written to files."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -7,7 +7,7 @@ from rules.condition import Selector
 from rules.policy import Micros, Rule
 
 PASSING_LABELS = ("instance", "pod", "container", "endpoint")
-"""Labels that change when a healthy unit is rolled out anew: they tell no unit from another."""
+"""Labels that change in a rollout of a healthy unit, and so do not identify a unit."""
 
 Pairs = tuple[tuple[str, str], ...]
 
@@ -25,22 +25,22 @@ class RecordingRule:
 
 @dataclass(frozen=True, slots=True)
 class AlertingRule:
-    """An alert, and what it was made from."""
+    """An alert, and its origin."""
 
     alert: str
     expr: str
     labels: Pairs
     annotations: Pairs
     hold: Micros = NONE
-    """`for`; 0 is none."""
+    """`for`; 0: none."""
     keep_firing: Micros = NONE
-    """`keep_firing_for`; 0 is none."""
+    """`keep_firing_for`; 0: none."""
     rule: Rule | None = None
-    """The detection rule (an incident type's stands for it); None for a twin and for Tocsin's own alerts."""
+    """The detection rule (for an incident type, its substitute); None for a twin and for Tocsin's own alerts."""
     lost: Selector | None = None
     """A twin's signal."""
     identity: tuple[str, ...] | None = None
-    """A twin's labels that tell one unit from another; None: all but PASSING_LABELS."""
+    """A twin's labels that identify a unit; None: all but PASSING_LABELS."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,7 @@ class Group:
     rules: tuple[RecordingRule | AlertingRule, ...]
 
     def annotated(self, further: Mapping[str, str]) -> "Group":
-        """The same group, each of its alerts with these annotations, too."""
+        """The group with these annotations added to each of its alerts."""
         return replace(
             self,
             rules=tuple(

@@ -1,8 +1,8 @@
-"""One rule more for each grade of a numeric impact scale that calls for a higher level than the rule has.
+"""Adds a rule for each grade of a numeric impact scale that requires a higher level than the rule that reads it.
 
-A rule that reads a scale's number (``revenue_impact > 0.05``) fires once, and Alertmanager tells of a value that rises
-later only at its next repeat. The further rule (``revenue_impact > 0.5``) fires when the grade is reached. Where less
-is worse (``availability < 0.9``), it is ``availability <= 0.5``.
+A rule that reads a scale's number (``revenue_impact > 0.05``) fires once, and Alertmanager sends a later rise of the
+value only with its next repeat. The additional rule (``revenue_impact > 0.5``) fires when the grade is reached. If
+lower is worse (``availability < 0.9``), it is ``availability <= 0.5``.
 """
 
 from collections.abc import Iterator
@@ -14,7 +14,7 @@ from rules.policy import ImpactScale, Policy, Rule
 
 
 def graded(policy: Policy) -> Iterator[tuple[str, Rule]]:
-    """(grade, rule): the further rules, each with its condition and level; all else is as in the policy's rule.
+    """(grade, rule): the additional rules, each with its condition and level; all else is as in the policy's rule.
 
     Raises ConditionError for a condition that `rules.load` would have refused.
     """
@@ -26,7 +26,7 @@ def graded(policy: Policy) -> Iterator[tuple[str, Rule]]:
 
 
 def _beyond(policy: Policy, rule: Rule, scale: ImpactScale, compared: Comparison) -> Iterator[tuple[str, Rule]]:
-    """The grades that begin beyond the rule's own threshold, and call for more than the grades before them."""
+    """The grades beyond the rule's own threshold with a higher level than the grades before them."""
     raises = dict(policy.impact_raises)
     level = rule.level
     for grade, above, until in scale.ranges:

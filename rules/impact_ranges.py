@@ -1,7 +1,7 @@
-"""The numbers that an impact scale's words speak of: ``5-20% revenue impact`` is above 0.05, up to and including 0.2.
+"""The numeric ranges of an impact scale's texts: ``5-20% revenue impact`` is above 0.05, up to and including 0.2.
 
-Words may be of percentages, which are kept as ratios, or of plain numbers: ``100-1,000 users``. One scale is of one
-kind. What no range can be made of stays words, and `rules.lint.impact_lints` says so.
+A scale is either of percentages, which are kept as ratios, or of plain numbers: ``100-1,000 users``. A text without a
+readable range stays a text, and `rules.lint.impact_lints` reports it.
 """
 
 import re
@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from itertools import pairwise
 
 Range = tuple[str, float, float | None]
-"""(grade, above, up to and including); None is no upper end."""
+"""(grade, above, up to and including); None: no upper end."""
 
 _NUMBER = r"[$€£¥]?\s?(?P<{}>\d{{1,3}}(?:[,_]\d{{3}})+(?:\.\d+)?|\d+(?:\.\d+)?)"
 _PERCENT = r"\s*(?P<{}>%)?\s*"
@@ -20,13 +20,13 @@ _FORMS = (
     r"(?:<=?|≤|(?:below|under|less than|up to|at most)\s)\s*" + _NUMBER.format("below"),
 )
 _ENDS = r"(?![\w%+])(?![.,:/]\d)(?!\s*[-\u2013\u2014]?\s*\d)"
-"""Not in the middle of a number, of a unit glued to it (``5m``, ``10k``) or of a date."""
+"""Not within a number, before an attached unit (``5m``, ``10k``), or within a date."""
 _RANGE = re.compile(rf"\s*(?:{'|'.join(_FORMS)})(?:\s*(?P<percent>%))?{_ENDS}", re.IGNORECASE)
 _SPEAKS_OF_NUMBERS = re.compile(r"(?<![A-Za-z0-9])\d")
 
 
 def read(text: str) -> tuple[float, float | None, bool] | None:
-    """(above, up to and including, whether they are percentages as ratios) at the beginning of a grade's words."""
+    """(above, up to and including, whether in percent, as ratios) at the beginning of a grade's text."""
     found = _RANGE.match(text)
     if found is None:
         return None
@@ -41,15 +41,15 @@ def _number(text: str, *, percent: bool) -> float:
 
 
 def in_percent(thresholds: Iterable[tuple[str, str]]) -> bool:
-    """Whether a scale is one of percentages: one of its grades' words says so."""
+    """Whether a scale is of percentages: one of its grades' texts has a percentage."""
     return any(found[2] for _, words in thresholds if (found := read(words)))
 
 
 def ranges(thresholds: Iterable[tuple[str, str]]) -> tuple[Range, ...]:
-    """The ranges of a scale's grades, from the mildest grade to the worst, without holes between them.
+    """The ranges of a scale's grades, from the mildest to the worst, without gaps.
 
-    `thresholds`: (grade, words), from low to critical. Where one range ends below the beginning of the next (``0-10``,
-    ``11-100``), what lies between is of the worse grade.
+    `thresholds`: (grade, text), from low to critical. Values between the end of one range and the beginning of the next
+    (``0-10``, ``11-100``) belong to the worse grade.
     """
     known = tuple(thresholds)
     percent = in_percent(known)
@@ -66,7 +66,7 @@ def ranges(thresholds: Iterable[tuple[str, str]]) -> tuple[Range, ...]:
 
 
 def unread(thresholds: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
-    """(grade, why): the grades whose words speak of numbers, or should, and have no range."""
+    """(grade, reason): the grades whose texts contain or need numbers, but have no range."""
     known = tuple(thresholds)
     having, percent = {grade for grade, _, _ in ranges(known)}, in_percent(known)
     left = [(grade, words) for grade, words in known if grade not in having]
@@ -85,6 +85,6 @@ def _why(words: str, *, percent: bool) -> str:
 
 
 def overlaps(found: Iterable[Range]) -> list[tuple[Range, Range]]:
-    """Pairs of neighbours that both hold some numbers: of those the milder grade is taken."""
+    """Pairs of neighbouring ranges that overlap; the milder grade applies to the common numbers."""
     order = sorted(found, key=lambda each: each[1])
     return [(one, other) for one, other in pairwise(order) if one[2] is None or one[2] > other[1]]

@@ -1,6 +1,6 @@
-"""Which labels the series of an expression can have: aggregations and joins take some away.
+"""The labels that an expression's series can have: aggregations and joins remove some.
 
-`rules.lost_labels` asks it. Where it is in doubt a label is kept: only what certainly is gone may be called so.
+`rules.lost_labels` uses it. In doubt a label is kept: only labels that are certainly absent are reported.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -12,29 +12,29 @@ import promql_parser as promql
 from rules.expression import Selector, selector, value_type
 
 PASSING_ON = frozenset(("topk", "bottomk", "limitk", "limit_ratio"))
-"""Aggregations that give series as they are."""
+"""Aggregations that return series with their labels."""
 
 
 @dataclass(frozen=True, slots=True)
 class KeptLabels:
-    """These labels at most; or, of what has any labels, all but these."""
+    """At most these labels; or, for series with arbitrary labels, all but these."""
 
     names: frozenset[str] = frozenset()
     all_but: bool = False
 
     def has(self, name: str) -> bool:
-        """Whether a series may have it."""
+        """Whether a series may have the label."""
         return (name in self.names) is not self.all_but
 
     def within(self, other: "KeptLabels") -> "KeptLabels":
-        """What both may have."""
+        """The intersection: labels that both may have."""
         if self.all_but and other.all_but:
             return KeptLabels(self.names | other.names, all_but=True)
         few, more = (other, self) if self.all_but else (self, other)
         return KeptLabels(frozenset(filter(more.has, few.names)))
 
     def beside(self, other: "KeptLabels") -> "KeptLabels":
-        """What one of the two may have."""
+        """The union: labels that either may have."""
         if not self.all_but and not other.all_but:
             return KeptLabels(self.names | other.names)
         gone = (self.names if self.all_but else other.names) - (other.names if self.all_but else self.names)
@@ -42,18 +42,18 @@ class KeptLabels:
         return KeptLabels(self.names & other.names if both_open else gone, all_but=True)
 
     def without(self, names: Iterable[str]) -> "KeptLabels":
-        """The same without these."""
+        """The same without these labels."""
         return self.within(KeptLabels(frozenset(names), all_but=True))
 
     def with_(self, names: Iterable[str]) -> "KeptLabels":
-        """The same and these."""
+        """The same with these labels added."""
         return self.beside(KeptLabels(frozenset(names)))
 
 
 NONE, ALL = KeptLabels(), KeptLabels(all_but=True)
 
 Known = Callable[[Selector], KeptLabels]
-"""What the series of a metric can have."""
+"""The labels that a metric's series can have."""
 
 
 def kept_labels(tree: promql.Expr, known: Known) -> KeptLabels:
@@ -100,7 +100,7 @@ def _of_call(tree: promql.Call, known: Known) -> KeptLabels:
 
 
 def _asked(tree: promql.Expr) -> KeptLabels:
-    """Of what is absent only what was asked for is known."""
+    """The result of absent() has only the labels of its selector's matchers."""
     one = tree.vector_selector if isinstance(tree, promql.MatrixSelector) else tree
     matchers = selector(one).matchers if isinstance(one, promql.VectorSelector) else ()
     return KeptLabels(frozenset(label for label, operator, value in matchers if operator == "=" and value))

@@ -13,13 +13,13 @@ from rules.scope import INTERVAL, Addition, Scope, operand
 from rules.system import MonitoringRule, SafetyThreshold
 
 TOLERATED = 3
-"""Consecutive failures of a limit before it alerts, where the system is not safety-critical (the guide's number)."""
+"""Consecutive failures of a limit before its alert, unless the system is safety-critical (the guide's number)."""
 
 RARELY_METRICS = ("_threshold", "_limit", "_timeout", "_window", "_alert")
 
 
 def threshold(scope: Scope, limit: SafetyThreshold) -> Iterator[Addition]:
-    """One rule for each end of a safety threshold; the limit itself passes."""
+    """One rule for each end of a safety threshold; a value equal to the limit passes."""
     named = limit.metric or limit.name
     if not limit.metric and limit.name.endswith(RARELY_METRICS):
         yield Problem.at(limit.place, f"is {limit.name} a metric? If not, say which is: `metric: …`", "warning")
@@ -42,7 +42,8 @@ def _limited(scope: Scope, rule: Rule) -> Rule:
 
 
 def monitoring_rule(scope: Scope, watched: MonitoringRule) -> Iterator[Addition]:
-    """A rule with a condition: averaged over its window, held for its duration, or turned round if it must hold."""
+    """A rule with a condition: averaged over its window, held for its duration, or inverted if the condition must hold.
+    """
     text, hold = watched.condition, watched.hold
     try:
         reads = condition.parse(text)
@@ -62,7 +63,7 @@ def monitoring_rule(scope: Scope, watched: MonitoringRule) -> Iterator[Addition]
 
 
 def _averaged(reads: Condition, window: Micros) -> str | None:
-    """The condition over a window's average; None for what has no meaningful one, such as a percentile."""
+    """The condition over a window's average; None if an average is not meaningful, as for a percentile."""
     if reads.comparison is None or len(reads.sources) != 1 or reads.comparison.subject != str(reads.sources[0]):
         return None
     digits = reads.sources[0].name.rpartition("_p")[2]

@@ -1,4 +1,4 @@
-"""The lints by name: what is doubtful about a policy although it can be used, and why that matters.
+"""The lints by name: doubts about a usable policy, with the reasons.
 
 `rules.lint.document_lints`, `rules.lint.policy_lints` and the receiver's proofs make Problems of them by `doubt`;
 `tocsin check --explain NAME` shows the explanation; a policy allows one with a reason: ``lints: {allow: {NAME:
@@ -22,7 +22,7 @@ class Doubt:
     """`error`: `check` fails. `note`: shown by ``check -v`` only."""
     explanation: str
     may_be_allowed: bool = True
-    """Whether a policy may say, with a reason, that it is meant so."""
+    """Whether a policy may allow it with a reason."""
 
 
 _WAKING = ", nor ".join(types_where(lambda facts: facts.wakes))
@@ -308,5 +308,5 @@ def doubt(name: str, place: Place, message: str) -> Problem:
 
 
 def without_allowed(problems: Iterable[Problem], allowed: Mapping[str, str]) -> Iterator[Problem]:
-    """Those that the policy has not allowed."""
+    """The problems without the allowed lints."""
     return (problem for problem in problems if problem.name not in allowed)

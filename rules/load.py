@@ -1,6 +1,6 @@
-"""Policy files → Policy. The door to the policy language: the command line and the receiver come in here.
+"""Policy files → Policy: the entry point of the policy language for the command line and the receiver.
 
-Every problem in every file is found in one go and told with its line; a Policy that comes out is whole.
+Reports all problems in all files at once, each with its line; a returned Policy is complete.
 
 >>> policy = load([Path("policy.yaml")])          # or a folder, Markdown, several; none: the shipped packs
 """
@@ -30,25 +30,25 @@ from rules.systems import is_system, read_systems, unit_conflicts
 from rules.validate import unknown_sections, validate
 
 OBLIGATIONS = "reporting_obligations"
-"""The section that comes in files of its own: `rules/packs/obligations`."""
+"""The section with optional shipped files: `rules/packs/obligations`."""
 
 PACKS = Path(str(files("rules"))) / "packs"
 
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """A policy, and what about it is doubtful but not wrong."""
+    """A policy, and its warnings."""
 
     policy: Policy
     warnings: tuple[Problem, ...] = ()
     notes: tuple[Problem, ...] = ()
-    """What is worth knowing, and may well be meant (``check -v``)."""
+    """Remarks on what is probably intended (``check -v``)."""
     allowed: Mapping[str, str] = field(default_factory=dict)
     """Lints that the policy allows, with the reason."""
 
 
 def load(paths: Sequence[Path] = ()) -> Policy:
-    """The policy in these files and folders; with none, the shipped packs.
+    """The policy in these files and folders; without any, the shipped packs.
 
     Raises PolicyError with every problem.
     """
@@ -58,7 +58,7 @@ def load(paths: Sequence[Path] = ()) -> Policy:
 def load_with_warnings(paths: Sequence[Path] = (), prometheus: str | None = None) -> Loaded:
     """The policy, and the warnings that `tocsin check` shows. Raises PolicyError like `load`.
 
-    `prometheus`: what is said instead of the policy's own `prometheus:`.
+    `prometheus`: overrides the policy's own `prometheus:`.
     """
     return _understand(read(paths) if paths else read_packs(PACKS), prometheus)
 
@@ -85,7 +85,7 @@ def _understand(sources: Sources, prometheus: str | None = None) -> Loaded:
     sources.problems += _empty_values(root, {(problem.path, problem.line) for problem in sources.problems})
     default_level = document.default_severity if document and document.default_severity else CRITICAL
     watched, unused = read_systems(systems, vocabulary, default_level, sources)
-    # What files that could not be read would have said must not be missed aloud.
+    # If a file could not be read, do not report what it may define as missing.
     policy = _policy(document, root, vocabulary, watched, sources) if document and complete else None
     if policy:
         sources.problems += (*unit_conflicts(systems, policy), *lost_labels.find(policy, root, sources))
@@ -105,7 +105,7 @@ def _for_prometheus(root: Node, version: str) -> Node:
 
 
 def _in_order(sources: Sources) -> list[Problem]:
-    """The problems with their source lines, file by file as they were read."""
+    """The problems with their source lines, by file in reading order."""
     order = {path: index for index, path in enumerate(sources.lines)}
     shown = (replace(problem, source=sources.line(problem.path, problem.line)) for problem in sources.problems)
     return sorted(shown, key=lambda problem: (order.get(problem.path, -1), problem.line, problem.column))
@@ -124,7 +124,7 @@ def _policy(
 
 
 def _with_systems(policy: Policy, systems: tuple[System, ...], sources: Sources) -> Policy:
-    """Add what the SLOs and thresholds of framework systems mean; what the policy says itself goes first."""
+    """Add the meaning of framework systems' SLOs and thresholds; the policy's own elements take precedence."""
     if not systems:
         return policy
     channels = {level.level: policy.level_channels(level.level) for level in policy.levels}
@@ -141,7 +141,7 @@ def _with_systems(policy: Policy, systems: tuple[System, ...], sources: Sources)
 
 
 def _split(sources: Sources) -> tuple[list[Node], list[Node]]:
-    """The documents of the policy, and those of framework systems (whose policy sections count as policy)."""
+    """The policy documents, and the framework system documents (whose policy sections count as policy)."""
     policies, systems = [], []
     for document in sources.documents:
         if not is_system(document):
@@ -163,7 +163,7 @@ def _split(sources: Sources) -> tuple[list[Node], list[Node]]:
 
 
 def _lacks_policy(policies: Sequence[Node], systems: Sequence[Node]) -> str:
-    """What there is that stands beside a policy, where there is no policy; empty: there is one."""
+    """The parts that are present without a policy; empty: there is a policy."""
     keys = {key for each in policies for key in each.entries() if not key.startswith("x-")}
     if not keys:
         return "systems" if systems else ""
@@ -172,7 +172,7 @@ def _lacks_policy(policies: Sequence[Node], systems: Sequence[Node]) -> str:
 
 
 def _known(root: Node) -> Node:
-    """The policy without the sections that are none (they have been complained of)."""
+    """The policy without unknown sections (they have been reported)."""
     return _only(root, is_section)
 
 
@@ -182,7 +182,7 @@ def _only(node: Node, wanted: Callable[[str], bool]) -> Node:
 
 
 def _vocabulary(root: Node) -> Vocabulary:
-    """What values may refer to, taken from the tree: references are checked even where other things are wrong."""
+    """The names that values may refer to, from the tree, so that references are checked despite other errors."""
     basic = root.entries().get(BASIC, root)
     channels = frozenset(item.entries()["name"].raw for item in _list(basic, "alert_channels") if item.child("name"))
     severities = dict(USUAL_WORDS)
@@ -205,7 +205,7 @@ def _vocabulary(root: Node) -> Vocabulary:
 
 
 def _who(root: Node) -> tuple[dict[str, frozenset[str]], frozenset[str]]:
-    """The people with the types of their contacts, and the schedules."""
+    """The people with their contacts' types, and the schedules."""
     people, schedules = ([each for each in _list(root, key) if each.child("name")] for key in ("people", "schedules"))
     contacts = {each.entries()["name"].raw: each.child("contacts") for each in people}
     types = {name: frozenset(node.entries() if node else ()) for name, node in contacts.items()}
@@ -223,7 +223,7 @@ def _list(node: Node, key: str) -> list[Node]:
 
 
 def _empty_values(node: Node, known: set[tuple[str, int]]) -> Iterator[Problem]:
-    """Keys with nothing after them: a value was forgotten, or an unquoted # made a comment of it."""
+    """Keys without a value: it was forgotten, or an unquoted # made it a comment."""
     for key, entry in node.entries().items():
         mark = node.keys[key]
         if entry.value is None and (mark.path, mark.line) not in known and not key.startswith("x-"):
@@ -233,7 +233,7 @@ def _empty_values(node: Node, known: set[tuple[str, int]]) -> Iterator[Problem]:
 
 
 def _incomplete(document: PolicyDocument) -> bool:
-    """Whether the document leaves out something that every policy needs and the packs have."""
+    """Whether the document lacks something that every policy needs and the packs contain."""
     classification = document.incident_response.classification
     templates = (document.initial_alert_template, document.status_update_template, document.resolution_template)
     if None in templates or classification is None or len(classification.severity_levels) < 4:
@@ -243,7 +243,7 @@ def _incomplete(document: PolicyDocument) -> bool:
 
 @functools.cache
 def _defaults() -> tuple[PolicyDocument, Node]:
-    """What a policy that leaves it out gets: the shipped packs."""
+    """The defaults of a policy: the shipped packs."""
     sources = read_packs(PACKS)
     root = merge(sources.documents, sources.problems)
     document = validate(PolicyDocument, root, _vocabulary(root), sources) if root else None

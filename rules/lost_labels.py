@@ -1,6 +1,7 @@
-"""``{{ $labels.pod }}`` in an alert's words, where the condition's series have no label `pod`: it would read empty.
+"""Lint for ``{{ $labels.pod }}`` in an alert's text where the condition's series have no label `pod`: it would be
+empty.
 
-`rules.load` calls `find`: it knows the files, in which the caret is set.
+`rules.load` calls `find`, because it has the files for the caret.
 """
 
 from collections import defaultdict
@@ -22,7 +23,7 @@ TEXTS = ("summary", "description")
 
 
 def find(policy: Policy, root: Node, sources: Sources) -> Iterator[Problem]:
-    """Every label that a rule's words name and its series cannot have."""
+    """All labels in texts of rules that the rules' series cannot have."""
     written = {(rule.section, rule.name): rule for rule in policy.rules}
     known = _Series(policy)
     for section, node in _rules(root):
@@ -61,7 +62,7 @@ def _of_rule(rule: Rule, node: Node, known: "_Series", sources: Sources) -> Iter
 
 
 def _in_annotations(rule: Rule, node: Node, known: "_Series", sources: Sources) -> Iterator[Problem]:
-    """The same where Prometheus's own templates stand: they may have been adopted, and are only doubted."""
+    """The same for Prometheus templates; only a warning, because they may have been adopted."""
     annotations = node.child("annotations")
     for name, text in annotations.entries().items() if annotations else ():
         for words, label in prometheus_template.labels_named(text.raw):
@@ -89,7 +90,7 @@ def _listed(names: Iterable[str]) -> str:
 
 
 class _Series:
-    """The labels of what the policy records; of all else any."""
+    """The labels of recorded metrics; all others may have any labels."""
 
     def __init__(self, policy: Policy) -> None:
         self._recorded: dict[str, list[tuple[str, Iterable[str]]]] = defaultdict(list)
@@ -101,7 +102,7 @@ class _Series:
         self._under_way: set[str] = set()
 
     def labels(self, asked: Selector) -> KeptLabels:
-        """What the series of a metric can have; one that is recorded from itself may have any."""
+        """The labels that a metric's series can have; any for a metric that is recorded from itself."""
         name = asked.name
         if name in self._under_way or name not in self._recorded:
             return ALL

@@ -1,8 +1,8 @@
-"""Label matchers as people write them: ``namespace="prod"``, ``env!="test", pod=~"a.*"``.
+"""Label matchers in text form: ``namespace="prod"``, ``env!="test", pod=~"a.*"``.
 
-Used where a policy or an option names alerts or series by their labels. The text is that of PromQL and Alertmanager;
-braces around it and single quotes are taken as well. Expressions are in RE2's syntax, as Prometheus and Alertmanager
-read them, and RE2 needs time linear in the value's length: strangers send values.
+Used wherever a policy or an option selects alerts or series by labels. The text is that of PromQL and Alertmanager;
+braces around it and single quotes are accepted as well. Expressions are in RE2's syntax, as in Prometheus and
+Alertmanager; RE2 takes time linear in the value's length, because values are untrusted.
 """
 
 import re
@@ -25,7 +25,7 @@ _SPACE = re.compile(r"\s*")
 
 
 class MatcherError(ValueError):
-    """Text that is no list of matchers: `str()` says why, `offset` (characters from 0) says where."""
+    """Text that is not a list of matchers: `str()` gives the reason, `offset` (characters from 0) the position."""
 
     def __init__(self, message: str, offset: int) -> None:
         """Keep the offset beside the message, so that a caret can be set."""
@@ -33,13 +33,13 @@ class MatcherError(ValueError):
         self.offset = offset
 
     def shown(self, text: str) -> str:
-        """The message above the text, with a caret where it fails."""
+        """The message above the text, with a caret at the fault."""
         line = " ".join(text.splitlines())
         return f"{self}\n    {line}\n    {' ' * self.offset}^"
 
 
 def parse(text: str) -> tuple[Matcher, ...]:
-    """The matchers, in the order written. Raises MatcherError; also where there is none."""
+    """The matchers, in the order written. Raises MatcherError, also if there are none."""
     reader = _Reader(text)
     closing = reader.skip("{")
     found = [reader.matcher()]
@@ -60,7 +60,7 @@ def quoted(value: str) -> str:
 
 
 def matches(matcher: tuple[str, str, str], value: str) -> bool:
-    """Whether a label's value satisfies (label, operator, asked); a label that is not there is the empty value."""
+    """Whether a label's value satisfies (label, operator, asked); an absent label has the empty value."""
     _, operator, asked = matcher
     if operator in {"=", "!="}:
         return (value == asked) is (operator == "=")
@@ -69,7 +69,7 @@ def matches(matcher: tuple[str, str, str], value: str) -> bool:
 
 
 def full_match(expression: str, value: str) -> dict[str, str] | None:
-    """What each group of an RE2 expression matched, by number and by name ("0" is all of it); None: no match."""
+    """The groups of a full match of an RE2 expression, by number and by name ("0" is all of it); None: no match."""
     found = _expression(expression).fullmatch(value.encode(errors="surrogatepass"))
     if found is None:
         return None
@@ -80,12 +80,12 @@ def full_match(expression: str, value: str) -> dict[str, str] | None:
 
 
 def written(matchers: Iterable[Matcher]) -> str:
-    """The matchers as PromQL has them within braces."""
+    """The matchers in PromQL's form, without braces."""
     return ",".join(f"{label}{operator}{quoted(value)}" for label, operator, value in matchers)
 
 
 def match(matchers: Iterable[Matcher], labels: Mapping[str, str]) -> bool:
-    """Whether all of them agree with the labels; a label that is not there is the empty value."""
+    """Whether all matchers match the labels; an absent label has the empty value."""
     return all(matches(each, labels.get(each[0], "")) for each in matchers)
 
 
@@ -98,12 +98,12 @@ class _Reader:
         self._take(_SPACE)
 
     def is_at(self, *words: str) -> bool:
-        """Whether one of the words is next; the empty one is the end."""
+        """Whether one of the words is next; the empty word is the end."""
         rest = self._text[self.position :]
         return any(rest.startswith(word) if word else not rest for word in words)
 
     def skip(self, word: str) -> bool:
-        """Go past a word; False: it is not there."""
+        """Skip a word; returns False if it is absent."""
         if not self.is_at(word):
             return False
         self.position += len(word)
@@ -137,9 +137,9 @@ class _Reader:
 
 @lru_cache(256)
 def _expression(value: str) -> Any:
-    """An expression, compiled. Raises re2.error."""
+    """The compiled expression. Raises re2.error."""
     options = re2.Options()
-    options.log_errors = False  # it would write them to stderr
+    options.log_errors = False  # else it writes them to stderr
     return re2.compile(value.encode(errors="surrogatepass"), options)
 
 

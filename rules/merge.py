@@ -1,9 +1,8 @@
 """Several documents → one: the same section may be written in several places.
 
 Called by `rules.load`. Mappings merge key by key, lists of named things by their `level`, `name`, `title` or `source`,
-and lists of matchers by those.
-Nothing overrides anything: two different contents for one thing are a Problem that names both places,
-because which of two escalation times people get must not depend on the order of files.
+and lists of matchers by those. No value overrides another: two different contents for one thing are a Problem with both
+positions, because escalation times must not depend on the order of files.
 """
 
 from collections.abc import Iterable
@@ -15,7 +14,7 @@ IDENTITIES = ("level", "name", "title", "source")
 
 
 def merge(documents: Iterable[Node], problems: list[Problem]) -> Node | None:
-    """One mapping that says what all documents say; None if there are none."""
+    """One mapping with the content of all documents; None if there are none."""
     merged: Node | None = None
     for document in documents:
         merged = document if merged is None else _join(merged, document, "", problems)
@@ -23,7 +22,7 @@ def merge(documents: Iterable[Node], problems: list[Problem]) -> Node | None:
 
 
 def find_repeats(node: Node, problems: list[Problem], where: str = "") -> None:
-    """Note everything that stands twice under one name in one list of one document."""
+    """Report duplicate names within one list of one document."""
     for key, entry in node.entries().items():
         find_repeats(entry, problems, f"{where}.{key}" if where else key)
     seen: dict[str, Mark] = {}
@@ -74,7 +73,7 @@ def _join_lists(first: Node, second: Node, where: str, problems: list[Problem]) 
 
 
 def _identity(item: Node) -> str:
-    """What an item of a list is known by, such as ``level 4`` or ``"engine_failure"``."""
+    """The identity of a list's item, such as ``level 4`` or ``"engine_failure"``."""
     for key in IDENTITIES:
         node = item.entries().get(key)
         if node is not None and not isinstance(node.value, dict | list | None):

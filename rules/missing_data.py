@@ -1,8 +1,8 @@
-"""Missing-data twins: no alert may fall silent because its metric did.
+"""Missing-data twins: no alert may go silent because its metric disappears.
 
-A condition is false when its metric is absent, has vanished or is NaN, and an average over a day stays fine for a day.
-So every signal has one twin, after the most severe rule that reads it. Where a recording looks back over a window, the
-twin watches what the recording reads.
+A condition is false when its metric is absent, has vanished or is NaN, and an average over a day stays normal for a
+day. So every signal has one twin, placed after the most severe rule that reads it. If a recording reads a window, the
+twin watches the recording's inputs.
 """
 
 from collections import defaultdict
@@ -20,26 +20,27 @@ from rules.reserved import TWIN
 from rules.wording import Reading, annotations, camel_case, labels, where
 
 SCRAPE_INTERVAL = Micros(30 * SECOND)
-"""Assumed. A twin waits two scrapes and a bit, because Prometheus evaluates rules before its first scrape."""
+"""An assumption. A twin waits slightly more than two scrapes, because Prometheus evaluates rules before its first
+scrape."""
 
 LONGEST_CONDITION = 40
-"""Characters of a condition that a title has room for."""
+"""The maximum length of a condition in a title, in characters."""
 
 SEEN, NEVER = "seen", "never"
-"""The label of a twin whose signal has no series of the last day: it is not wired, rather than lost."""
+"""The label of a twin whose signal has no series in the last day: not yet wired, rather than lost."""
 
 SIGNALS = "signals"
-"""The section of what the policy's signals record."""
+"""The section of the policy's recorded signals."""
 
 Watched = tuple[Selector, str]
-"""What a twin is for: a selector, and the system whose rules read it (empty where the selector says it)."""
+"""A twin's subject: a selector, and the system whose rules read it (empty if the selector has it)."""
 
 
 class MissingDataTwins:
-    """What rules are blind without, seen through the recordings they read."""
+    """The signals that each rule depends on, traced through recordings."""
 
     def __init__(self, policy: Policy, recordings: Iterable[Recording]) -> None:
-        """Booleans of incident types and signals that the policy excuses have no twin."""
+        """Booleans of incident types and signals with `missing_data: false` have no twin."""
         self.unwatched = {kind.name for kind in policy.incident_types if kind.fires}
         self.unwatched |= {signal.name for signal in policy.signals if not signal.missing_data}
         self.recorded: dict[str, list[Recording]] = defaultdict(list)
@@ -59,7 +60,7 @@ class MissingDataTwins:
         )
 
     def _roots(self, selector: Selector, above: frozenset[str]) -> tuple[Selector, ...]:
-        """The selector itself; where a recording of it looks back over a window, what that reads."""
+        """The selector itself; for a recording over a window, that recording's inputs."""
         recordings = [each for each in self.recorded.get(selector.name, ()) if _may_match(selector, each)]
         below = above | {selector.name}
         deeper = [
@@ -73,12 +74,12 @@ class MissingDataTwins:
         late = any(looks_back(syntax(each.expr)) for each in recordings) or set(deeper) - read_directly
         if not (deeper and late):
             return (selector,)
-        # A policy's own signal can be NaN while its inputs are well (0/0); an SLO's recordings cannot.
+        # A policy's own signal can be NaN with valid inputs (0/0); an SLO's recordings cannot.
         return (selector, *deeper) if any(each.section == SIGNALS for each in recordings) else tuple(deeper)
 
 
 def _may_match(selector: Selector, recording: Recording) -> bool:
-    """Whether the recording's labels, as far as they are known, are those the selector asks for."""
+    """Whether the recording's known labels are compatible with the selector."""
     known = {
         label: value
         for read in condition.sources(recording.expr)
@@ -91,9 +92,9 @@ def _may_match(selector: Selector, recording: Recording) -> bool:
 def twins(
     policy: Policy, signals: Mapping[str, Signal], readings: Sequence[Reading], watched: Sequence[tuple[Watched, ...]]
 ) -> tuple[dict[Watched, AlertingRule], dict[int, list[AlertingRule]]]:
-    """One twin per signal, and the twins that follow each rule (by its index): the most severe, the first on ties.
+    """One twin per signal, and the twins after each rule (by its index): the most severe one, on ties the first.
 
-    What is watched by rules beyond `readings` has its twin from these.
+    Signals of rules beyond `readings` have their twins from these.
     """
     leaders: dict[Watched, int] = {}
     for index, keys in enumerate(watched[: len(readings)]):
@@ -116,7 +117,7 @@ def _twin(policy: Policy, reading: Reading, lost: Selector, signal: Signal | Non
         further["selector"] = escaped(str(lost))
     slo = next((value for label, operator, value in lost.matchers if (label, operator) == ("slo", "=")), "")
     if slo and lost not in reading.condition.watched:
-        # Seen through recordings: an SLO's error ratio is the SLO's, not the signal's that sums all SLOs up.
+        # Traced through recordings: an SLO's error ratio belongs to the SLO, not to the signal that sums all SLOs.
         further["signal"] = escaped(slo)
     asked = f"“{reading.text}”" if len(reading.text) <= LONGEST_CONDITION else "its rule's condition"
     unknown = f"whether {asked} holds is UNKNOWN. Treat it as if it did."
@@ -138,7 +139,7 @@ def _twin(policy: Policy, reading: Reading, lost: Selector, signal: Signal | Non
 
 
 def _loss(lost: Selector, identity: tuple[str, ...] | None) -> str:
-    """Series of the last day that have no number now, each unit by itself; or, marked, no series of the last day."""
+    """Series of the last day that have no number now, per unit; or, marked, the absence of series in the last day."""
     unit = (
         f"without ({', '.join(PASSING_LABELS)})" if identity is None else f"by ({', '.join(map(label_name, identity))})"
     )

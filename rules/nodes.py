@@ -1,7 +1,7 @@
-"""YAML as a tree that still knows where everything was written.
+"""YAML as a tree with positions.
 
-`rules.composer` builds Nodes, `rules.merge` joins the trees of several files, `rules.validate` shows them to
-pydantic and finds the place of what it complains about.
+`rules.composer` builds Nodes, `rules.merge` joins the trees of several files, `rules.validate` passes them to pydantic
+and locates its errors.
 """
 
 from collections.abc import Iterator
@@ -13,7 +13,7 @@ Step: TypeAlias = str | int
 
 
 class Mark(NamedTuple):
-    """A place in a file, from 1 (rules.policy.Place adds the way to it inside the document)."""
+    """A position in a file, counted from 1 (rules.policy.Place adds the path inside the document)."""
 
     path: str
     line: int
@@ -25,24 +25,24 @@ class Mark(NamedTuple):
 
 @dataclass(slots=True, eq=False)
 class Node:
-    """One YAML value. Trees are never changed once composed: an alias shares its anchor's node."""
+    """One YAML value. Trees are immutable once composed: an alias shares its anchor's node."""
 
     mark: Mark
     value: "Scalar | list[Node] | dict[str, Node]"
     raw: str = ""
-    """A scalar as it stands (``+49`` is the number 49, but was it meant so?)."""
+    """A scalar as written (``+49`` is the number 49, but may have been meant as a text)."""
     style: str = ""
     """``'``, ``"``, ``|``, ``>`` or empty for plain."""
     end_line: int = 0
     keys: dict[str, Mark] = field(default_factory=dict)
-    """Of a mapping: where each key stands."""
+    """Of a mapping: the position of each key."""
     size: int = 1
-    """Nodes in this tree, an alias counted as often as it is used."""
+    """Nodes in this tree; an alias counts at each use."""
     depth: int = 1
 
     @property
     def kind(self) -> str:
-        """What it is, in words for people."""
+        """The kind of value, as text for users."""
         if isinstance(self.value, dict):
             return "a mapping"
         if isinstance(self.value, list):
@@ -60,22 +60,22 @@ class Node:
         return None
 
     def items(self) -> "list[Node]":
-        """The items of a list; of anything else none."""
+        """The items of a list; for any other value none."""
         return self.value if isinstance(self.value, list) else []
 
     def entries(self) -> "dict[str, Node]":
-        """The entries of a mapping; of anything else none."""
+        """The entries of a mapping; for any other value none."""
         return self.value if isinstance(self.value, dict) else {}
 
     def texts(self) -> Iterator[str]:
-        """Every text in it, from the first to the last."""
+        """All texts in the tree, in order."""
         if isinstance(self.value, str):
             yield self.value
         for child in (*self.entries().values(), *self.items()):
             yield from child.texts()
 
     def plain(self) -> Any:
-        """The same as dicts, lists and scalars."""
+        """The value as dicts, lists and scalars."""
         if isinstance(self.value, dict):
             return {key: node.plain() for key, node in self.value.items()}
         if isinstance(self.value, list):
@@ -84,19 +84,19 @@ class Node:
 
 
 def mapping(mark: Mark, entries: dict[str, Node], keys: dict[str, Mark]) -> Node:
-    """A new mapping node over nodes that exist already."""
+    """A new mapping node of existing nodes."""
     size = 1 + sum(node.size for node in entries.values())
     depth = 1 + max((node.depth for node in entries.values()), default=0)
     return Node(mark, entries, keys=keys, size=size, depth=depth)
 
 
 def same(first: Node, second: Node) -> bool:
-    """Whether two trees say the same, wherever they stand."""
+    """Whether two trees have the same content, regardless of position."""
     return first is second or first.plain() == second.plain()
 
 
 def render(steps: tuple[Step, ...]) -> str:
-    """The way to a value, for people: ``incident_response.detection.rules[2]``."""
+    """The path to a value, as text: ``incident_response.detection.rules[2]``."""
     text = ""
     for step in steps:
         text += f"[{step}]" if isinstance(step, int) else f".{step}" if text else step

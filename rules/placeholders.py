@@ -1,8 +1,8 @@
-"""The placeholders that templates may name.
+"""The placeholders of templates.
 
-`rules.document` refuses templates with placeholders that nobody can fill (`rules.rendering.placeholders` finds them);
-`receiver.messages` fills them. A text is either in braces (``{severity}``, the guide's way) or Jinja2
-(``{{ severity }}``), never both.
+`rules.document` refuses templates with unknown placeholders (`rules.rendering.placeholders` finds them);
+`receiver.messages` fills them. A text is either in braces (``{severity}``, the guide's form) or Jinja2 (``{{ severity
+}}``), never both.
 """
 
 from typing import Literal
@@ -30,17 +30,17 @@ PLACEHOLDERS: dict[str, str] = {
     "update_interval": "how often updates come",
     "verification_status": "whether the recovery is verified, and how",
 }
-"""Every placeholder of the guide's three templates, `next_update`, and what stands there."""
+"""Every placeholder of the guide's three templates and `next_update` → its meaning."""
 
 INTERNAL = ("next_steps", "post_incident_actions")
-"""Steps of procedures: no notice to the outside tells them, unless a person entered what to say."""
+"""Steps of procedures: external notices omit them unless a person has entered a text."""
 
 UNKNOWN = "not yet known"
-"""What stands there while nobody can tell."""
+"""The text for a value that is not known."""
 
 
 class TemplateError(ValueError):
-    """A template that cannot be read; `line` (from 1 within the text) or `word` says where."""
+    """An unreadable template; `line` (from 1 within the text) or `word` gives the position."""
 
     def __init__(self, message: str, line: int = 1, word: str = "") -> None:
         super().__init__(message)
@@ -48,5 +48,5 @@ class TemplateError(ValueError):
 
 
 def kind(text: str) -> Literal["braces", "jinja"]:
-    """How a text is written: ``{{``, ``{%`` or ``{#`` anywhere makes it Jinja2."""
+    """The kind of a text: ``{{``, ``{%`` or ``{#`` anywhere makes it Jinja2."""
     return "jinja" if any(sign in text for sign in ("{{", "{%", "{#")) else "braces"

@@ -1,8 +1,7 @@
-"""What is wrong with a policy, told so that a person can mend it: place, line, caret, what to do.
+"""The faults of a policy in a form that people can act on: position, line, caret, cure.
 
-Everything under `rules` that finds fault makes a Problem; `rules.load` gathers them all and shows them at
-once, because mending a file one error at a time is misery. Whoever knows only a Place uses `Problem.at`;
-the loader fills in the source line.
+Every check under `rules` makes Problems; `rules.load` collects and shows all of them at once, so that an author can
+correct a file in one pass. Callers that know only a Place use `Problem.at`; the loader fills in the source line.
 """
 
 from collections.abc import Iterable
@@ -17,7 +16,7 @@ Severity = Literal["error", "warning", "note"]
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One fault in one place. `line` and `column` count from 1; 0 means the whole file."""
+    """One fault at one position. `line` and `column` count from 1; 0: the whole file."""
 
     path: str
     line: int
@@ -25,18 +24,18 @@ class Problem:
     message: str
     severity: Severity = "error"
     source: str = ""
-    """The line of the file, as written, without its end."""
+    """The line of the file as written, without its end."""
     name: str = ""
-    """The lint's name (`rules.lint_catalog`), where it is one: a policy may allow it."""
+    """The lint's name (`rules.lint_catalog`), if it is one; a policy may allow it."""
 
     def __post_init__(self) -> None:
-        """Problems are logged, and shown to whoever runs a check: a telephone number is told by its ends."""
+        """Shorten telephone numbers, because problems are logged and shown to all users of a check."""
         object.__setattr__(self, "message", numbers_cut(self.message))
         object.__setattr__(self, "source", numbers_cut(self.source, same_length=True))
 
     @classmethod
     def at(cls, place: Place, message: str, severity: Severity = "error") -> "Problem":
-        """A problem with something whose place is known."""
+        """A problem at a known place."""
         return cls(place.path, place.line, place.column, message, severity)
 
     def __str__(self) -> str:
@@ -52,7 +51,7 @@ class Problem:
 
 
 class PolicyError(Exception):
-    """The policy cannot be used; `problems` holds every reason, and the warnings among them."""
+    """The policy cannot be used; `problems` holds every reason, and the warnings."""
 
     def __init__(self, problems: Iterable[Problem]) -> None:
         self.problems = tuple(problems)
@@ -60,14 +59,14 @@ class PolicyError(Exception):
 
 
 SHOWN = 120
-"""So much of a line is shown: what is wrong stands near the caret, and a terminal wraps."""
+"""The maximum of characters shown of a line, because terminals wrap; the window is around the caret."""
 
 
 def _window(source: str, column: int) -> tuple[str, str]:
     """The part of the line around the column, and the caret under it."""
     start = 0 if len(source) <= SHOWN else max(0, min(column - 1 - SHOWN // 2, len(source) - SHOWN))
     shown = source[start : start + SHOWN]
-    # A tab stays a tab before the caret, so that both lines are indented alike; other control characters
-    # could drive the reader's terminal.
+    # A tab before the caret is kept, so that both lines are indented alike; other control characters could control the
+    # reader's terminal.
     before = "".join("\t" if character == "\t" else " " for character in shown[: column - 1 - start])
     return "".join(c if c.isprintable() or c == "\t" else "\N{REPLACEMENT CHARACTER}" for c in shown), before + "^"

@@ -1,7 +1,7 @@
-"""Prometheus's templates, as annotations have them: what it would refuse, which labels they name, what they say.
+"""Prometheus templates in annotations: syntax errors, labels used, and rendered text.
 
-`rules.document` refuses what cannot be a template; the proofs ask `filled` what an alert will say. Blocks (`range`,
-`if`), queries and dates are left to Prometheus: their text is not known, which is said.
+`rules.document` refuses invalid templates; the proofs use `filled` for an alert's expected text. Blocks (`range`,
+`if`), queries and dates are left to Prometheus: their text is unknown, and reported as such.
 """
 
 import functools
@@ -43,28 +43,28 @@ FUNCTIONS = frozenset(
         *("parseDuration", "pathPrefix", "stripPort", "stripDomain", "tmpl", "now", "toDuration", "urlQueryEscape"),
     )
 )
-"""What Go's templates and Prometheus's have."""
+"""Functions of Go's templates and of Prometheus."""
 
 FIELDS = frozenset(("Labels", "Value", "ExternalLabels", "ExternalURL"))
 VARIABLES = frozenset(("labels", "value", "externalLabels", "externalURL"))
 _ASKING = frozenset(("if", "with", "else", "range"))
-"""Actions that ask whether a label is there."""
+"""Actions that test whether a label is present."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Action:
-    """What stands between ``{{`` and ``}}``."""
+    """The content between ``{{`` and ``}}``."""
 
     shown: str
     words: tuple[str, ...]
     texts: frozenset[int]
-    """Which of the words are literals, with their quotes."""
+    """Indices of the words that are literals, with quotes."""
     start: int
     end: int
 
 
 def fault(text: str) -> tuple[str, str]:
-    """Why Prometheus would refuse the template, and the words of it that are wrong; both empty: it would not."""
+    """Why Prometheus would refuse the template, and the words at fault; both empty: it would not."""
     open_blocks: list[str] = []
     declared: set[str] = set()
     for action in _actions(text):
@@ -87,7 +87,7 @@ def fault(text: str) -> tuple[str, str]:
 
 
 def labels_named(text: str) -> Iterator[tuple[str, str]]:
-    """(the words, the label) of each label whose value the template tells, without those that it first asks for."""
+    """(words, label) of each label whose value the template outputs, without labels that it tests first."""
     asked: set[str] = set()
     for action in _actions(text):
         if action is None:
@@ -99,7 +99,7 @@ def labels_named(text: str) -> Iterator[tuple[str, str]]:
 
 
 def filled(text: str, labels: Mapping[str, str], value: float) -> str | None:
-    """What the template says of an alert; None: that is not known here."""
+    """The rendered template for an alert; None: unknown here."""
     parts: list[str] = []
     end, trims = 0, False
     for action in _actions(text):
@@ -122,7 +122,7 @@ _LABEL = re.compile(r"(?:\$labels|\$?\.Labels)\.(\w+)")
 
 @functools.lru_cache(maxsize=32_768)
 def _actions(text: str) -> tuple[_Action | None, ...]:
-    """Every action; None in the place of what is none."""
+    """All actions, in order; None for an invalid one."""
     found: list[_Action | None] = []
     end = 0
     for each in _ACTION.finditer(text):
@@ -153,7 +153,7 @@ def _action(found: re.Match[str]) -> _Action | None:
 
 
 def _unknown(action: _Action, declared: set[str], *, dot_is_alert: bool) -> Iterator[str]:
-    """What of an action no alert has. Within a block the dot is something else."""
+    """The variables and fields of an action that no alert has. Within a block, the dot has another meaning."""
     for index, word in enumerate(action.words):
         name = word.lstrip("$.").split(".")[0]
         if index in action.texts or not name.isidentifier():
@@ -176,11 +176,11 @@ def _unknown(action: _Action, declared: set[str], *, dot_is_alert: bool) -> Iter
 _Value = str | float
 
 EXPONENT_FROM = 6
-"""A number with more digits before its point has an exponent instead."""
+"""Numbers with more digits before the point are printed with an exponent."""
 
 
 def _said(action: _Action, labels: Mapping[str, str], value: float) -> str | None:
-    """What stands in the action's place; None: only Prometheus can tell."""
+    """The action's output; None: only Prometheus can tell."""
     known: _Value | None = None
     for index, step in enumerate(_steps(action)):
         words = [_operand(word, labels, value) for word in step]
@@ -193,7 +193,7 @@ def _said(action: _Action, labels: Mapping[str, str], value: float) -> str | Non
 
 
 def _steps(action: _Action) -> list[tuple[str, ...]]:
-    """The parts of a pipeline; none where there are brackets or blocks."""
+    """The steps of a pipeline; empty if it contains brackets or blocks."""
     if {"(", ")", ":=", ","} & set(action.words) or (action.words[0] in KEYWORDS and 0 not in action.texts):
         return []
     steps: list[tuple[str, ...]] = []
@@ -242,7 +242,7 @@ _FORMAT = re.compile(r"((?:[^%]|%%)*)%([-+0 ]*\d*(?:\.\d+)?)([fgsv])((?:[^%]|%%)
 
 
 def _formatted(form: str, value: _Value) -> str | None:
-    """What ``printf`` makes of one number or text."""
+    """The result of ``printf`` for one number or text."""
     found = _FORMAT.fullmatch(form)
     if found is None or (isinstance(value, float) and not math.isfinite(value)):
         return None
@@ -252,12 +252,12 @@ def _formatted(form: str, value: _Value) -> str | None:
     elif (kind == "s") is isinstance(value, str):
         said = f"%{how}{kind}" % value
     else:
-        said = None  # Go complains within the text
+        said = None  # Go puts the error into the text
     return None if said is None else f"{before}{said}{after}".replace("%%", "%")
 
 
 def _printed(value: _Value) -> str:
-    """As Go prints it: a number as short as it can be, with an exponent where it is far from 1."""
+    """Go's default format: a number in its shortest form, with an exponent if far from 1."""
     if isinstance(value, str):
         return value
     if not math.isfinite(value):

@@ -1,8 +1,8 @@
-"""Which Prometheus understands an expression: names, functions and spellings by version.
+"""The Prometheus versions that an expression needs: names, functions and spellings by version.
 
-A policy says with `prometheus:` which is the oldest that runs its rules; one that says nothing gets what 2.42 and 3
-both understand. `rules.document` refuses the rest with the version that is needed, `rules.lint` tells what needs a flag
-or means something else on 3, and the compiled files say what they need.
+A policy's `prometheus:` is the oldest version that runs its rules; without it, only what both 2.42 and 3 support is
+accepted. `rules.document` refuses the rest and names the required version, `rules.lint` reports what needs a flag or
+differs on 3, and the compiled files state their requirements.
 """
 
 import functools
@@ -26,7 +26,7 @@ from rules.tokens import Token, is_offset, offset_of, quoted_names, tokens
 LATEST = "latest"
 OLDEST = "2.42"
 VERSIONS = (OLDEST, "3.0", "3.5", LATEST)
-"""What `prometheus:` may say, the older first."""
+"""The values of `prometheus:`, the oldest first."""
 
 FLAG = "--enable-feature=promql-experimental-functions"
 
@@ -45,21 +45,21 @@ EXPERIMENTAL: dict[str, str] = {
     "ts_of_first_over_time": LATEST,
     "histogram_quantiles": LATEST,
 }
-"""Functions and aggregations that need FLAG, and the first of VERSIONS that has them (tried on 2.42 and 3.5)."""
+"""Functions and aggregations that need FLAG, with the first of VERSIONS that has them (tried on 2.42 and 3.5)."""
 
 NEWER: dict[str, str] = {"histogram_avg": "3.0", "histogram_stddev": "3.0", "histogram_stdvar": "3.0"}
 """Functions that 2.42 lacks and that need no flag."""
 
 JOINING = frozenset(("on", "ignoring", "group_left", "group_right"))
-"""Where 3.5 reads quoted labels, and loses their quotes when it evaluates the rule: it fails (tried)."""
+"""Keywords after which 3.5 accepts quoted labels but loses the quotes at evaluation, so that the rule fails (tried)."""
 
 LABEL_ARGUMENTS: dict[str, tuple[int, ...]] = {"label_replace": (1, 3), "label_join": (1,)}
-"""Which arguments of a function are names of labels."""
+"""The indices of a function's arguments that are label names."""
 
 
 @dataclass(frozen=True, slots=True)
 class Need:
-    """Something in an expression that not every Prometheus understands."""
+    """A part of an expression that some Prometheus versions do not support."""
 
     what: str
     """As in "Prometheus 2.42 knows no …"."""
@@ -68,11 +68,11 @@ class Need:
     flag: bool = False
     """Whether it needs FLAG."""
     until: str = ""
-    """What the first that no longer understands it is told instead; empty: all newer ones understand it."""
+    """The replacement on versions that no longer support it; empty: all newer ones do."""
 
 
 def require_known(text: str, target: str | None) -> None:
-    """Raises ConditionError where the target does not understand the expression. It is one of VERSIONS; None: all."""
+    """Raises ConditionError if the target (one of VERSIONS; None: all) does not support the expression."""
     oldest = target or OLDEST
     for need in needs(text):
         if need.until and target != OLDEST:
@@ -84,20 +84,20 @@ def require_known(text: str, target: str | None) -> None:
 
 
 def said(version: str) -> str:
-    """Such as ``Prometheus 3.5``."""
+    """For example ``Prometheus 3.5``."""
     return "Prometheus 3.5" if version == LATEST else f"Prometheus {version}"
 
 
 @functools.lru_cache(maxsize=32_768)
 def needs(text: str) -> tuple[Need, ...]:
-    """What of an expression not every Prometheus understands, where it stands."""
+    """The version-dependent parts of an expression, in order."""
     words = tuple(tokens(text))
     tree = syntax(text)
     return (*_spellings(words), *_calls(words, tree), *_names(words, tree))
 
 
 def requirement(texts: Iterable[str]) -> str:
-    """What a file of these expressions needs: ``Prometheus 2.42 or newer``."""
+    """The requirement of a file with these expressions: ``Prometheus 2.42 or newer``."""
     found = [need for text in texts for need in needs(text)]
     oldest = max((need.since for need in found), key=VERSIONS.index, default=OLDEST)
     newer = "newer than 3.5" if oldest == LATEST else f"{oldest} or newer"
@@ -134,7 +134,7 @@ def _calls(words: tuple[Token, ...], tree: promql.Expr) -> Iterator[Need]:
 
 
 def _names(words: tuple[Token, ...], tree: promql.Expr) -> Iterator[Need]:
-    """Names of metrics and labels that stand in quotes as values."""
+    """Names of metrics and labels that are quoted string values."""
     for node in nodes(tree):
         named: list[str] = []
         if isinstance(node, promql.VectorSelector):

@@ -1,7 +1,7 @@
-"""Every Jinja2 template of a policy, filled for sample incidents when the policy is loaded.
+"""Fills every Jinja2 template of a policy for sample incidents when the policy is loaded.
 
-What cannot be filled, or only beyond the limits of `rules.rendering`, is refused with its line: at night it would be
-Tocsin's own words instead of the policy's. Texts in braces need no trial, they do nothing.
+A template that fails or exceeds the limits of `rules.rendering` is refused with its line, because during an incident
+Tocsin's default text would replace it. Texts in braces need no trial, because they execute nothing.
 """
 
 from collections.abc import Iterator, Mapping
@@ -17,7 +17,7 @@ SECTIONS = ("initial_alert_template", "status_update_template", "resolution_temp
 PARTS = ("subject", "body")
 STATES = ("open", "acknowledged", "resolved", "closed")
 LONG = "A pump lost pressure; the standby pump has taken over. " * 40
-"""What a responder writes who has much to say."""
+"""A long text by a responder."""
 
 
 def find(policy: Policy, root: Node) -> Iterator[Problem]:
@@ -31,7 +31,7 @@ def find(policy: Policy, root: Node) -> Iterator[Problem]:
 
 
 def _texts(root: Node) -> Iterator[tuple[tuple[str | int, ...], Node]]:
-    """Every text and the way to it: the policy's own, and those of its groups."""
+    """(path, node) of every text: the policy's own, and those of its groups."""
     groups = root.child("stakeholder_notification")
     parents: list[tuple[tuple[str | int, ...], Node]] = [((), root)]
     parents += [(("stakeholder_notification", n), each) for n, each in enumerate(groups.items() if groups else ())]
@@ -45,7 +45,7 @@ def _texts(root: Node) -> Iterator[tuple[tuple[str | int, ...], Node]]:
 
 
 def samples(policy: Policy) -> Iterator[Mapping[str, str]]:
-    """What placeholders stand for: in each state at each level, while little is known and when much is."""
+    """Placeholder values for every state and level, with little known and with much."""
     for level in policy.levels:
         for state in STATES:
             for told in (UNKNOWN, LONG):
@@ -67,7 +67,7 @@ def _first_error(text: str, filled: list[Mapping[str, str]]) -> TemplateError | 
 
 
 def _place(root: Node, node: Node, way: tuple[str | int, ...], line: int) -> Place:
-    """The line inside a block of lines; else where the text begins."""
+    """The line inside a block of lines; else the beginning of the text."""
     path, row, column = node.mark
     in_block = node.style in ("|", ">")
     return Place(path, row + line if in_block else row, 1 if in_block else column, place_of(root, *way).pointer)

@@ -1,4 +1,4 @@
-"""What one framework system adds to a policy: the parts that `rules.slo` and `rules.limits` have in common."""
+"""The additions of one framework system to a policy, as far as `rules.slo` and `rules.limits` share them."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,30 +11,30 @@ from rules.problems import Problem
 from rules.system import System
 
 INTERVAL = Micros(MINUTE)
-"""How often a system's rules are evaluated: the framework says nothing about it, the guide's interval is this."""
+"""The evaluation interval of a system's rules: the framework has none, so it is the guide's."""
 
 Addition = Rule | Recording | Signal | IncidentType | Problem
 
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """One system, and the channels of each level for rules that name none."""
+    """One system, and the default channels of each level."""
 
     system: System
     channels: Mapping[int, tuple[str, ...]]
 
     @property
     def section(self) -> str:
-        """The section its rules stand in."""
+        """The section of its rules."""
         return f"system:{slug(self.system.name)}" if self.system.name else "system"
 
     @property
     def labels(self) -> dict[str, str]:
-        """The label `system`, where it has a name."""
+        """The label `system`, if it has a name."""
         return {"system": slug(self.system.name)} if self.system.name else {}
 
     def rule(self, name: str, text: str, level: int, place: Place, description: str = "") -> Rule:
-        """A rule of this system; callers replace what they know better."""
+        """A rule of this system with defaults, which callers may replace."""
         return Rule(
             section=self.section,
             name=name,
@@ -58,5 +58,5 @@ def slug(name: str) -> str:
 
 
 def operand(metric: str) -> str:
-    """The metric, in parentheses where it is more than a selector."""
+    """The metric, in parentheses if it is not a plain selector."""
     return metric if isinstance(syntax(metric), promql.VectorSelector) else f"({metric})"

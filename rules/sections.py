@@ -1,7 +1,7 @@
-"""Sections under sections: which section a section, or a rule of the basic section, is under.
+"""The hierarchy of sections: the parent of a section, or of a rule of the basic section.
 
-What concerns incidents of the upper one (procedures, `critical_threshold`, stakeholders) concerns those of the lower
-one too. `rules.meaning` takes `under`, `rules.lint.document_lints` tells what `find` finds.
+What applies to incidents of the parent (procedures, `critical_threshold`, stakeholders) also applies to those of the
+child. `rules.meaning` uses `under`, `rules.lint.document_lints` reports the results of `find`.
 """
 
 from collections.abc import Iterable, Iterator
@@ -16,9 +16,9 @@ from rules.validate import place_of
 
 
 def under(document: PolicyDocument, rules: Iterable[Rule]) -> Iterator[tuple[str, str]]:
-    """Every section that is under another, then every rule of the basic section that reads what a section's rules
-    read: the guide's `safety_critical_failure` is about the safety margin, and so is the safety section. Where several
-    do, the upper one.
+    """(section, parent) for every section with a parent; then for every rule of the basic section that reads a signal
+    of a section's rules: the guide's `safety_critical_failure` reads the safety margin, as the safety section does. Of
+    several sections the uppermost counts.
     """
     above = {name: parent for name in document.sections if (parent := _parent(document, name))}
     yield from above.items()
@@ -34,7 +34,7 @@ def under(document: PolicyDocument, rules: Iterable[Rule]) -> Iterator[tuple[str
 
 
 def _parent(document: PolicyDocument, name: str) -> str:
-    """The section that one is under; empty: none but the basic one, which concerns every incident."""
+    """The parent of a section; empty: only the basic section, which applies to every incident."""
     written = document.sections[name].extends
     if written is not None:
         return "" if written == BASIC else written
@@ -47,7 +47,7 @@ def _signals(rule: Rule) -> tuple[str, ...]:
 
 
 def find(document: PolicyDocument, root: Node) -> Iterator[Problem]:
-    """Sections that are under one that does not exist, or under themselves."""
+    """Sections whose parent does not exist, or that are their own ancestor."""
     for name in document.sections:
         parent = document.sections[name].extends
         place = place_of(root, name, "extends")

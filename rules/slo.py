@@ -1,13 +1,13 @@
 """Framework systems → rules, recordings and incident types: SLOs, safety thresholds, monitoring rules, alert names.
 
-`rules.load` adds what `expand` returns to the policy. The framework's own evaluator is no model here: it calls a false
+`rules.load` adds the result of `expand` to the policy. The framework's own evaluator is not followed: it calls a false
 positive rate of 0.5 compliant and 0.0001 not. Arithmetic is Decimal, so that 1 - 0.999 stays 0.001.
 
-Each recording carries the labels `system` and `slo` though its input has them: rules that differ in nothing but their
-expression are duplicates to promtool's lint. For each SLO, in this order: the error ratio (NaN and values outside 0..1
-give no sample, since one NaN would poison an average for the whole window, and 95 percent would read as perfect), the
-share of the error budget consumed, whether the target is missed, and burn rates over shorter windows. The guide's
-rules read consumption and violation by name.
+Each recording has the labels `system` and `slo` although its input has them, because promtool's lint reports rules that
+differ only in their expression as duplicates. The recordings of an SLO, in order: the error ratio (NaN and values
+outside 0..1 give no sample, since one NaN would poison an average for the whole window, and 95 percent would count as
+perfect), the consumed share of the error budget, whether the target is missed, and burn rates over shorter windows. The
+guide's rules read consumption and violation by name.
 """
 
 from collections import Counter
@@ -31,7 +31,7 @@ BURN_RATE = "error_budget_burn_rate"
 COMPLIANCE = "compliance_violation_detected"
 
 ON_TARGET = "1.000001"
-"""A gauge of 0.95 exactly on a target of 0.95 has used 1.0000000000000009 of its budget."""
+"""A tolerance: a gauge of exactly 0.95 on a target of 0.95 has used 1.0000000000000009 of its budget."""
 
 TIERS: tuple[tuple[str, int, int, int], ...] = (
     ("14.4", 720, 8640, CRITICAL),
@@ -42,14 +42,14 @@ TIERS: tuple[tuple[str, int, int, int], ...] = (
 """(factor, long window, short window as fractions of the SLO's, level): the SRE workbook's four, scaled."""
 
 SHORTEST = 4 * INTERVAL
-"""A shorter window holds too few samples to tell anything."""
+"""A shorter window holds too few samples."""
 
 Direction = Literal["higher", "lower", "level"]
 
 
 @dataclass(frozen=True, slots=True)
 class Expansion:
-    """What systems add to a policy, and what about them is wrong or doubtful."""
+    """The additions of systems to a policy, and their problems."""
 
     rules: tuple[Rule, ...] = ()
     recordings: tuple[Recording, ...] = ()
@@ -76,7 +76,7 @@ def expand(systems: Sequence[System], channels: Mapping[int, tuple[str, ...]] | 
 
 
 def _told_apart(rules: Iterable[Rule]) -> Iterator[Rule]:
-    """The framework allows one name several times in one system; a policy does not."""
+    """Make names unique: the framework allows one name several times in one system, a policy does not."""
     taken: Counter[str] = Counter()
     for rule in rules:
         taken[rule.key] += 1
@@ -84,7 +84,7 @@ def _told_apart(rules: Iterable[Rule]) -> Iterator[Rule]:
 
 
 def direction(slo: Slo, thresholds: Sequence[SafetyThreshold] = ()) -> Direction | None:
-    """Which way is good; `level` is a target to be reached without a budget; None: nobody can tell."""
+    """The good direction; `level`: a target to be reached, without a budget; None: unknown."""
     if slo.name.endswith("_reduction"):
         return "level"
     if slo.direction:
@@ -128,7 +128,7 @@ def _objective(scope: Scope, slo: Slo) -> Iterator[Addition]:
     labels = scope.labels | {"slo": slo.name}
     window = {"window": format_duration(slo.window)}
     if good == "level":
-        # A level of 0.15 is to be reached; 1 - 0.15 would be no budget.
+        # A level of 0.15 must be reached; 1 - 0.15 would not be a budget.
         expr = f"1 - (avg_over_time({_ranged(metric, slo.window)}) >= bool {slo.target:f})"
         yield scope.recording(VIOLATED, expr, labels | window, slo.place)
         return
@@ -145,7 +145,7 @@ def _objective(scope: Scope, slo: Slo) -> Iterator[Addition]:
 
 
 def _burn_rates(scope: Scope, slo: Slo, budget: Decimal, ratio: Selector) -> Iterator[Addition]:
-    """Of the four tiers those whose windows hold samples and whose factor an error ratio of 1 can reach."""
+    """The tiers of the four whose windows hold enough samples and whose factor an error ratio of 1 can reach."""
     recorded: set[Micros] = set()
     for factor, long, short, level in TIERS:
         windows = (Micros(slo.window // long), Micros(slo.window // short))
@@ -174,13 +174,13 @@ def _share(ratio: Selector, window: Micros, budget: Decimal) -> str:
 
 
 def _ranged(metric: str, window: Micros) -> str:
-    """A range of a metric; of an expression, evaluated as often as the rules are."""
+    """A range of a metric; for an expression a subquery at the rules' interval."""
     step = f":{format_duration(INTERVAL)}" if metric.startswith("(") else ""
     return f"{metric}[{format_duration(window)}{step}]"
 
 
 def _compliance(scope: Scope) -> Iterator[Addition]:
-    """The worst of the SLOs that a standard demands; where there is none, somebody exports the signal."""
+    """The worst of the SLOs that a standard requires; without such SLOs the signal comes from an exporter."""
     names = sorted(slo.name for slo in scope.system.slos if slo.compliance_standard)
     if names:
         matchers = (("slo", "=~", "|".join(names)), ("system", "=", slug(scope.system.name)))
@@ -189,7 +189,7 @@ def _compliance(scope: Scope) -> Iterator[Addition]:
 
 
 def _shared(system: System) -> Iterator[Addition]:
-    """Metrics without a label that tells whose they are would be read from every system in one Prometheus."""
+    """Metrics without a label for their system, which would be read from all systems in one Prometheus."""
     metrics = {slo.name: slo.metric for slo in system.slos} | {
         limit.name: limit.metric for limit in system.safety_thresholds
     }

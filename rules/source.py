@@ -1,7 +1,7 @@
-"""Policy files → documents with places: finds the files, reads them, takes the YAML out of Markdown.
+"""Policy files → documents with positions: finds and reads the files, and extracts YAML from Markdown.
 
-Called by `rules.load`. Nothing is trusted: a file may be missing, huge, binary, empty, a device. Every such
-case is a Problem, and the other files are read all the same.
+Called by `rules.load`. Input is untrusted: a file may be missing, huge, binary, empty or a device. Each such case is a
+Problem, and the other files are still read.
 """
 
 import os
@@ -18,7 +18,7 @@ from rules.problems import Problem
 from rules.whole_files import read_whole
 
 LARGEST = 4 * 1024 * 1024
-"""Bytes in one file: the guide has 18 KB, 10,000 rules 1.5 MB."""
+"""The maximum size of a file, in bytes: the guide has 18 KB, 10,000 rules 1.5 MB."""
 
 STANDARD_INPUT = "-"
 
@@ -28,25 +28,25 @@ _FENCE = re.compile(r"(?P<indent>[ \t]*)(?P<fence>`{3,}|~{3,})[ \t]*(?P<info>[^`
 
 @dataclass(slots=True)
 class Sources:
-    """All that was read: documents, faults, and the lines to show with faults."""
+    """The documents read, their faults, and the source lines to show with faults."""
 
     documents: list[Node] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
     lines: dict[str, list[str]] = field(default_factory=dict)
 
     def line(self, path: str, number: int) -> str:
-        """A line of a file that was read (from 1); empty if there is none."""
+        """A line (from 1) of a file that was read; empty if there is none."""
         lines = self.lines.get(path, [])
         return lines[number - 1] if 0 < number <= len(lines) else ""
 
     def refuse(self, path: str, message: str) -> None:
-        """Note that a whole file cannot be used."""
+        """Report that a whole file is unusable."""
         self.problems.append(Problem(path, 0, 0, message))
 
     def add(self, path: str, text: str, *, lenient: bool = False) -> None:
         """Read a text as YAML, or the fenced blocks of Markdown if the path ends in ``.md``.
 
-        `lenient`: Markdown without a block of YAML is nothing to complain of (a README in a folder).
+        `lenient`: Markdown without a YAML block is not a fault (a README in a folder).
         """
         self.lines[path] = split_lines(text)
         is_markdown = path.lower().endswith(".md")
@@ -68,7 +68,7 @@ class Sources:
                 self.problems.append(Problem(mark.path, mark.line, mark.column, message))
 
     def _blocks(self, path: str) -> Iterable[tuple[str, int, int]]:
-        """The fenced ``yaml`` blocks of a Markdown file: text, first line, indent taken away."""
+        """The fenced ``yaml`` blocks of a Markdown file: text, first line, indent removed."""
         fence, indent, wanted, first, block = "", "", False, 0, list[str]()
         for number, line in enumerate(self.lines[path], 1):
             if not fence:
@@ -86,7 +86,7 @@ class Sources:
 
 
 def read(paths: Sequence[Path]) -> Sources:
-    """Read files and folders (not their subfolders); a file given twice is read once; ``-`` is standard input."""
+    """Read files and folders (not their subfolders); duplicates are read once; ``-`` is standard input."""
     sources = Sources()
     seen: set[str] = set()
     for path in dict.fromkeys(paths):
@@ -94,14 +94,14 @@ def read(paths: Sequence[Path]) -> Sources:
             _take(sys.stdin.buffer.read(LARGEST + 1), "<stdin>", sources)
             continue
         for file in _files(path, sources):
-            if (real := os.path.realpath(file)) not in seen:  # unlike `resolve` it takes links that lead in a circle
+            if (real := os.path.realpath(file)) not in seen:  # unlike `resolve` it accepts circular links
                 seen.add(real)
                 _read_file(file, str(file), sources, lenient=file != path)
     return sources
 
 
 def fingerprint(paths: Sequence[Path]) -> str:
-    """What files and folders hold, as a hash: another one means that `read` might find something else."""
+    """A hash of the content of files and folders; a change means that `read` may return another result."""
     found = sha256()
     files = [file for path in paths for file in _files(path, Sources())]
     for file in (*files, *calendars_beside(files)):
@@ -114,13 +114,13 @@ def fingerprint(paths: Sequence[Path]) -> str:
 
 
 def calendars_beside(files: Iterable[Path]) -> list[Path]:
-    """The calendars that lie beside policy files, and may belong to them."""
+    """The calendar files in the folders of policy files."""
     folders = sorted({file.parent for file in files})
     return [each for folder in folders if folder.is_dir() for each in sorted(folder.glob("*.ics"))]
 
 
 def read_packs(folder: Path) -> Sources:
-    """Read the shipped packs; their paths begin with ``packs/`` wherever they are installed."""
+    """Read the shipped packs; their paths begin with ``packs/`` regardless of the installation folder."""
     sources = Sources()
     for file in sorted(folder.glob("*.yaml")):
         _read_file(file, f"packs/{file.name}", sources)
@@ -131,7 +131,7 @@ def _files(path: Path, sources: Sources) -> list[Path]:
     try:
         if not path.is_dir():
             return [path]
-        # Hidden entries are editors' and Kubernetes' own (`..data` in a mounted ConfigMap).
+        # Hidden entries belong to editors and Kubernetes (`..data` in a mounted ConfigMap).
         files = sorted(
             entry for entry in path.iterdir() if entry.suffix.lower() in SUFFIXES and not entry.name.startswith(".")
         )

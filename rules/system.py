@@ -1,7 +1,7 @@
-"""A framework system configuration (`system`, `slos`, `safety_thresholds` …): the parts that concern Tocsin.
+"""A framework system configuration (`system`, `slos`, `safety_thresholds` …): the parts that Tocsin uses.
 
-`rules.load` makes these from what people wrote, `rules.slo` turns them into rules, recordings, signals and
-incident types. Numbers are Decimal, as written: 1 - 0.999 must not become 0.0010000000000000009.
+`rules.load` makes these from documents, `rules.slo` turns them into rules, recordings, signals and incident types.
+Numbers are Decimal, as written: 1 - 0.999 must not become 0.0010000000000000009.
 """
 
 from dataclasses import dataclass
@@ -22,7 +22,8 @@ class Slo:
     place: Place
     description: str = ""
     direction: Literal["higher", "lower"] | None = None
-    """Which way is good; None: not said (see RULES in docs: safety thresholds, the name, the target tell)."""
+    """The good direction; None: not stated (see RULES in docs: derived from safety thresholds, the name or the
+    target)."""
     metric: str = ""
     """The metric's name or PromQL; empty: the SLO's own name."""
     safety_critical: bool = False
@@ -31,7 +32,7 @@ class Slo:
 
 @dataclass(frozen=True, slots=True)
 class SafetyThreshold:
-    """A limit that must hold at every moment (framework: safety_thresholds.NAME); both ends pass."""
+    """A limit that must always hold (framework: safety_thresholds.NAME); values equal to it pass."""
 
     name: str
     place: Place
@@ -50,15 +51,15 @@ class MonitoringRule:
     name: str
     condition: str
     place: Place
-    """Of the condition."""
+    """The position of the condition."""
     level: int | None = None
-    """1 to 4; None: no severity was written (the policy's default_severity)."""
+    """1 to 4; None: no severity is given (the policy's default_severity applies)."""
     window: Micros | None = None
-    """Average over this before comparing."""
+    """The condition is evaluated on the average over this window."""
     hold: Micros | None = None
     """How long the condition must hold (framework: duration)."""
     must_hold: bool = False
-    """True: the condition says what must be so (slo.validation.rules); the alert is its opposite."""
+    """True: the condition must hold (slo.validation.rules); the alert is its negation."""
     channels: tuple[str, ...] = ()
     description: str = ""
 

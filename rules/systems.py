@@ -1,8 +1,8 @@
 """Framework system configurations → Systems.
 
-Called by `rules.load` for every document that is one (`is_system`). The framework spells the same thing in
-several ways (`alerts` alone has four shapes); all of them end here. What Tocsin has no use for is listed,
-never refused: only what concerns it must be right.
+Called by `rules.load` for every document that is one (`is_system`). The framework has several notations for the same
+thing (`alerts` alone has four); all of them are handled here. Unused parts are listed and never refused; only the used
+parts must be valid.
 """
 
 import re
@@ -27,13 +27,13 @@ SIGNS = frozenset(
 """A document with any of these keys is a framework system configuration."""
 
 VALIDATION = "slo.validation.rules"
-"""What stands here must hold; elsewhere conditions say what must not."""
+"""Conditions under this heading must hold; those elsewhere describe faults."""
 
 LISTS = ("monitoring", "error_budget_alerts", "compliance_alerts", "alerts")
-"""Headings under which rules and names stand, as a list or in `alerts:` below."""
+"""Headings with rules and names, as a list or under `alerts:`."""
 
 _CONFIGURATION = re.compile(r"\b[a-z_]+\.[a-z_]+\s*(==|!=|contains)", re.ASCII)
-"""``system.type == 'aviation'`` speaks of the configuration, not of a metric."""
+"""``system.type == 'aviation'`` is about the configuration, not about a metric."""
 
 
 def is_system(document: Node) -> bool:
@@ -44,9 +44,9 @@ def is_system(document: Node) -> bool:
 def read_systems(
     documents: Iterable[Node], vocabulary: Vocabulary, default_level: int, sources: Sources
 ) -> tuple[tuple[System, ...], tuple[str, ...]]:
-    """The systems, and what of their configurations is not used; documents of one system are one.
+    """The systems, and the unused parts of their configurations; documents of one system are merged.
 
-    What concerns Tocsin and is wrong goes to `sources.problems`.
+    Faults in used parts go to `sources.problems`.
     """
     named: dict[str, list[Node]] = {}
     for document in documents:
@@ -63,7 +63,8 @@ def read_systems(
 
 
 def unit_conflicts(documents: Iterable[Node], policy: Policy) -> Iterator[Problem]:
-    """Business metrics in money or counts, of a name that a rule compares with a ratio: the rule would always fire."""
+    """Business metrics in money or counts whose name a rule compares with a ratio, so that the rule would always fire.
+    """
     told = {signal.name for signal in policy.signals if signal.expr or signal.unit}
     ratios = {}
     for rule in policy.rules:
@@ -135,7 +136,7 @@ class _Reader:
                 yield SafetyThreshold(name, place, spec.min, spec.max, spec.description, spec.metric or "", spec.unit)
 
     def watched(self) -> tuple[list[MonitoringRule], list[AlertName]]:
-        """Everything that has a condition, and everything that is only a name."""
+        """Everything with a condition, and everything that is only a name."""
         rules: list[MonitoringRule] = []
         alerts: list[AlertName] = []
         for heading, item, level in self.listed():
@@ -151,7 +152,7 @@ class _Reader:
         return rules, alerts
 
     def listed(self) -> Iterator[tuple[str, Node, int]]:
-        """The items of every list of rules and names: heading, item, level if it says none itself."""
+        """(heading, item, default level) of every list of rules and names."""
         for heading, part in (("monitoring", "rules"), ("slo", "alert_rules"), *((each, "alerts") for each in LISTS)):
             for item in _items(self.root.child(heading), part):
                 yield f"{heading}.{part}", item, self.default_level
@@ -209,7 +210,7 @@ def _entries(node: Node | None) -> list[tuple[str, Node]]:
 
 
 def _items(node: Node | None, part: str) -> list[Node]:
-    """The items of a list, or of the list under `part`; ``{name: {…}}`` is a list of named things too."""
+    """The items of a list, or of the list under `part`; ``{name: {…}}`` counts as a list of named items."""
     if node is None:
         return []
     inner = node.child(part) if isinstance(node.value, dict) else node

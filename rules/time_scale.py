@@ -1,6 +1,6 @@
-"""The same policy in faster time: for the demo and for tests with real clocks, which cannot wait an hour.
+"""The same policy with accelerated time, for the demo and for tests with real clocks.
 
-Every duration of a policy, or of compiled rule groups, is divided by one factor; nothing else changes.
+Divides every duration of a policy, or of compiled rule groups, by one factor; nothing else changes.
 """
 
 from collections.abc import Iterable
@@ -11,11 +11,11 @@ from rules.fields import map_durations
 from rules.policy import SECOND, Micros, Policy
 
 LEAST_TWIN_HOLD = Micros(5 * SECOND)
-"""A twin must outwait Prometheus's first scrapes, however fast time passes."""
+"""The minimum hold of a twin, which must exceed Prometheus's first scrapes at any speed."""
 
 
 def faster(policy: Policy, factor: float) -> Policy:
-    """The policy with every duration divided by `factor`: to whole microseconds, and none of them to nothing."""
+    """The policy with every duration divided by `factor`, in whole microseconds, at least one."""
     return map_durations(policy, lambda each: Micros(max(1, int(each / factor))) if each else each)
 
 

@@ -8,7 +8,7 @@ from importlib.resources import files
 
 import tzdata
 
-zoneinfo.reset_tzpath(())  # the system's zone data would take precedence over the package's, and replicas could disagree
+zoneinfo.reset_tzpath(())  # the system's zone data would come before the package's, and differ between replicas
 
 VERSION: str = tzdata.IANA_VERSION
 """The version of the zone data: ``2025b``."""

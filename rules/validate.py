@@ -1,7 +1,7 @@
-"""Holds a merged policy against the document models, and says where and why it does not fit.
+"""Validates a merged policy with the document models, and locates the errors.
 
-Called by `rules.load`. pydantic says *what* is wrong at which path; here that becomes a Problem at the line
-and column of the key or value, in words for the person who wrote it.
+Called by `rules.load`. pydantic gives the error and its path; this module makes a Problem at the line and column of the
+key or value, with a message for the policy's author.
 """
 
 import re
@@ -23,7 +23,7 @@ FRAMEWORK_ALERTS = (
     "; the ways to reach people are `incident_response: {alert_channels: …}`, and the framework's own `alerts:` stand "
     "in a file with its `system:`"
 )
-"""Of `alerts:` at the top of a policy."""
+"""The hint about a top-level `alerts:`."""
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -47,7 +47,7 @@ _WORDS = {
 
 
 def validate(model: type[Model], node: Node, vocabulary: Vocabulary, sources: Sources, where: str = "") -> Model | None:
-    """The model of what a tree says; None if it does not fit, and then `sources.problems` say why.
+    """The model of a tree; None if it is invalid, with the reasons in `sources.problems`.
 
     `where` names the tree in messages.
     """
@@ -66,19 +66,19 @@ def validate(model: type[Model], node: Node, vocabulary: Vocabulary, sources: So
 
 
 def _apart(error: ErrorDetails) -> Iterator[ErrorDetails]:
-    """The faults that `rules.document.values.refuse_all` put into one."""
+    """Split the faults that `rules.document.values.refuse_all` combined."""
     yield error
     for context in error.get("ctx", {}).get("more", ()):
         yield {**error, "ctx": context}
 
 
 def _is_inside(loc: tuple[int | str, ...], of: tuple[int | str, ...]) -> bool:
-    """Whether a place lies below another: an element that is wrong itself is left out of a list's count."""
+    """Whether a path is below another: an element that is itself wrong does not count in its list."""
     return len(loc) > len(of) and loc[: len(of)] == of
 
 
 def unknown_sections(node: Node) -> Iterator[Problem]:
-    """The top-level keys that are no section."""
+    """The top-level keys that are not sections."""
     known = {*PolicyDocument.model_fields, *GUIDE_SECTIONS}
     for key, mark in node.keys.items():
         if not is_section(key) and not key.startswith("x-"):
@@ -99,7 +99,7 @@ def without_free_keys(value: Any) -> Any:
 
 
 def locate(node: Node, steps: Sequence[Step]) -> tuple[Node, Mark, tuple[Step, ...]]:
-    """The deepest node on the way `steps`, the mark of its key (or its own), and how far the way went."""
+    """The deepest node on the path `steps`, the mark of its key (or its own), and the part of the path followed."""
     mark = node.mark
     for depth, step in enumerate(steps):
         child = node.child(step)
@@ -111,7 +111,7 @@ def locate(node: Node, steps: Sequence[Step]) -> tuple[Node, Mark, tuple[Step, .
 
 
 def place_of(node: Node, *steps: Step) -> Place:
-    """Where the value at the end of the way stands: its key, or the item of a list."""
+    """The position of the value at the end of the path: its key's, or the list item's."""
     _, mark, _ = locate(node, steps)
     return Place(mark.path, mark.line, mark.column, render(steps))
 
@@ -128,7 +128,7 @@ def _problem(model: type[BaseModel], root: Node, error: ErrorDetails, sources: S
         known = holder.model_fields if holder else ()
         return Problem(*mark, f"unknown key `{steps[-1]}`{suggest(str(steps[-1]), known)}")
     if steps[-1:] == ("[key]",):
-        # pydantic puts a key that does not fit at (…, key, "[key]").
+        # pydantic reports an invalid key at (…, key, "[key]").
         key = str(steps[-2])
         return Problem(*mark, f"`{key}`: {_words(error, Node(mark, key, key))}")
     name = render(reached[-2:] if reached and isinstance(reached[-1], int) else reached[-1:]) or where or "this"
@@ -169,14 +169,14 @@ def _words(error: ErrorDetails, node: Node) -> str:
 
 
 def _point(node: Node, context: dict[str, Any], sources: Sources) -> Mark:
-    """The place inside a value that an error speaks of: an offset, a line, or a word in it."""
+    """The position inside a value that an error refers to: an offset, a line, or a word."""
     path, line, column = node.mark
     if "find" in context and (found := word_in(node, context["find"], sources)) != node.mark:
         return found
     if "line" in context and node.style in ("|", ">"):
         return Mark(path, line + context["line"], 1)
     if "offset" in context and isinstance(node.value, str):
-        # Only where the file shows the text letter by letter (no escapes, no folding) is the offset a column.
+        # The offset is a column only if the file has the text literally (no escapes, no folding).
         start = column - 1 + (1 if node.style in ("'", '"') else 0)
         before = node.value[: context["offset"]]
         if sources.line(path, line)[start:].startswith(before):
@@ -185,7 +185,7 @@ def _point(node: Node, context: dict[str, Any], sources: Sources) -> Mark:
 
 
 def word_in(node: Node, word: str, sources: Sources) -> Mark:
-    """Where a word of a value stands; where the file does not show it letter by letter, where the value begins."""
+    """The position of a word in a value; the value's beginning if the file does not have the text literally."""
     path, line, column = node.mark
     for number in range(line, node.end_line + 1):
         at = sources.line(path, number).find(word, column - 1 if number == line else 0)
@@ -207,6 +207,6 @@ def _model_at(model: Any, steps: Sequence[Step]) -> type[BaseModel] | None:
 
 
 def _item(annotation: Any) -> Any:
-    """What an Optional, a tuple or a dict is of."""
+    """The element type of an Optional, a tuple or a dict."""
     kinds = [each for each in get_args(annotation) if each not in (type(None), ..., str)]
     return kinds[-1] if kinds else None

@@ -1,9 +1,8 @@
-"""Plain values → YAML, the same bytes for the same values. Every YAML output goes through here.
+"""Plain values → YAML; the same values give identical bytes. All YAML output uses this module.
 
-Written by hand where that is easy, as libyaml would write it: 10,000 rules are three million values, and libyaml, asked
-for each, takes longer than Prometheus to read them. What is not easy is left to libyaml.
-Strings that any YAML reader could take for something else are quoted, since Kubernetes refuses a number or a boolean
-where its schema wants a string.
+Simple values are written directly in libyaml's format: 10,000 rules are three million values, and libyaml would need
+more time for them than Prometheus needs to read them. All others are left to libyaml. Strings that a YAML reader could
+take for another type are quoted, because Kubernetes refuses a number or a boolean where its schema requires a string.
 """
 
 import io
@@ -24,24 +23,24 @@ from yaml.events import (
 
 AMBIGUOUS = frozenset(("true", "false", "yes", "no", "on", "off", "y", "n", "null"))
 WIDTH = 1_000_000
-"""Lines are not folded: a folded expression is hard to read and to search for."""
+"""Lines are not folded, because folded expressions are hard to read and to search."""
 
 _EASY = re.compile("[ -~\u00a1-\u2027\u2030-\ud7ff]+")
 """Printable on one line, as libyaml counts lines."""
 _EASY_LINES = re.compile(r"[!-~][ -~]*(?<! )(?:\n[ -~]+(?<! ))+")
 _NOT_PLAIN = re.compile(r": |:$| #| $")
-"""What a YAML reader would take for the end of a word without quotes."""
+"""Marks that end an unquoted scalar for a YAML reader."""
 
 _END = re.compile(r"\n(?:\.\.\.\n)?\Z")
-"""Of a document whose last text ends in line breaks, libyaml says that it ends."""
+"""libyaml writes a document end after a final text with trailing line breaks."""
 
 
 class WrittenOften(dict[str, Any]):
-    """A mapping that stands in the text many times, as this very object: its lines are made once."""
+    """A mapping that occurs many times in the text as the same object; its lines are made once."""
 
 
 def text(value: Any, comment: str = "") -> bytes:
-    """The value (mappings, sequences, strings, integers, booleans) as YAML, under the comment's lines."""
+    """The value (mappings, sequences, strings, integers, booleans) as YAML, below the comment's lines."""
     lines = [f"# {line}".rstrip() + "\n" for line in comment.splitlines()]
     _write(value, "", lines, {})
     return "".join(lines).encode()
@@ -52,7 +51,7 @@ _Made = dict[tuple[int, str], list[str]]
 
 
 def _write(value: Any, indent: str, out: list[str], made: _Made) -> None:
-    """The items of a collection that is not empty, each on lines of its own."""
+    """Write the items of a non-empty collection, each on its own lines."""
     if not isinstance(value, dict):
         for item in value:
             _write_item(item, indent, out, made)
@@ -93,14 +92,14 @@ def _write_item(item: Any, indent: str, out: list[str], made: _Made) -> None:
 
 
 def _small(value: Any) -> str:
-    """What is no text, and no collection with anything in it."""
+    """A value that is neither a text nor a non-empty collection."""
     if isinstance(value, dict):
         return "{}"
     return "[]" if isinstance(value, list | tuple) else str(value).lower()
 
 
 def _scalar(value: str, indent: str) -> str:
-    """A text; its further lines are indented below `indent`."""
+    """A text; continuation lines are indented below `indent`."""
     if "\n" not in value:
         return _word(value)
     if _EASY_LINES.fullmatch(value):
@@ -126,7 +125,7 @@ def _may_be_plain(value: str) -> bool:
 
 @lru_cache(maxsize=32_768)
 def _left_to_libyaml(value: str) -> str:
-    """As it stands after the key of a mapping that is not indented."""
+    """libyaml's form for the value of an unindented mapping's key."""
     stream = io.StringIO()
     emitter = yaml.CSafeDumper(stream, width=WIDTH, allow_unicode=True)
     plain = bool(value) and _may_be_plain(value)

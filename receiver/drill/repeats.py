@@ -40,7 +40,7 @@ class Repeated:
 
     @property
     def until(self) -> Instant:
-        """The end of the last round."""
+        """The end of the last skipped round."""
         return Instant(self.since + self.times * self.every)
 
 

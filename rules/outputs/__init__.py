@@ -1,7 +1,7 @@
-"""What a policy compiles to: files for Prometheus, Alertmanager, Kubernetes and Grafana.
+"""The compiled files for Prometheus, Alertmanager, Kubernetes and Grafana.
 
-`tocsin compile` writes what `render` returns. The same policy and options give the same bytes.
-Imports the meaning and `promtool`. Begin with `rule_file`.
+`tocsin compile` writes the result of `render`. The same policy and options give identical bytes. Imports the meaning
+and `promtool`. Begin with `rule_file`.
 """
 
 from collections.abc import Mapping
@@ -20,16 +20,16 @@ __all__ = ["Options", "Outputs", "proofs", "render"]
 
 @dataclass(frozen=True, slots=True)
 class Outputs:
-    """Every file by its name, and what the unit tests do not prove."""
+    """File contents by name, and what the unit tests do not prove."""
 
     files: Mapping[str, bytes]
     rules: int
-    """How many rules are to be proved."""
+    """The number of rules to prove."""
     unproved: tuple[Unproved, ...]
 
     @property
     def proved(self) -> str:
-        """Such as ``1,074 of 1,089 rules proved``."""
+        """For example ``1,074 of 1,089 rules proved``."""
         return summary(self.rules, self.unproved)
 
 
@@ -54,7 +54,7 @@ def render(policy: Policy, options: Options | None = None) -> Outputs:
 
 
 def proofs(policy: Policy) -> tuple[str, tuple[Unproved, ...]]:
-    """How many of the policy's rules the unit tests prove, in words, and what they do not."""
+    """How many of the policy's rules the unit tests prove, as text, and what they do not prove."""
     compiled = compile(policy)
     left = unit_tests.render(compiled).unproved
     return summary(sum(alert.rule is not None for group in compiled for alert in group.alerts), left), left

@@ -1,7 +1,8 @@
 """Policy → ``alertmanager.yml``. Works with Alertmanager 0.25.
 
-Everything goes to Tocsin's webhook, which knows channels and people. What says that Tocsin may page nobody goes around
-it, to Alertmanager's own e-mail or PagerDuty, and never as an all-clear: that Tocsin is back ends no emergency.
+All alerts go to Tocsin's webhook, which selects channels and people. Alerts that Tocsin may be unable to page go around
+it, to Alertmanager's own e-mail or PagerDuty, without resolved notifications: Tocsin's recovery does not end an
+emergency.
 """
 
 from collections.abc import Iterator
@@ -23,23 +24,23 @@ Nobody is told when Tocsin itself is down: compile with a fallback e-mail addres
 
 TOCSIN, FALLBACK = "tocsin", "around-tocsin"
 PLAIN = "{{ range .Alerts.Firing }}{{ .Annotations.summary }}\n{{ .Annotations.description }}\n\n{{ end }}"
-"""The fallback's mail for readers that show no HTML: watches, gateways to SMS."""
+"""The fallback's mail for readers without HTML: watches, SMS gateways."""
 
 COMPILED_BY = ["system", "signal"]
 OTHERS_BY = ["alertname", "system", "namespace"]
 HEARTBEAT_INTERVAL, HEARTBEAT_REPEAT = 10 * SECOND, 15 * SECOND
-"""On a grid of 10 s a repeat after more than 15 s is one every 20 s."""
+"""On a grid of 10 s, a repeat after more than 15 s comes every 20 s."""
 AROUND_WAIT, AROUND_INTERVAL = 5 * SECOND, 30 * SECOND
-"""What begins to fire at one evaluation arrives one after the other: without a wait the first alone would be told at
-once, and the others an interval later."""
+"""Alerts of one evaluation arrive one after another: without a wait, the first alone would be sent at once, and the
+others an interval later."""
 AROUND_REPEAT = 4 * HOUR
-"""One message for each outage and what fires in it; a repeat only where the outage lasts."""
+"""One message per outage with all its alerts; a repeat only if the outage lasts."""
 LONGEST_REPEAT = HOUR
-"""Repeats tell Tocsin nothing new; they mend what a lost database or a wrong silence forgot."""
+"""Repeats contain no news for Tocsin; they restore what a lost database or a mistaken silence dropped."""
 
 
 def render(policy: Policy, options: Options) -> bytes:
-    """The configuration. Credentials stay in files that it names."""
+    """The configuration. Credentials stay in the files that it names."""
     document: dict[str, Any] = {"route": route(policy, options), "receivers": list(_receivers(options))}
     if mutes := inhibitions(options):
         document["inhibit_rules"] = mutes
@@ -47,7 +48,7 @@ def render(policy: Policy, options: Options) -> bytes:
 
 
 def route(policy: Policy, options: Options) -> dict[str, Any]:
-    """The routing tree; the AlertmanagerConfig for Kubernetes is made from the same."""
+    """The routing tree; Kubernetes' AlertmanagerConfig is made from the same."""
     return {
         "receiver": TOCSIN,
         "group_by": OTHERS_BY,
@@ -66,7 +67,7 @@ def _pace(wait: str, interval: str, repeat: int) -> dict[str, str]:
 
 
 def inhibitions(options: Options) -> list[dict[str, list[str]]]:
-    """Who hears that an emergency fires while Tocsin fails need not hear of each way in which it does."""
+    """The fail-through alert inhibits the other alerts around Tocsin, which only detail the failure."""
     if not (options.watch and options.has_fallback):
         return []
     around = f"{AROUND[0]}={quoted(AROUND[1])}"
@@ -79,7 +80,7 @@ def inhibitions(options: Options) -> list[dict[str, list[str]]]:
 
 
 def _watch_routes(options: Options) -> Iterator[dict[str, Any]]:
-    """By name too: rules that an older Tocsin compiled have no label for it."""
+    """Also by name, because rules compiled by an older Tocsin lack the label."""
     named = f'alertname=~"{"|".join(AROUND_TOCSIN)}"'
     interval = format_duration(max(AROUND_INTERVAL, options.urgent_interval))
     for matcher in (named, f"{AROUND[0]}={quoted(AROUND[1])}"):
@@ -98,7 +99,7 @@ def _watch_routes(options: Options) -> Iterator[dict[str, Any]]:
 
 
 def _heartbeat_route(heartbeat: Heartbeat) -> dict[str, Any]:
-    """Repeated often enough that three may get lost."""
+    """Repeated so often that up to three may be lost."""
     repeat = max(HEARTBEAT_REPEAT, heartbeat.within // 4 // SECOND * SECOND)
     return {
         "receiver": TOCSIN,
@@ -121,7 +122,7 @@ def _compiled(policy: Policy, options: Options) -> dict[str, Any]:
 
 
 def _foreign(policy: Policy, options: Options) -> Iterator[dict[str, Any]]:
-    """Emergencies of rules that nobody compiled wait as little as compiled ones."""
+    """Routes of foreign emergencies, with the short waits of compiled ones."""
     emergency = policy.level(EMERGENCY)
     repeat = max(min(emergency.escalation_time, LONGEST_REPEAT), options.urgent_interval)
     for matchers in foreign_emergencies(policy, options.tocsin.source):
@@ -134,7 +135,7 @@ def _foreign(policy: Policy, options: Options) -> Iterator[dict[str, Any]]:
 
 
 def _level_routes(level: Level, urgent: int) -> Iterator[dict[str, Any]]:
-    """Repeated at least as often as the level escalates, so that Tocsin and Alertmanager never disagree for longer."""
+    """Repeated at least as often as the level escalates, which limits disagreement between Tocsin and Alertmanager."""
     repeat = min(level.escalation_time, LONGEST_REPEAT)
     matcher = f'severity_level="{level.level}"'
     at_once = _pace("0s", format_duration(urgent), max(repeat, urgent))

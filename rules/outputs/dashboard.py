@@ -1,7 +1,7 @@
-"""Policy → a Grafana dashboard: what fires, incidents, deadlines, deliveries, and every signal with its thresholds.
+"""Policy → a Grafana dashboard: firing alerts, incidents, deadlines, deliveries, and every signal with its thresholds.
 
-What an error budget or a burn rate is, is a signal too: the policy's SLOs compile to recorded ones. Tocsin's own health
-has a dashboard of its own (deploy/grafana).
+Error budgets and burn rates are signals too: the policy's SLOs compile to recordings. Tocsin's own health has a
+separate dashboard (deploy/grafana).
 """
 
 from collections.abc import Iterator, Sequence
@@ -17,7 +17,7 @@ from rules.self_monitoring import THE_ONLY, Tocsin
 SOURCE = {"type": "prometheus", "uid": "${datasource}"}
 COLORS = {1: "blue", 2: "yellow", 3: "orange", 4: "red"}
 WIDTH, HEIGHT = 8, 7
-"""Of a panel; Grafana's grid is 24 wide."""
+"""The size of a panel; Grafana's grid is 24 wide."""
 
 STATS = 4
 """Height of the first row."""
@@ -30,7 +30,7 @@ FIGURES = (
     ("Incidents with a deadline overdue", "max(tocsin_overdue_windows{TOCSIN})"),
     ("Deliveries, a second", "sum by (channel, outcome) (rate(tocsin_notifications_total{TOCSIN}[5m]))"),
 )
-"""What becomes of alerts: the second row. TOCSIN stands for the matchers of its targets."""
+"""The outcomes of alerts: the second row. TOCSIN stands for the matchers of its targets."""
 
 
 def render(policy: Policy, tocsin: Tocsin = THE_ONLY) -> bytes:
@@ -122,7 +122,7 @@ def _signals(policy: Policy) -> Iterator[dict[str, Any]]:
 
 
 def _steps(source: Selector, rules: Sequence[tuple[Rule, Condition]]) -> list[dict[str, Any]]:
-    """Lines where the rules' thresholds are, in the colour of the worst level there."""
+    """Lines at the rules' thresholds, each in the colour of the most severe level there."""
     levels: dict[float, int] = {}
     for rule, reads in rules:
         if reads.comparison and reads.comparison.subject == str(source):

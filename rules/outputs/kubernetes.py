@@ -1,7 +1,7 @@
 """Rule groups and routes → the Prometheus Operator's objects: PrometheusRule, AlertmanagerConfig.
 
-The operator adds a matcher for the object's namespace to every route; where alerts come from other namespaces,
-set ``alertmanagerConfigMatcherStrategy: {type: None}`` on its Alertmanager (said in the file).
+The operator adds a matcher for the object's namespace to every route; if alerts come from other namespaces, set
+``alertmanagerConfigMatcherStrategy: {type: None}`` on its Alertmanager (stated in the file).
 """
 
 from collections.abc import Iterable, Mapping
@@ -34,8 +34,8 @@ def render_rules(groups: Iterable[Group], options: Options) -> bytes:
 
 
 def _in_namespace(group: dict[str, Any], namespace: str) -> dict[str, Any]:
-    """The group, Tocsin's own alerts with the object's namespace: the operator confines an AlertmanagerConfig to alerts
-    that have it, and the heartbeat, say, has no labels of anything measured.
+    """The group, with the object's namespace on Tocsin's own alerts: the operator restricts an AlertmanagerConfig to
+    alerts with that label, and the heartbeat, for example, has no labels of a measured target.
     """
     own = [rule for rule in group["rules"] if rule.get("alert") in reserved.WATCH]
     for rule in own if namespace else ():
@@ -44,7 +44,7 @@ def _in_namespace(group: dict[str, Any], namespace: str) -> dict[str, Any]:
 
 
 def render_routes(policy: Policy, options: Options) -> bytes:
-    """The AlertmanagerConfig; the webhook's token is in the Secret it names when the options name a token file."""
+    """The AlertmanagerConfig; if the options name a token file, the webhook's token is in the Secret that it names."""
     spec: dict[str, Any] = {"route": _camel(route(policy, options)), "receivers": _receivers(options)}
     if mutes := [
         {f"{side}Match": [_matcher(each) for each in rule[f"{side}_matchers"]] for side in ("source", "target")}
@@ -64,7 +64,7 @@ def _object(
 
 
 def _camel(node: Mapping[str, Any]) -> dict[str, Any]:
-    """A route as the operator spells it."""
+    """A route in the operator's spelling."""
     spelt: dict[str, Any] = {}
     for key, value in node.items():
         first, *rest = key.split("_")
@@ -77,7 +77,7 @@ def _camel(node: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _matcher(matcher: str) -> dict[str, str]:
-    """One matcher as the operator spells it."""
+    """One matcher in the operator's form."""
     ((name, kind, value),) = matchers.parse(matcher)
     return {"name": name, "matchType": kind, "value": value}
 

@@ -1,4 +1,4 @@
-"""What `tocsin compile` may be told beside the policy."""
+"""The options of `tocsin compile`."""
 
 import re
 from dataclasses import dataclass
@@ -12,7 +12,8 @@ from rules.self_monitoring import Tocsin
 MOST_PEERS = 20
 
 PEER_TIMEOUT = Micros(15 * SECOND)
-"""Alertmanager's own `--cluster.peer-timeout`: so much later does each further peer send what the first has not."""
+"""Alertmanager's default `--cluster.peer-timeout`: the delay after which each further peer sends what the one before
+it has not."""
 
 LAST_PORT = 65_535
 
@@ -21,30 +22,32 @@ _SMARTHOST = re.compile(r"(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9._-]+):(\d{1,5})")
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """How Prometheus and Alertmanager reach Tocsin, and people when Tocsin is down."""
+    """The addresses of Tocsin, and of people when Tocsin is down, for Prometheus and Alertmanager."""
 
     receiver_url: str = "http://127.0.0.1:8095/webhook/alertmanager"
     token_file: str | None = None
-    """A file that Alertmanager reads: Tocsin's webhook token."""
+    """A file for Alertmanager with Tocsin's webhook token."""
     fallback_email: str | None = None
-    """Who is told by Alertmanager itself when Tocsin is down or cannot deliver; needs the two below."""
+    """The recipient of Alertmanager's own mail when Tocsin is down or cannot deliver; needs the two below."""
     fallback_smarthost: str | None = None
     """``host:port`` of the mail server."""
     fallback_from: str | None = None
     """The sender's address."""
     fallback_pagerduty_key_file: str | None = None
-    """A file that Alertmanager reads: a PagerDuty routing key, for the same."""
+    """A file for Alertmanager with a PagerDuty routing key, for the same purpose."""
     watch: bool = True
-    """Whether Tocsin's own alerts (heartbeat, down, fail-through, failing rules) are among the rules."""
+    """Whether the rules include Tocsin's own alerts (heartbeat, down, fail-through, failing rules)."""
     alertmanager_peers: int = 2
-    """Alertmanagers in the cluster; 1: it stands alone."""
+    """The number of Alertmanagers in the cluster; 1: no cluster."""
     instance: tuple[Matcher, ...] = ()
-    """Labels that tell this Tocsin's metrics from another's on the same Prometheus."""
+    """Labels that distinguish this Tocsin's metrics from another's in the same Prometheus."""
     namespace: str = ""
-    """Of the Kubernetes objects, and of Tocsin's own alerts in them; empty: left to kubectl."""
+    """The namespace of the Kubernetes objects, and of Tocsin's own alerts in them; empty: left to kubectl."""
 
     def __post_init__(self) -> None:
-        """Refuses addresses that lead nowhere, and half a mail configuration: it would be found out in an outage."""
+        """Refuses unreachable addresses and an incomplete mail configuration, which otherwise would fail only in an
+        outage.
+        """
         if not 1 <= self.alertmanager_peers <= MOST_PEERS:
             raise ValueError(f"alertmanager_peers is a number from 1 to {MOST_PEERS}, not {self.alertmanager_peers}")
         if any(label == "__name__" for label, _, _ in self.instance):
@@ -71,31 +74,32 @@ class Options:
 
     @property
     def tocsin(self) -> Tocsin:
-        """The Tocsin that the rules about it, and the dashboards, speak of."""
+        """The Tocsin that the self-monitoring rules and the dashboards refer to."""
         return Tocsin(self.instance, self.receiver_url)
 
     @property
     def urgent_interval(self) -> Micros:
-        """Between two messages about a group that must not wait: the slowest peer has spoken when the next leaves.
+        """The interval of messages about an urgent group: long enough for the slowest peer to send before the next
+        message.
 
-        With less, a peer's message with the state of before is on its way while the next one is sent.
+        With a shorter one, a peer could send the previous state while the next message is sent.
         """
         return Micros((self.alertmanager_peers - 1) * PEER_TIMEOUT + 5 * SECOND)
 
     @property
     def fallback_needs_tls(self) -> bool:
-        """Alertmanager refuses to send without TLS unless told; a relay on the same machine rarely offers it."""
+        """Whether TLS is required: Alertmanager's default, which a relay on the same machine rarely supports."""
         host = (self.fallback_smarthost or "").rpartition(":")[0]
         return host not in {"localhost", "127.0.0.1", "[::1]"}
 
     @property
     def has_fallback(self) -> bool:
-        """Whether somebody can be reached without Tocsin."""
+        """Whether people can be notified without Tocsin."""
         return bool(self.fallback_email or self.fallback_pagerduty_key_file)
 
 
 def _require_url(text: str) -> None:
-    """Raises ValueError where Alertmanager could not post webhooks there."""
+    """Raises ValueError if Alertmanager could not post webhooks to the URL."""
     try:
         url = urlsplit(text)
         usable = url.scheme in {"http", "https"} and bool(url.hostname) and url.port != 0

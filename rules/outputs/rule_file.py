@@ -19,12 +19,14 @@ def render(groups: Iterable[Group]) -> bytes:
 
 
 def _adds_nothing(rule: AlertingRule | RecordingRule) -> bool:
-    """A missing-data twin names what its rule names, and the labels of its units; to read 10,000 of them takes long."""
+    """Whether a rule adds no names or labels: a missing-data twin has those of its rule, and reading 10,000 of them
+    takes long.
+    """
     return isinstance(rule, AlertingRule) and rule.lost is not None and rule.identity is None
 
 
 def documents(groups: Iterable[Group]) -> list[dict[str, Any]]:
-    """The groups as Prometheus's YAML has them; a PrometheusRule's spec has the same."""
+    """The groups in Prometheus's YAML form; a PrometheusRule's spec has the same."""
     return [
         {
             "name": group.name,
