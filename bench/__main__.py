@@ -1,4 +1,4 @@
-"""`make bench`: every benchmark, or the one named; a table for people, JSON for programs (bench/results.json)."""
+"""`make bench`: runs every benchmark, or the named one; prints a table, and writes JSON (bench/results.json)."""
 
 import json
 import signal
@@ -23,20 +23,20 @@ BENCHES: dict[str, tuple[Callable[[], list[Row]], int]] = {
     "drill": (drill.run, 15),
     "memory": (memory.run, 200),
 }
-"""Each with the seconds after which it is given up, and the next begins: twenty-one minutes together."""
+"""Benchmark → seconds after which it is aborted and the next begins: twenty-one minutes together."""
 
 
 class GivenUpError(KeyboardInterrupt):
     """A benchmark took too long.
 
-    As an interrupt, because an event loop lets nothing else out of a callback, and what waits for a server takes each
-    OSError (TimeoutError too) for one that has not started yet.
+    A KeyboardInterrupt, because an event loop lets no other exception out of a callback, and code that waits for a
+    server takes every OSError (TimeoutError too) for a server that has not started.
     """
 
 
 @contextmanager
 def within(seconds: int) -> Iterator[None]:
-    """Raises GivenUpError within the block when it takes longer."""
+    """Raises GivenUpError if the block takes longer."""
 
     def give_up(*_: object) -> None:
         raise GivenUpError(f"not done within {seconds} s")
@@ -50,7 +50,7 @@ def within(seconds: int) -> Iterator[None]:
 
 
 def main() -> None:
-    """Run what is asked for."""
+    """Run the requested benchmarks."""
     wanted = sys.argv[1:] or list(BENCHES)
     unknown = [name for name in wanted if name not in BENCHES]
     if unknown:
@@ -63,7 +63,7 @@ def main() -> None:
         try:
             with within(seconds):
                 rows += run()
-        except (Exception, GivenUpError) as error:  # noqa: BLE001 - what the others measure is kept
+        except (Exception, GivenUpError) as error:  # noqa: BLE001 - the results of the others are kept
             failed.append(f"{name} was not measured: {type(error).__name__}: {error}")
         print(f"{name}: {perf_counter() - began:.0f} s", file=sys.stderr, flush=True)
     print_rows(rows)

@@ -1,6 +1,6 @@
-"""Two Alertmanagers in a cluster, fed by two Prometheus replicas that watch one signal: the real programs, observed.
+"""Two clustered Alertmanagers, fed by two Prometheus replicas that scrape one signal: the real programs, observed.
 
-Every webhook passes an ear that keeps it, with the peer it came from and the answer it got, and hands it to Tocsin.
+Every webhook passes a proxy that records it, with its peer and its answer, and forwards it to Tocsin.
 """
 
 import asyncio
@@ -23,13 +23,13 @@ from receiver.demo.stand_ins import start_web
 from receiver.demo.tools import SETTLE, STARTS_WITHIN, Tool, free_port
 
 CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "tocsin-tests"
-"""Where tests/install-newest unpacks."""
+"""The folder of tests/install-newest."""
 PEERS = ("a", "b")
 SETTLES_WITHIN = 60.0
-"""Seconds until two peers must have found each other; they send nothing before."""
+"""Seconds within which two peers must find each other; they send nothing before."""
 
 HEARD_WITHIN = 120.0
-"""Seconds until the heartbeat must come through."""
+"""Seconds within which the heartbeat must arrive."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,12 +42,12 @@ class Programs:
 
 
 def installed() -> Programs | None:
-    """Those of the system."""
+    """The system's programs."""
     return _found("installed", None)
 
 
 def newest() -> Programs | None:
-    """Those that tests/install-newest unpacked beside the system's."""
+    """The programs that tests/install-newest unpacked."""
     return _found("newest", str(CACHE / "newest" / "usr" / "bin"))
 
 
@@ -70,12 +70,12 @@ class Heard:
 
     @property
     def alerts(self) -> list[dict[str, Any]]:
-        """The alerts of the body, as Alertmanager has them."""
+        """The alerts of the body, in Alertmanager's form."""
         return list(orjson.loads(self.raw)["alerts"])
 
 
 class Ear:
-    """Stands between the peers and Tocsin: keeps every webhook, and hands it on as it came."""
+    """The proxy between the peers and Tocsin: it records every webhook, and forwards it unchanged."""
 
     def __init__(self, receiver: str) -> None:
         """`receiver`: the base URL of Tocsin."""
@@ -105,13 +105,13 @@ class Ear:
 
 
 class Cluster:
-    """The pair and its replicas; `async with` starts them and ends them."""
+    """The pair and its replicas; `async with` starts and ends them."""
 
     def __init__(self, programs: Programs, folder: Path, peer_timeout: str, resend_delay: str, gossip: str) -> None:
         """`peer_timeout`: how long each peer waits for the one before it, such as 15s.
 
-        `resend_delay`: after how long Prometheus tells an alert again, ended ones too. `gossip`: how often peers talk;
-        they send nothing before they have heard the same for several times that.
+        `resend_delay`: after how long Prometheus resends an alert, ended ones too. `gossip`: the interval of gossip;
+        peers send nothing before several intervals without a change.
         """
         self._programs, self._folder = programs, folder
         self._peer_timeout, self._resend_delay, self._gossip_interval = peer_timeout, resend_delay, gossip
@@ -119,15 +119,15 @@ class Cluster:
         self.exporter = Exporter()
         """The signals that both replicas scrape."""
         self.alertmanagers = {name: f"http://127.0.0.1:{free_port()}" for name in PEERS}
-        """Where each peer answers."""
+        """Peer → its URL."""
         self.replicas: dict[str, Tool] = {}
-        """The Prometheus of each name."""
+        """Name → the replica's Prometheus."""
 
     @asynccontextmanager
     async def feeding(self, receiver: str, routes: bytes, rules: bytes) -> AsyncIterator[Ear]:
-        """All of it runs, and tells Tocsin at `receiver`, its base URL.
+        """Run all programs, with webhooks to Tocsin at `receiver`, its base URL.
 
-        `routes` is an alertmanager.yml, `rules` a rule file with a heartbeat. The rules are read when the peers know
+        `routes` is an alertmanager.yml, `rules` a rule file with a heartbeat. The rules are loaded after the peers know
         each other, both replicas know both peers, and every signal has been scraped: earlier alerts would be dropped,
         or false.
         """
@@ -147,7 +147,7 @@ class Cluster:
             for name, tool in self.replicas.items():
                 (self._folder / f"prometheus-{name}" / "rules.yml").write_bytes(rules)
                 tool.reload()
-            # An alert of the moment in which Prometheus reloads is lost, and told again after the resend delay.
+            # An alert during Prometheus's reload is lost, and resent after the resend delay.
             await asyncio.wait_for(ear.first.wait(), HEARD_WITHIN)
             yield ear
 
@@ -176,7 +176,7 @@ class Cluster:
         )
 
     async def _met(self) -> None:
-        """Both peers count two and are ready: before that they send nothing."""
+        """Wait until both peers count two and are ready; before that they send nothing."""
         async with aiohttp.ClientSession() as session:
             for url in self.alertmanagers.values():
                 while True:
@@ -187,7 +187,7 @@ class Cluster:
                     await asyncio.sleep(0.2)
 
     async def _found(self) -> None:
-        """Both replicas send to both peers: that takes a Prometheus five seconds."""
+        """Wait until both replicas send to both peers, which takes Prometheus five seconds."""
         async with aiohttp.ClientSession() as session:
             for tool in self.replicas.values():
                 while True:
@@ -222,7 +222,7 @@ class Cluster:
         )
 
     async def firing(self, rule: str) -> int:
-        """How many replicas say that the rule fires."""
+        """The number of replicas in which the rule fires."""
         count = 0
         async with aiohttp.ClientSession() as session:
             for tool in self.replicas.values():
@@ -232,7 +232,7 @@ class Cluster:
         return count
 
     def tell(self, replica: str, peers: Sequence[str]) -> None:
-        """From now on (Prometheus takes five seconds) the replica tells only these peers."""
+        """Restrict a replica to these peers (effective after five seconds)."""
         path = self._folder / f"prometheus-{replica}" / "prometheus.yml"
         config = yaml.safe_load(path.read_text())
         told = [self.alertmanagers[name].removeprefix("http://") for name in peers]

@@ -1,6 +1,6 @@
-"""Compile: from the policy's YAML to all files written, the rules' tests and the dashboard included.
+"""Compile: from the policy's YAML to all written files, with rule tests and dashboard.
 
-Beside `promtool check rules` on the rules among them.
+Compared with `promtool check rules` on the compiled rules.
 """
 
 import shutil
@@ -17,7 +17,7 @@ SIZES = (10, 100, 1_000, 10_000)
 
 
 def run() -> list[Row]:
-    """Both as commands, started anew each time, in turn."""
+    """Both as commands in new processes, alternating."""
     rows: list[Row] = []
     for size in SIZES:
         with tempfile.TemporaryDirectory() as folder:

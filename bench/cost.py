@@ -1,7 +1,7 @@
-"""What a webhook costs: processor time of the service and of its writer (SQLite), beside the bare handler's.
+"""The cost of a webhook: processor time of the service and of its writer (SQLite), compared with the bare handler's.
 
-Processor time says little of a machine's moods and nothing of its cores, so it compares releases where rates cannot.
-The load is our own generator's, whose processor time is not counted.
+Processor time depends little on the machine's load and not on its number of cores, so it compares releases where rates
+cannot. The load is from this package's generator, whose processor time is not counted.
 """
 
 import asyncio
@@ -16,7 +16,7 @@ from bench.table import Row
 
 ROUNDS = 5
 REQUESTS = 2000
-"""Of a round."""
+"""Requests per round."""
 
 
 def run() -> list[Row]:
@@ -40,7 +40,7 @@ def run() -> list[Row]:
 
 
 def _measure(what: str, urls: Sequence[str], make: Callable[[], list[bytes]]) -> list[Row]:
-    """Microseconds of processor time for each webhook, by process; in turn."""
+    """Microseconds of processor time per webhook, by process; measured alternately."""
     processes = servers.measured()
     took: dict[str, list[float]] = {name: [] for name in processes}
     for _ in range(ROUNDS):

@@ -1,4 +1,4 @@
-"""Drill: how many incidents a second are lived through, from the alert to the close, on the virtual clock."""
+"""Drill: how many incidents per second are played, from the alert to the close, on the virtual clock."""
 
 import tempfile
 from pathlib import Path
@@ -19,7 +19,7 @@ SCRIPTS = {
 
 
 def run() -> list[Row]:
-    """Each script, every incident in a world of its own."""
+    """Each script, with every incident in its own world."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "policy.yaml"
         path.write_text(POLICY)

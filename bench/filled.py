@@ -1,4 +1,4 @@
-"""A database with as many incidents as wanted: one is opened by the engine, the others are copies of it made by SQL."""
+"""Makes a database with many incidents: the engine opens one, and SQL copies it."""
 
 import sqlite3
 from contextlib import closing
@@ -26,11 +26,11 @@ _FOUND_BY = (
     """,
     "INSERT INTO closed_people (person, number) SELECT 'person-' || (i % 50), i FROM n",
 )
-"""What closed incidents are found by beside their titles: a thousand systems, fifty people, a note for each."""
+"""Searchable properties of closed incidents besides their titles: a thousand systems, fifty people, a note for each."""
 
 
 def url(folder: Path) -> str:
-    """Where the database is."""
+    """The database's URL."""
     return f"sqlite:///{folder / 'tocsin.db'}"
 
 
@@ -41,7 +41,7 @@ def engine(folder: Path, now: Instant) -> Engine:
 
 
 def first(folder: Path) -> Incident:
-    """Open the incident that is copied."""
+    """Open the incident to be copied."""
     now = wall_clock()
     opening = engine(folder, now)
     payload = parse(body(1), now)
@@ -90,7 +90,7 @@ def _copy_incidents(folder: Path, size: int, doc: str, open_key: str, state: str
 
 
 def _connect(folder: Path) -> sqlite3.Connection:
-    """In a hurry: the file is thrown away."""
+    """Connect without durability, because the file is temporary."""
     connection = sqlite3.connect(folder / "tocsin.db")
     connection.execute("PRAGMA synchronous = OFF")
     connection.execute("PRAGMA cache_size = -262144")
@@ -112,7 +112,7 @@ def _insert(connection: sqlite3.Connection, table: str, what: dict[str, str], si
 
 
 def memory(process: int | str = "self") -> float:
-    """Megabytes that a process (this one) has in memory now."""
+    """A process's current resident memory, in megabytes."""
     for line in Path(f"/proc/{process}/status").read_text().splitlines():
         if line.startswith("VmRSS:"):
             return int(line.split()[1]) / 1024

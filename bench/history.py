@@ -18,7 +18,7 @@ TARGET = "≤ 50"
 
 
 def run() -> list[Row]:
-    """All questions in turn, the file opened anew for the starts."""
+    """All queries in turn; the file is reopened for the starts."""
     with tempfile.TemporaryDirectory() as empty, tempfile.TemporaryDirectory() as full:
         filled.first(Path(empty))
         filled.first(Path(full))

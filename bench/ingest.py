@@ -1,9 +1,9 @@
-"""Durable ingest: webhooks a second over real HTTP, each answered only after the commit, new incidents every time.
+"""Durable ingest: webhooks per second over real HTTP, each answered only after the commit, with new incidents.
 
-Beside a bare aiohttp handler with the same models (the limit), and Alertmanager taking the same alerts through
-its API; all three in turn, round after round, so that the machine's moods hit them alike. `repeats`: webhooks about
-incidents that are open already, as Alertmanager sends them every `repeat_interval`. The load is wrk's where that is
-installed, else our own generator's; a run says which.
+Compared with a bare aiohttp handler with the same models (the limit), and with Alertmanager's API for the same alerts;
+all three alternate by round, so that changes of the machine's load affect them alike. `repeats`: webhooks about open
+incidents, as Alertmanager sends them every `repeat_interval`. The load is from wrk if installed, else from this
+package's generator; a run states which.
 """
 
 import asyncio
@@ -24,10 +24,10 @@ from receiver.demo.tools import free_port
 
 ROUNDS = 3
 REQUESTS = {1: 6000, 10: 1500}
-"""Alerts in a body → requests a round."""
+"""Alerts in a body → requests per round."""
 
 REPEATED = 500
-"""Open incidents that are repeated."""
+"""The number of open incidents that are repeated."""
 
 POLICY = """
 incident_response:
@@ -49,12 +49,12 @@ _serial = count(int.from_bytes(os.urandom(4)) << 20)
 
 
 def body(alerts: int) -> bytes:
-    """A webhook as Alertmanager sends it, about a signal never seen before."""
+    """A webhook in Alertmanager's form, about a new signal."""
     return _body(f"unit-{next(_serial)}", [f"{next(_serial):016x}" for _ in range(alerts)])
 
 
 def _template(alerts: int) -> bytes:
-    """As `body`, with `@@` where a word never sent before belongs (`bench.wrk`)."""
+    """As `body`, with `@@` for a unique word (`bench.wrk`)."""
     return _body("unit-@@", [f"@@{index:04x}" for index in range(alerts)])
 
 
@@ -99,7 +99,7 @@ def _body(unit: str, fingerprints: Sequence[str]) -> bytes:
 
 
 def run() -> list[Row]:
-    """All sizes on SQLite; with Alertmanager where it is installed, and PostgreSQL where the tests' server is."""
+    """All sizes on SQLite; with Alertmanager if installed, and PostgreSQL if the tests' server is present."""
     print("load: wrk" if wrk.is_installed() else wrk.ELSEWHERE)
     with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
         path = Path(folder)
@@ -123,7 +123,7 @@ def _databases(stack: ExitStack, folder: Path) -> Iterator[tuple[str, str]]:
 
 @contextmanager
 def providers() -> Iterator[dict[str, str]]:
-    """Stand-ins for SMTP and Slack, so that the dispatcher has somewhere to send to."""
+    """Stand-ins for SMTP and Slack as targets of the dispatcher."""
     port, smtp = free_port(), free_port()
     command = [sys.executable, "-m", "bench.providers", str(port), str(smtp)]
     with servers.process(command, f"http://127.0.0.1:{port}/ready"):
@@ -176,14 +176,14 @@ def _repeats(bare: str, url: str) -> list[Row]:
 
 
 def _repeated(url: str, known: list[bytes]) -> float:
-    """Webhooks a second of one round of repeats."""
+    """Webhooks per second of one round of repeats."""
     if wrk.is_installed():
         return wrk.rate(url, known)
     return _fired(url, known * (REQUESTS[1] // REPEATED))
 
 
 def _rate(name: str, url: str, alerts: int) -> float:
-    """Webhooks a second of one round."""
+    """Webhooks per second of one round."""
     bodies = [_template(alerts)] if wrk.is_installed() else [body(alerts) for _ in range(REQUESTS[alerts])]
     if name == "alertmanager":
         bodies = [for_alertmanager(each) for each in bodies]
@@ -191,7 +191,7 @@ def _rate(name: str, url: str, alerts: int) -> float:
 
 
 def _fired(url: str, bodies: list[bytes]) -> float:
-    """Webhooks a second, from our own generator. Raises RuntimeError where any was refused."""
+    """Webhooks per second, from this package's generator. Raises RuntimeError if any was refused."""
     seconds, refused = asyncio.run(fire(url, prepare(url, bodies)))
     if refused:
         raise RuntimeError(f"{url}: {refused} of {len(bodies)} requests were refused")
@@ -199,6 +199,6 @@ def _fired(url: str, bodies: list[bytes]) -> float:
 
 
 def for_alertmanager(content: bytes) -> bytes:
-    """A webhook's alerts as Alertmanager's API takes them."""
+    """A webhook's alerts in the form of Alertmanager's API."""
     keep = ("labels", "annotations", "generatorURL")
     return json.dumps([{name: alert[name] for name in keep} for alert in json.loads(content)["alerts"]]).encode()

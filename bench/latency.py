@@ -1,7 +1,7 @@
 """Page latency: from a webhook's first byte to the first byte at a local Slack, mail server and PagerDuty.
 
-The page measured is of a new level 4 incident; idle, and while another process repeats open incidents at half
-the rate that was the peak a moment before. The stand-ins live in this process, so that one clock tells both times.
+The measured page is of a new level 4 incident; idle, and while another process repeats open incidents at half of the
+peak rate measured just before. The stand-ins run in this process, so that one clock measures both times.
 """
 
 import asyncio
@@ -26,10 +26,10 @@ APART = 0.1
 """Seconds between two pages."""
 
 REPEATED = 200
-"""Incidents that the load repeats."""
+"""The number of incidents that the load repeats."""
 
 SETTLE = 10.0
-"""Seconds until their own pages are out: the peak is that of the repeats."""
+"""Seconds until their own pages are sent, so that the peak is that of the repeats."""
 
 POLICY = (
     ingest.POLICY.replace(
@@ -46,33 +46,33 @@ POLICY = (
 
 
 class Ears:
-    """Providers that note when something arrives, and that it names a unit."""
+    """Providers that record the arrival of messages by unit."""
 
     def __init__(self) -> None:
         self.heard: dict[str, dict[str, float]] = {"email": {}, "slack": {}, "pagerduty": {}}
         self._more = asyncio.Event()
 
     def note(self, channel: str, content: bytes, at: float) -> None:
-        """Something arrived, at this time."""
+        """Record an arrival at this time."""
         found = re.search(rb"unit-(\d+)", content)
         if found:
             self.heard[channel].setdefault(found[1].decode(), at)
             self._more.set()
 
     async def wait_for(self, channel: str, units: Iterable[str]) -> None:
-        """Until each of them was heard of on that channel."""
+        """Wait until each unit has arrived on that channel."""
         while not self.heard[channel].keys() >= set(units):
             self._more.clear()
             await self._more.wait()
 
     async def slack(self, request: web.Request) -> web.Response:
-        """A message; taken."""
+        """Accept a message."""
         at = perf_counter()
         self.note("slack", await request.read(), at)
         return web.json_response({"ok": True, "channel": "C1", "ts": f"{at:.6f}"})
 
     async def pagerduty(self, request: web.Request) -> web.Response:
-        """An event; taken."""
+        """Accept an event."""
         at = perf_counter()
         self.note("pagerduty", await request.read(), at)
         return web.json_response({"status": "success", "dedup_key": "d"}, status=202)
@@ -103,7 +103,7 @@ async def _run(folder: Path) -> list[Row]:
 
 @asynccontextmanager
 async def receiver(folder: Path, policy: str = POLICY) -> AsyncIterator[tuple[str, Ears]]:
-    """`tocsin serve` on a file; its webhook's URL, and the providers in this process that it sends to."""
+    """`tocsin serve` on a file; yields its webhook's URL, and its providers in this process."""
     ears = Ears()
     app = web.Application()
     app.router.add_post("/slack/{method}", ears.slack)
@@ -141,14 +141,14 @@ async def _measure(url: str, ears: Ears) -> list[Row]:
     context = get_context("spawn")
     load = context.Process(target=paced, args=(url, repeated, peak / 2, PAGES * APART + 5), daemon=True)
     load.start()
-    await asyncio.sleep(2)  # until it is under way
+    await asyncio.sleep(2)  # until the load has started
     rows += _rows(f"at {peak / 2:,.0f} webhooks/s", await _pages(url, ears), "≤ 100")
     await asyncio.to_thread(load.join)
     return rows
 
 
 def _peak(url: str, repeated: list[bytes]) -> float:
-    """Webhooks a second, all repeats of open incidents."""
+    """Webhooks per second, all repeats of open incidents."""
     seconds, _ = asyncio.run(fire(url, prepare(url, repeated * 20)))
     return REPEATED * 20 / seconds
 

@@ -1,4 +1,4 @@
-"""A load generator that costs little: prepared HTTP requests over kept-open connections, each answer awaited."""
+"""A load generator with little overhead: prepared HTTP requests over persistent connections, each answer awaited."""
 
 import asyncio
 from collections.abc import Iterator, Sequence
@@ -6,7 +6,7 @@ from time import perf_counter
 from urllib.parse import urlsplit
 
 ANSWERED_WITHIN = 120.0
-"""Seconds after which a run is given up."""
+"""Seconds after which a run is aborted."""
 
 
 def prepare(url: str, bodies: Sequence[bytes]) -> list[bytes]:
@@ -56,7 +56,7 @@ class _Connection(asyncio.Protocol):
 
 
 async def fire(url: str, requests: Sequence[bytes], connections: int = 64) -> tuple[float, int]:
-    """Send them all; returns the seconds it took and how many were not answered with 2xx."""
+    """Send all requests; returns the duration in seconds and the number of answers other than 2xx."""
     parts = urlsplit(url)
     host, port = parts.hostname or "", parts.port or 80
     left = iter(requests)
@@ -72,7 +72,7 @@ async def fire(url: str, requests: Sequence[bytes], connections: int = 64) -> tu
 
 
 def paced(url: str, bodies: Sequence[bytes], rate: float, seconds: float) -> None:
-    """Send them over and over, so many a second, for so long (a process of its own runs this)."""
+    """Send the bodies repeatedly at `rate` per second for `seconds` (run in its own process)."""
     tick = 0.02
     requests = prepare(url, bodies)
 

@@ -1,4 +1,4 @@
-"""Memory: what the receiver's processes hold before, in and after a storm of new incidents (SQLite)."""
+"""Memory: the receiver's processes before, during and after a storm of new incidents (SQLite)."""
 
 import asyncio
 import tempfile
@@ -13,10 +13,10 @@ from bench.table import Row
 
 FIRST, STORM = 1_000, 100_000
 PART = 5_000
-"""Webhooks between two looks."""
+"""Webhooks between two measurements."""
 
 REST = 15.0
-"""Seconds after the storm: garbage is looked for every ten."""
+"""Seconds of waiting after the storm: garbage is collected every ten."""
 
 
 def run() -> list[Row]:

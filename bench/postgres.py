@@ -1,4 +1,4 @@
-"""A PostgreSQL of our own for as long as the block takes, installed by pip."""
+"""A temporary PostgreSQL server, installed by pip, for the duration of a block."""
 
 import os
 import warnings
@@ -9,7 +9,7 @@ from pathlib import Path
 
 @contextmanager
 def database(folder: Path) -> Iterator[str]:
-    """Start a server in the folder; gives the URL of its database."""
+    """Start a server in the folder; yields the URL of its database."""
     runtime = folder / "runtime"
     runtime.mkdir(mode=0o700)
     os.environ.setdefault("XDG_RUNTIME_DIR", str(runtime))

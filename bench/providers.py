@@ -1,4 +1,4 @@
-"""Stand-ins for SMTP and Slack that take everything and say nothing: ``python -m bench.providers SLACK SMTP``."""
+"""Stand-ins for SMTP and Slack that accept everything: ``python -m bench.providers SLACK SMTP``."""
 
 import asyncio
 import sys
@@ -10,7 +10,7 @@ from receiver.demo.stand_ins import Mailbox, Providers
 
 
 async def main(slack: int, smtp: int) -> None:
-    """Each on its port of this machine."""
+    """Serve each on its local port."""
 
     def ignore(*_: str) -> None:
         return

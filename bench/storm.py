@@ -1,9 +1,8 @@
-"""A storm: a real Alertmanager sends very many groups at once, and among them come emergencies.
+"""A storm: a real Alertmanager sends very many groups at once, with emergencies among them.
 
-How long it takes until Alertmanager has got rid of them all, how many of its attempts failed; how long an emergency's
-page takes meanwhile, from its webhook's first byte to the first byte at a local PagerDuty; how long people wait who
-acknowledge by the API; and what it takes of processor and memory. Another Alertmanager than the machine's own may be
-named by its path in $ALERTMANAGER.
+Measures how long Alertmanager needs to send all, and its failed attempts; the latency of an emergency's page in the
+meantime, from its webhook's first byte to the first byte at a local PagerDuty; the latency of acknowledgements by the
+API; and processor time and memory. $ALERTMANAGER may name the path of another Alertmanager than the machine's own.
 """
 
 import asyncio
@@ -24,14 +23,14 @@ from bench.table import Row
 
 GROUPS = 20_000
 AT_ONCE = 1000
-"""Alerts that Alertmanager is handed in one call."""
+"""Alerts in one call of Alertmanager's API."""
 
 EMERGENCIES = 20
 APART = 0.25
-"""Seconds between two of them."""
+"""Seconds between two emergencies."""
 
 ACKNOWLEDGED = 5
-"""Incidents of the storm that a person takes after each of them."""
+"""Incidents of the storm that are acknowledged after each emergency."""
 
 GIVE_UP = 120.0
 """Seconds."""
@@ -48,7 +47,7 @@ receivers: [{{name: tocsin, webhook_configs: [{{url: "{url}"}}]}}]
 
 
 def run() -> list[Row]:
-    """Into a handler that only reads, and into Tocsin; from each Alertmanager that there is."""
+    """Send to a handler that only reads, and to Tocsin; from each available Alertmanager."""
     with tempfile.TemporaryDirectory() as folder:
         rows: list[Row] = []
         for name in servers.alertmanagers():
@@ -87,7 +86,7 @@ async def _run(folder: Path, program: str) -> list[Row]:
 
 
 async def _watch() -> tuple[dict[str, float], list[float]]:
-    """Until it is cancelled: seconds of processor time by process, and megabytes of all of them, look by look."""
+    """Measure until cancelled: seconds of processor time by process, and total megabytes per sample."""
     processes, memory = servers.measured(), list[float]()
     before = {name: servers.cpu(process) for name, process in processes.items()}
     with suppress(asyncio.CancelledError):
@@ -98,7 +97,7 @@ async def _watch() -> tuple[dict[str, float], list[float]]:
 
 
 async def _storm(folder: Path, program: str, url: str) -> tuple[float, int]:
-    """Seconds until Alertmanager has sent them all, and its failed attempts."""
+    """Seconds until Alertmanager has sent all, and its failed attempts."""
     starting = servers.alertmanager(folder, ROUTES.format(url=url), program)
     alerts_url = await asyncio.to_thread(starting.__enter__)
     assert alerts_url is not None, "it is there"
@@ -110,7 +109,7 @@ async def _storm(folder: Path, program: str, url: str) -> tuple[float, int]:
             body = json.dumps(alerts[first : first + AT_ONCE]).encode()
             await fire(alerts_url, prepare(alerts_url, [body]), connections=1)
         while True:
-            with suppress(OSError):  # it has much to do, and does not answer now
+            with suppress(OSError):  # it is busy and does not answer
                 tried, failed = await asyncio.to_thread(_counted, alerts_url)
             if tried - failed >= GROUPS or perf_counter() - began > GIVE_UP:
                 return perf_counter() - began, failed
@@ -120,7 +119,7 @@ async def _storm(folder: Path, program: str, url: str) -> tuple[float, int]:
 
 
 def _counted(url: str) -> tuple[int, int]:
-    """Attempts to send webhooks, and those that failed."""
+    """The numbers of attempted and of failed webhooks."""
     with urllib.request.urlopen(url.replace("/api/v2/alerts", "/metrics"), timeout=10) as answer:
         text = answer.read().decode()
     pattern = r'^alertmanager_notification_requests_{}{{integration="webhook"}} (\S+)$'
@@ -129,11 +128,12 @@ def _counted(url: str) -> tuple[int, int]:
 
 
 async def _people(url: str, ears: latency.Ears) -> tuple[list[float], list[float]]:
-    """Milliseconds that each emergency's page took, and each acknowledgement of one of the storm's incidents."""
+    """The latencies in milliseconds of each emergency's page, and of each acknowledgement of a storm's incident."""
     sent: dict[str, float] = {}
     answers: list[float] = []
     seen, open_ = 0, set[int]()
-    """Number of the latest emergency, and of what opened before it: that is acknowledged, lest no page leaves."""
+    """The number of the latest emergency; and the incidents before it, which are acknowledged so that no page of
+    theirs is sent."""
     async with ClientSession() as session:
         for _ in range(EMERGENCIES):
             body = latency.emergency().replace(b'"accuracy_low"', b'"unsafe"')

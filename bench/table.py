@@ -1,4 +1,4 @@
-"""Figures with their median and spread, and how they are printed."""
+"""Benchmark figures with median and spread, and their output."""
 
 from dataclasses import asdict, dataclass
 from statistics import median
@@ -10,7 +10,7 @@ from rich.table import Table
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One figure: what was measured, in which unit, each run's value, and its target where it has one."""
+    """One figure: its subject, its unit, each run's value, and its target if it has one."""
 
     bench: str
     what: str
@@ -24,7 +24,7 @@ class Row:
 
 
 def print_rows(rows: list[Row]) -> None:
-    """One table; the median first, then the spread."""
+    """Print one table; the median first, then the spread."""
     table = Table(box=None, header_style="bold", pad_edge=False)
     for column in ("bench", "what", "median", "min", "max", "unit", "target"):
         table.add_column(column, justify="right" if column in {"median", "min", "max"} else "left")

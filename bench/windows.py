@@ -1,7 +1,7 @@
-"""Windows: what 10,000, 100,000 and 1,000,000 pending escalation windows cost: to fire one, to keep, to start with.
+"""Windows: the cost of 10,000, 100,000 and 1,000,000 pending escalation windows: firing one, storage, start.
 
-Firing one is `Engine.fire_due` on the SQLite file, commit included; a start is opening the store and looking for
-what is due next.
+Firing one is `Engine.fire_due` on the SQLite file, commit included; a start opens the store and queries the next due
+window.
 """
 
 import tempfile
@@ -23,7 +23,7 @@ FIRED = 60
 
 
 def run() -> list[Row]:
-    """Each size in a database of its own; ratios are to the smallest."""
+    """Each size in its own database; ratios are relative to the smallest."""
     fired: dict[int, tuple[float, ...]] = {}
     rows: list[Row] = []
     for size in SIZES:
@@ -37,7 +37,7 @@ def run() -> list[Row]:
 def _measure(folder: Path, size: int) -> tuple[tuple[float, ...], list[Row]]:
     begin = Instant(filled.first(folder).opened_at + HOUR)
     filled.pending(folder, size, begin, SECOND)
-    with ProcessPoolExecutor(1, get_context("spawn")) as fresh:  # so that its memory is its own
+    with ProcessPoolExecutor(1, get_context("spawn")) as fresh:  # a new process, so that its memory is measured alone
         return fresh.submit(_look, folder, size, begin).result()
 
 

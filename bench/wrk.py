@@ -1,6 +1,6 @@
-"""Load by wrk (Debian has it), which takes little of the cores that it shares with what is measured.
+"""Load by wrk (a Debian package), which uses little processor time of the measured machine.
 
-Where it is not installed `bench.load` sends instead: that takes a tenth of two cores and more, and flatters the slower.
+Without it, `bench.load` sends instead: that takes a tenth of two cores and more, and favours the slower server.
 """
 
 import os
@@ -14,20 +14,20 @@ from pathlib import Path
 SCRIPT = Path(__file__).parent / "bodies.lua"
 CONNECTIONS = 64
 SECONDS = 2
-"""Of a round."""
+"""Seconds per round."""
 
 ELSEWHERE = "wrk is not installed: the load comes from a generator in Python, which takes much of the same cores"
 
 
 def is_installed() -> bool:
-    """Whether there is one."""
+    """Whether wrk is installed."""
     return shutil.which("wrk") is not None
 
 
 def rate(url: str, bodies: Sequence[bytes], seconds: int = SECONDS) -> float:
-    """Requests a second, the bodies in turn. `@@` in a body becomes a word never sent before.
+    """Requests per second, with the bodies in rotation. `@@` in a body becomes a unique word.
 
-    Raises RuntimeError where any was refused.
+    Raises RuntimeError if any was refused.
     """
     with tempfile.NamedTemporaryFile() as file:
         file.write(b"\n".join(bodies))

@@ -1,4 +1,4 @@
-"""The manual: what of docs/ is made from the code, and the hook that makes the site of the rest.
+"""The manual: the parts of docs/ that are generated from the code, and the mkdocs hook of the site.
 
-`python -m manual` writes the made pages; a test compares them with what is committed.
+`python -m manual` writes the generated pages; a test compares them with the committed ones.
 """

@@ -1,4 +1,4 @@
-"""Writes the pages that are made from the code."""
+"""Writes the pages that are generated from the code."""
 
 from itertools import chain
 

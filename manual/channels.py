@@ -1,4 +1,4 @@
-"""docs/channel-types.md: what each channel type can do, from the table that the receiver itself reads."""
+"""docs/channel-types.md: the abilities of each channel type, from the receiver's own table."""
 
 from rules.channel_types import CHANNEL_FACTS, ChannelFacts
 from rules.durations import format_duration

@@ -31,7 +31,7 @@ def page(root: Path) -> str:
 
 def _rows(node: Mapping[str, Any], values: Mapping[str, Any], path: str = "") -> Iterator[str]:
     for name, each in node["properties"].items():
-        if name not in values:  # `global`, which is Helm's
+        if name not in values:  # `global` is Helm's
             continue
         if "properties" in each:
             yield from _rows(each, values[name], f"{path}{name}.")

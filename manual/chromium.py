@@ -1,4 +1,4 @@
-"""Chromium as a camera: a page of ours, in light or in dark, as a picture; or printed."""
+"""Controls Chromium for screenshots of HTML, in light or dark mode, and for printing."""
 
 import asyncio
 import base64
@@ -12,12 +12,12 @@ from typing import Any
 import aiohttp
 
 PAGE_WIDTH, PAGE = 560, 794
-"""Pixels of a printed page (A4) with the gap below it."""
+"""Width of a printed page (A4), and its height with the gap below it, in pixels."""
 DRAWN_AFTER = 4.0
-"""Seconds after which the viewer of printed pages has certainly drawn them."""
+"""Seconds after which the viewer of printed pages has finished drawing."""
 
 START = 30.0
-"""Seconds that it may take to start."""
+"""The maximum of seconds for its start."""
 
 
 class Camera:
@@ -28,7 +28,7 @@ class Camera:
         self._serial = itertools.count(1)
 
     async def show(self, html: str, width: int, *, dark: bool = False, scale: float = 1) -> None:
-        """The document, in a window of that width (CSS pixels), laid out."""
+        """Load and lay out the document, in a window of that width (CSS pixels)."""
         scheme = [{"name": "prefers-color-scheme", "value": "dark" if dark else "light"}]
         await self.ask("Emulation.setEmulatedMedia", media="screen", features=scheme)
         await self.ask(
@@ -39,31 +39,31 @@ class Camera:
         await self.ask("Runtime.evaluate", expression="document.fonts.ready.then(() => 0)", awaitPromise=True)
 
     async def shoot(self) -> bytes:
-        """All of it as PNG, however long it is."""
+        """The whole page as PNG."""
         size = (await self.ask("Page.getLayoutMetrics"))["cssContentSize"]
         clip = {"x": 0, "y": 0, "width": size["width"], "height": size["height"], "scale": 1}
         shot = await self.ask("Page.captureScreenshot", format="png", clip=clip, captureBeyondViewport=True)
         return base64.b64decode(shot["data"])
 
     async def leaf_through(self, pdf: Path, pages: int) -> bytes:
-        """The first pages of a printed document, one below the other, as PNG. A page is PAGE high, a gap between."""
+        """The first pages of a printed document as PNG, one below the other. Each is PAGE high, including a gap."""
         await self.ask("Page.navigate", url=f"{pdf.as_uri()}#toolbar=0&navpanes=0&view=FitH")
         await self.ask(
             "Emulation.setDeviceMetricsOverride",
             width=PAGE_WIDTH, height=PAGE * pages, deviceScaleFactor=1, mobile=False,
         )  # fmt: skip
-        await asyncio.sleep(DRAWN_AFTER)  # its viewer says nothing when it has drawn
+        await asyncio.sleep(DRAWN_AFTER)  # the viewer does not report the end of drawing
         shot = await self.ask("Page.captureScreenshot", format="png")
         return base64.b64decode(shot["data"])
 
     async def print(self) -> bytes:
-        """Its pages as PDF, with the margins of its own style."""
+        """The document's pages as PDF, with the margins of its own style."""
         await self.ask("Emulation.setEmulatedMedia", media="print")
         made = await self.ask("Page.printToPDF", preferCSSPageSize=True, printBackground=True)
         return base64.b64decode(made["data"])
 
     async def ask(self, method: str, **params: Any) -> Any:
-        """One command; its answer. Raises RuntimeError where it is refused."""
+        """Send a command; returns its answer. Raises RuntimeError if it is refused."""
         number = next(self._serial)
         await self._wire.send_json({"id": number, "method": method, "params": params})
         while True:
@@ -76,7 +76,7 @@ class Camera:
 
 @asynccontextmanager
 async def camera() -> AsyncIterator[Camera]:
-    """Chromium, started for the block and ended after it."""
+    """Run Chromium during the block."""
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         process = await asyncio.create_subprocess_exec(
             "chromium", "--headless=new", "--no-sandbox", "--disable-gpu", "--hide-scrollbars",
@@ -96,9 +96,9 @@ async def camera() -> AsyncIterator[Camera]:
 
 
 async def _port(file: Path) -> int:
-    """Where it listens, once it says so."""
+    """The port on which it listens, once it is known."""
     async with asyncio.timeout(START):
-        while not (said := _read(file)):  # noqa: ASYNC110 - Chromium tells nobody but this file
+        while not (said := _read(file)):  # noqa: ASYNC110 - Chromium announces it only in this file
             await asyncio.sleep(0.05)
     return int(said.splitlines()[0])
 

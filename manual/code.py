@@ -1,4 +1,4 @@
-"""The code of the product, read as text: modules, imports, public classes and their first sentences."""
+"""Reads the product's code as text: modules, imports, public classes and their first sentences."""
 
 import ast
 from collections.abc import Iterable, Mapping
@@ -26,7 +26,7 @@ class Module:
 
 
 def modules() -> Mapping[str, Module]:
-    """Every module by its name, migrations left out: they are frozen."""
+    """Every module by its name, without migrations, which are frozen."""
     found = (path for package in PACKAGES for path in sorted((ROOT / package).rglob("*.py")))
     read = (_module(path) for path in found if "migrations" not in path.parts)
     return {each.name: each for each in read}
@@ -39,7 +39,7 @@ def _module(path: Path) -> Module:
 
 
 def imports(module: Module, known: Iterable[str]) -> set[str]:
-    """The modules among `known` that `module` imports. All imports are absolute (ruff holds that)."""
+    """The modules among `known` that `module` imports. All imports are absolute (enforced by ruff)."""
     found = set()
     for each in ast.walk(module.tree):
         if isinstance(each, ast.Import):
@@ -51,7 +51,7 @@ def imports(module: Module, known: Iterable[str]) -> set[str]:
 
 
 def first_sentence(node: ast.Module | ast.ClassDef) -> str:
-    """The first sentence of a docstring, on one line; empty where there is none."""
+    """The first sentence of a docstring, on one line; empty if there is none."""
     text = " ".join((ast.get_docstring(node) or "").split("\n\n")[0].split())
     head, dot, _ = text.partition(". ")
     return head + dot.strip()

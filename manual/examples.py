@@ -1,4 +1,4 @@
-"""docs/channels: what arrives, as a real receiver sent it to servers of this machine; each block follows its mark."""
+"""docs/channels: messages that a real receiver sent to local servers; each block follows its mark."""
 
 import asyncio
 import re
@@ -18,18 +18,18 @@ from rules.channel_types import CHANNEL_TYPES
 from rules.policy import MINUTE
 
 FIRST = 12
-"""The number of the incident that the documents tell of."""
+"""The number of the incident in the documents."""
 STORM = 51
-"""Twenty of them are told alone."""
+"""The number of incidents in a storm; twenty of them get messages of their own."""
 WIDTH = 120
-"""Characters of a line in the documents."""
+"""The maximum width of a line in the documents, in characters."""
 SYSTEM, RULE = "flight-control", "safety_critical_failure"
 
 _BLOCK = re.compile(r"(<!-- made: (?P<name>[\w-]+) -->\n\n?```\w+\n).*?(?=```\n)", re.DOTALL)
 
 
 def pages(root: Path) -> Iterator[tuple[str, str]]:
-    """(path, text) of each page, its examples made anew."""
+    """(path, text) of each page with regenerated examples."""
     for name in CHANNEL_TYPES:
         place = f"docs/channels/{name}.md"
         text = (root / place).read_text(encoding="utf-8")
@@ -69,7 +69,7 @@ async def _play() -> Mapping[str, str]:
 
 
 async def _storm(stage: Stage) -> tuple[str, str]:
-    """Of many incidents that open within a minute, and are resolved within another: the SMS that tells of the most."""
+    """The last SMS of many incidents that open within a minute, and that of their resolution within another."""
     await fire(stage, *(f"landing-{each}" for each in range(1, STORM + 1)))
     await stage.pass_time(MINUTE)
     opened = stage.take()
@@ -80,7 +80,7 @@ async def _storm(stage: Stage) -> tuple[str, str]:
 
 
 async def skip_numbers(stage: Stage) -> None:
-    """Incidents that nobody hears of, so that the next has the number FIRST."""
+    """Make incidents without messages in the documents, so that the next has the number FIRST."""
     while len(stage.incidents()) < FIRST - 1:
         await stage.declare(
             Declare(key=str(len(stage.incidents())), type="practice", by="dana", level=1, new_type=True)
@@ -91,7 +91,7 @@ async def skip_numbers(stage: Stage) -> None:
 
 
 async def fire(stage: Stage, *systems: str, value: float = 0.91, over: bool = False) -> None:
-    """The rule's alert begins (or ends) on each of these systems."""
+    """Fire (or clear) the rule's alert on each of these systems."""
     await stage.alert(*(stage.compiled(RULE, value, {"system": each}, over=over) for each in systems))
 
 
@@ -111,12 +111,12 @@ def _head(headers: Mapping[str, str]) -> str:
 
 
 def read_blocks(blocks: Iterable[Mapping[str, Any]]) -> str:
-    """What people read of Slack's blocks."""
+    """The visible text of Slack's blocks."""
     return "\n".join(filter(None, map(_block, blocks)))
 
 
 def _block(block: Mapping[str, Any]) -> str:
-    """What people read of a block, without its markup; fields stand in two columns."""
+    """The visible text of a block, without its markup; fields are in two columns."""
     match block["type"]:
         case "actions":
             return " ".join(f"[{each['text']['text']}]" for each in block["elements"])
@@ -134,7 +134,7 @@ def _read(text: str) -> str:
 
 
 def read_card(card: Mapping[str, Any]) -> str:
-    """What people read of an Adaptive Card."""
+    """The visible text of an Adaptive Card."""
     lines = []
     for element in card["body"]:
         lines += [f"{each['title']}: {each['value']}" for each in element.get("facts", ())]

@@ -1,6 +1,6 @@
-"""What mkdocs must be told about pages that are also read in the repository, where they come first.
+"""The mkdocs hooks for pages that are also read in the repository.
 
-Blocks carry marks for the tests (``sh run``), links lead out of docs/, and some pages stand in the root.
+Blocks have marks for the tests (``sh run``), links lead out of docs/, and some pages are in the root.
 """
 
 import posixpath
@@ -21,7 +21,7 @@ LINK = re.compile(r"(!?)\[([^\]]*)\]\(([^)#\s]+)(#[^)\s]*)?\)")
 
 
 def on_config(config: MkDocsConfig) -> MkDocsConfig:
-    """List the decision records and the channels' pages, so that a new one need not be written into mkdocs.yml."""
+    """List the decision records and the channels' pages, so that mkdocs.yml does not need an entry for each."""
     records = sorted(path.relative_to(ROOT / "docs").as_posix() for path in (ROOT / "docs" / "decisions").glob("*.md"))
     assert config.nav
     listed = next(each["Channels"] for each in config.nav if "Channels" in each)
@@ -38,7 +38,7 @@ def on_files(files: Files, *, config: MkDocsConfig) -> Files:
 
 
 def on_page_markdown(markdown: str, *, page: Page, config: MkDocsConfig, files: Files) -> str:  # noqa: ARG001 - mkdocs calls with all of them
-    """Take the marks off, and lead the links to where they lead on the site."""
+    """Remove the marks, and point the links to their targets on the site."""
     source = {made: name for name, made in FROM_THE_ROOT.items()}.get(page.file.src_uri, f"docs/{page.file.src_uri}")
 
     def lead(found: re.Match[str]) -> str:
@@ -47,7 +47,7 @@ def on_page_markdown(markdown: str, *, page: Page, config: MkDocsConfig, files: 
             return found[0]
         path = posixpath.normpath(posixpath.join(posixpath.dirname(source), target))
         if not path.startswith("docs/") and path not in FROM_THE_ROOT:
-            return text  # a file of the repository, which is not on the site
+            return text  # a file of the repository that is not on the site
         there = FROM_THE_ROOT.get(path) or path.removeprefix("docs/")
         here = posixpath.dirname(page.file.src_uri)
         return f"{picture}[{text}]({posixpath.relpath(there, here or '.')}{anchor or ''})"

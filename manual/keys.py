@@ -1,4 +1,4 @@
-"""docs/policy-reference.md: every key that a policy may have, from the models that check it."""
+"""docs/policy-reference.md: every key of a policy, from the document models."""
 
 import re
 from collections.abc import Iterator
@@ -52,7 +52,7 @@ def page() -> str:
 
 
 def _words() -> str:
-    """What templates may name, and what `tocsin check` may complain of."""
+    """The placeholders of templates, and the lints of `tocsin check`."""
     placeholders = "".join(f"| `{{{name}}}` | {_cell(what)} |\n" for name, what in PLACEHOLDERS.items())
     lints = "".join(f"| `{name}` | {each.severity} | {_cell(each.explanation)} |\n" for name, each in DOUBTS.items())
     severities = "".join(f"| {level} | {', '.join(words)} |\n" for level, words in _severities())
@@ -80,13 +80,13 @@ Level 0: the alert is kept in the history and nobody is told.
 
 
 def _severities() -> Iterator[tuple[int, list[str]]]:
-    """The usual words, level by level, from the worst to nobody."""
+    """The default severity words by level, from the most severe to no notification."""
     for level in sorted(set(USUAL_WORDS.values()), reverse=True):
         yield level, [f"`{word}`" for word, number in USUAL_WORDS.items() if number == level]
 
 
 def _places(models: dict[str, Any]) -> Iterator[tuple[str, list[str]]]:
-    """Every model that a policy is made of, in the order of its first mention, and where it stands."""
+    """Every model of a policy with its paths, in the order of first mention."""
     found: dict[str, list[str]] = {"PolicyDocument": [""]}
     waiting = [("PolicyDocument", "")]
     for name, path in waiting:
@@ -104,7 +104,7 @@ def _places(models: dict[str, Any]) -> Iterator[tuple[str, list[str]]]:
 
 
 def _references(value: dict[str, Any], suffix: str = "") -> Iterator[tuple[str, str]]:
-    """The models that a key's value may be, and how an entry is written: ``[]`` in a list, ``.NAME`` in a mapping."""
+    """(model, path suffix) of a key's value: ``[]`` in a list, ``.NAME`` in a mapping."""
     if "$ref" in value:
         yield value["$ref"].rpartition("/")[2], suffix
     for part in value.get("anyOf", ()):
@@ -116,7 +116,7 @@ def _references(value: dict[str, Any], suffix: str = "") -> Iterator[tuple[str, 
 
 
 def _named(value: dict[str, Any]) -> dict[str, Any]:
-    """What stands under each name of a mapping, whether or not names have a pattern."""
+    """The schema of a mapping's values, whether or not its names have a pattern."""
     found: dict[str, Any] = value.get("additionalProperties") or next(iter(value["patternProperties"].values()))
     return found
 
@@ -136,18 +136,18 @@ def _row(key: str, value: dict[str, Any], required: bool) -> str:
 
 
 def _cell(text: str) -> str:
-    """Text in a table's cell: nothing in it may end the cell or begin a tag."""
+    """Text for a table's cell, escaped so that it cannot end the cell or begin a tag."""
     return re.sub(r"<([^<>\s]+)>", r"`<\1>`", " ".join(text.split()).replace("|", "\\|"))
 
 
 def _takes(value: dict[str, Any]) -> str:
-    """What may be written, in words."""
+    """The allowed values, as text."""
     if "$ref" in value:
         name = value["$ref"].rpartition("/")[2]
         return f"[{_title(name)}](#{_anchor(name)})"
     if "anyOf" in value:
         if any(part.get("type") == "number" for part in value["anyOf"]):
-            return "number"  # pydantic takes a Decimal as text too
+            return "number"  # pydantic also accepts a Decimal as text
         return " or ".join(dict.fromkeys(_takes(part) for part in value["anyOf"] if part.get("type") != "null"))
     if "enum" in value or "const" in value:
         return ", ".join(f"`{each}`" for each in value.get("enum", [value.get("const")]))
@@ -169,7 +169,7 @@ def _bounds(value: dict[str, Any]) -> str:
 
 
 def _default(value: dict[str, Any], *, required: bool) -> str:
-    """What holds where the key is left out; empty where its meaning says so."""
+    """The value of an omitted key; empty if the description states it."""
     if required:
         return "**needed**"
     default = value.get("default")
@@ -181,7 +181,7 @@ def _default(value: dict[str, Any], *, required: bool) -> str:
 
 
 def _title(name: str) -> str:
-    """Words of a model's name: AlertChannel is an alert channel."""
+    """A model's name as words: AlertChannel is an alert channel."""
     if name == "PolicyDocument":
         return "The top of a policy"
     words = re.findall(

@@ -1,4 +1,4 @@
-"""The pages that are made from the code, by their place in the repository."""
+"""The generated pages, by path in the repository."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,7 +10,7 @@ ROOT = Path(__file__).parents[1]
 
 
 def pages() -> Iterator[tuple[str, str]]:
-    """(path, text) of every made page."""
+    """(path, text) of every generated page."""
     yield "docs/policy-reference.md", keys.page()
     yield "docs/channel-types.md", channels.page()
     changes = walks.explore()
@@ -24,5 +24,5 @@ def pages() -> Iterator[tuple[str, str]]:
 
 
 def stories() -> Iterator[tuple[str, str]]:
-    """(path, text) of the pages for which a story is played, which takes seconds: its own test checks each."""
+    """(path, text) of the pages of played stories, which take seconds: a separate test checks each."""
     yield transcript.PLACE, transcript.page(transcript.play().scenes)

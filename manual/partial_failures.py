@@ -1,6 +1,6 @@
-"""The table of partial failures in docs/operating.md: what must be seen in each, and what people are told.
+"""The table of partial failures in docs/operating.md: the signs of each, and what people are notified of.
 
-`tests/partial` breaks a real Tocsin in each of these ways and holds what it sees against the same rows.
+`tests/partial` causes each failure in a real Tocsin and compares its observations with these rows.
 """
 
 from collections.abc import Iterable, Iterator
@@ -13,14 +13,14 @@ BEGIN, END = "<!-- partial failures: made from the tests' rows -->\n", "<!-- end
 
 
 class Told(StrEnum):
-    """Who tells people of an emergency that begins while it fails so."""
+    """The sender of notifications about an emergency that begins during the failure."""
 
     TOCSIN = "Tocsin's own page"
     AROUND = "**around Tocsin**, by Alertmanager"
 
 
 class Age(StrEnum):
-    """`tocsin_oldest_undelivered_emergency_seconds` meanwhile."""
+    """The metric `tocsin_oldest_undelivered_emergency_seconds` during the failure."""
 
     NONE = "0"
     GROWS = "grows"
@@ -35,18 +35,18 @@ NOT_RUN = "not run: as with every channel rejected"
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One partial failure. Answers are HTTP status codes; NO_ANSWER: none within seconds."""
+    """One partial failure. Answers are HTTP status codes; NO_ANSWER: no answer within seconds."""
 
     state: str
     webhook: str
-    """What Alertmanager's webhook is answered."""
+    """The answer to Alertmanager's webhook."""
     ready: str
     alive: str
     store_up: str
     age: Age
     told: Told
     recovery: str = RETURNS
-    """How it goes on once the cause has gone."""
+    """The state after the cause has ended."""
 
 
 NO_ANSWER = "none"
@@ -114,7 +114,7 @@ def _line(cells: Iterable[str]) -> str:
 
 
 def page(root: Path) -> str:
-    """docs/operating.md with the table as it is now."""
+    """docs/operating.md with the current table."""
     before, _, rest = (root / PLACE).read_text(encoding="utf-8").partition(BEGIN)
     _, _, after = rest.partition(END)
     return f"{before}{BEGIN}\n{table()}\n{END}{after}"

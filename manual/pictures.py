@@ -1,6 +1,6 @@
-"""docs/images: what arrives in each medium, photographed: `python -m manual.pictures` (it needs Chromium).
+"""docs/images: screenshots of the messages in each medium: `python -m manual.pictures` (needs Chromium).
 
-A mail is its own HTML. What Slack, PagerDuty and a telephone draw themselves is set here from what they were sent.
+A mail is rendered from its own HTML. The views of Slack, PagerDuty and a telephone are imitated from the data sent.
 """
 
 import asyncio
@@ -33,7 +33,7 @@ FACTS = {
 
 PLACE = ROOT / "docs" / "images"
 COLOURS = 20
-"""Of a picture: these are drawings, and shall stay small."""
+"""The number of colours of a picture, small because the images are drawings."""
 
 STYLE = """
   body { margin: 0; padding: 16px; background: #fff; color: #1d1c1d; font: 15px/1.45 "DejaVu Sans", Arial, sans-serif }
@@ -61,7 +61,7 @@ def _html(mail: EmailMessage) -> str:
 
 
 async def shoot() -> None:
-    """Every picture."""
+    """Make all pictures."""
     kept = await _play()
     async with camera() as eye:
         mail = _html(kept.mails[0])
@@ -75,7 +75,7 @@ async def shoot() -> None:
 
 
 async def _shoot_later(eye: Camera, moments: Mapping[str, Kept]) -> None:
-    """What comes after the first page: each medium's, one below the other; the mails in a picture each."""
+    """The messages after the first page: per medium in one picture, and one picture per mail."""
     for moment, kept in moments.items():
         html = _html(kept.mails[0])
         _save(f"mail-{moment}", await _look(eye, html, 480), await _look(eye, html, 480, dark=True))
@@ -91,7 +91,7 @@ async def _shoot_later(eye: Camera, moments: Mapping[str, Kept]) -> None:
 
 
 async def _play_on() -> Mapping[str, Kept]:
-    """The same incident, and nobody answers; then dana does, asks for help and hands it over, and it recovers."""
+    """The same incident without an answer; then dana acknowledges, asks for help and hands it over, and it recovers."""
     async with Stage(f"time_zone: Europe/Berlin\n{POLICY}").open() as stage:
         await skip_numbers(stage)
         await fire(stage, SYSTEM)
@@ -131,8 +131,8 @@ async def _play() -> Kept:
 
 
 async def _report() -> str:
-    """Of an incident that is over, and documented."""
-    without_hook = POLICY.replace(", status-page]", "]")  # its address is one of this machine
+    """The report of a resolved, documented incident."""
+    without_hook = POLICY.replace(", status-page]", "]")  # its address is local
     async with Stage(f"time_zone: Europe/Berlin\n{without_hook}").open() as stage:
         await skip_numbers(stage)
         await fire(stage, SYSTEM)
@@ -149,7 +149,7 @@ async def _report() -> str:
 
 
 async def _pages(eye: Camera, html: str) -> list[Image.Image]:
-    """The first two pages that a printer makes of it."""
+    """The first two printed pages."""
     await eye.show(html, 800)
     with tempfile.TemporaryDirectory() as folder:
         pdf = Path(folder) / "report.pdf"
@@ -207,7 +207,7 @@ def _block(block: Mapping[str, Any]) -> str:
 
 
 def _marked(text: str) -> str:
-    """Slack's markup as its clients show it; what it escaped is escaped as in HTML."""
+    """Slack's markup as its clients show it; its escapes are those of HTML."""
     text = re.sub(r"<!date\^\d+\^[^|>]*\|([^>]*?)(?: [A-Z]{3,4})?>", r"\1", text)
     text = text.replace("<!here>", '<span class="mention">@here</span>')
     text = re.sub(r"<(https?:[^|>]*)\|([^>]*)>", r'<a href="\1">\2</a>', text)

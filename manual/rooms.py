@@ -1,4 +1,4 @@
-"""docs/images/rooms.svg: the rooms of the code, each above what it imports; made from the imports."""
+"""docs/images/rooms.svg: the packages ("rooms") of the code, each above what it imports; generated from the imports."""
 
 from collections.abc import Mapping
 from html import escape
@@ -6,7 +6,7 @@ from html import escape
 from manual.code import Module, imports, modules
 
 LOOSE = "receiver"
-"""The package whose own files are small rooms: the composition root and what everything may import."""
+"""The package whose own files are small rooms: the composition root and the modules that all may import."""
 WIDTH, BOX, HIGH, GAP = 1000, 112, 34, 74
 STYLE = """
   text { font: 13px sans-serif; fill: #37474f; text-anchor: middle }
@@ -19,13 +19,13 @@ STYLE = """
 
 
 def room(name: str) -> str:
-    """The room that a module belongs to: ``receiver.core.plan`` → ``core``, ``rules.load`` → ``rules``."""
+    """The room of a module: ``receiver.core.plan`` → ``core``, ``rules.load`` → ``rules``."""
     package, *rest = name.split(".")
     return rest[0] if package == LOOSE and rest else package
 
 
 def arrows(found: Mapping[str, Module]) -> Mapping[str, frozenset[str]]:
-    """Which rooms each room imports."""
+    """Room → the rooms that it imports."""
     drawn: dict[str, set[str]] = {}
     for module in found.values():
         if module.name != LOOSE:
@@ -36,7 +36,7 @@ def arrows(found: Mapping[str, Module]) -> Mapping[str, frozenset[str]]:
 
 
 def floors(drawn: Mapping[str, frozenset[str]]) -> Mapping[str, int]:
-    """Each room's floor: 0 imports none, any other stands above all that it imports. A circle raises ValueError."""
+    """Room → floor: 0 imports none, any other is above all that it imports. Raises ValueError for a cycle."""
     placed: dict[str, int] = {}
     while len(placed) < len(drawn):
         ready = [name for name, others in drawn.items() if name not in placed and others <= placed.keys()]
@@ -47,7 +47,7 @@ def floors(drawn: Mapping[str, frozenset[str]]) -> Mapping[str, int]:
 
 
 def _needed(drawn: Mapping[str, frozenset[str]]) -> list[tuple[str, str]]:
-    """The arrows without those that follow from others."""
+    """The arrows without those implied by others."""
 
     def below(name: str) -> frozenset[str]:
         return drawn[name].union(*(below(each) for each in drawn[name]))

@@ -1,5 +1,5 @@
-"""A receiver for the manual: a small policy, a clock that is moved by hand, and servers of this machine in place of the
-providers that keep what they are sent. What the documents show of messages is what these got.
+"""A receiver for the manual: a small policy, a manual clock, and local servers in place of the providers, which record
+what they receive. The documents show these messages.
 """
 
 import asyncio
@@ -42,7 +42,7 @@ from rules.promtool.vectors import Sample
 
 HOME = "https://tocsin.example"
 HOOKS = "https://status.example"
-"""Where the policy's webhook is; what is sent there comes to a server of this machine."""
+"""The base URL of the policy's webhook; requests go to a local server."""
 BEGIN = Instant(1_795_431_600_000_000)
 """2026-11-23 11:00 UTC."""
 POLICY = """
@@ -93,11 +93,11 @@ SETTINGS = {
 
 @dataclass
 class Kept:
-    """What the providers got, in its order."""
+    """The messages that the providers received, each kind in order."""
 
     mails: list[EmailMessage] = field(default_factory=list)
     slack: list[dict[str, Any]] = field(default_factory=list)
-    """Messages posted; updates are not kept."""
+    """Messages posted; updates are not recorded."""
     pagerduty: list[dict[str, Any]] = field(default_factory=list)
     sms: list[dict[str, Any]] = field(default_factory=list)
     """To and Body."""
@@ -106,18 +106,18 @@ class Kept:
     webhooks: list[tuple[dict[str, str], dict[str, Any]]] = field(default_factory=list)
     """Headers and document."""
     cards: list[dict[str, Any]] = field(default_factory=list)
-    """What Teams' workflow was posted."""
+    """Posts to Teams' workflow."""
     ntfy: list[dict[str, Any]] = field(default_factory=list)
 
     async def handle_DATA(self, _server: SMTP, _session: Session, envelope: Envelope) -> str:  # noqa: N802 - aiosmtpd's name
-        """Take a mail."""
+        """Receive a mail."""
         assert isinstance(envelope.content, bytes), "SMTP was not told to decode"
         self.mails.append(message_from_bytes(envelope.content, policy=policy.default))
         return "250 taken"
 
     @web.middleware
     async def keep(self, request: web.Request, handler: Handler) -> web.StreamResponse:
-        """Keep what was sent, and let the stand-in answer."""
+        """Record a request, and let the stand-in answer."""
         form = orjson.loads(await request.read()) if request.content_type == "application/json" else {}
         form = form or dict(await request.post())
         if request.path.endswith("chat.postMessage"):
@@ -137,12 +137,12 @@ class Kept:
         return await handler(request)
 
     async def answer(self, _request: web.Request) -> web.Response:
-        """A webhook's receiver, a workflow and ntfy are content."""
+        """The answer of a webhook's receiver, a workflow and ntfy: success."""
         return web.Response()
 
 
 class Stage:
-    """The receiver, and what is heard of it."""
+    """The receiver, and its messages."""
 
     def __init__(self, text: str, settings: Mapping[str, str] = MappingProxyType({})) -> None:
         self.text, self._more = text, settings
@@ -151,12 +151,12 @@ class Stage:
         self._began: dict[str, Instant] = {}
 
     def clock(self) -> Instant:
-        """The time that it is."""
+        """The current time of the stage."""
         return self.now
 
     @asynccontextmanager
     async def open(self) -> AsyncIterator["Stage"]:
-        """Everything runs until the block ends."""
+        """Run all services during the block."""
         async with AsyncExitStack() as stack:
             mailbox = await asyncio.get_running_loop().create_server(lambda: SMTP(self.kept), "127.0.0.1", 0)
             stack.callback(mailbox.close)
@@ -195,11 +195,11 @@ class Stage:
             yield self
 
     def load(self, providers: str) -> Policy:
-        """Its policy; `providers`: where the webhooks of its text are."""
+        """The stage's policy; `providers`: the base URL of its webhooks."""
         return load_text(self.text.replace(HOOKS, providers), "policy.yaml").policy
 
     async def pass_time(self, micros: int) -> None:
-        """Time passes: every window fires at its time, and what is due is sent."""
+        """Advance the clock: every window fires at its time, and due messages are sent."""
         until = self.now + micros
         while (due := self.store.next_due()) is not None and due <= until:
             self.now = max(self.now, due)
@@ -208,25 +208,25 @@ class Stage:
         await self.work()
 
     async def alert(self, *alerts: Mapping[str, Any]) -> None:
-        """A webhook of Alertmanager's."""
+        """Receive a webhook of Alertmanager."""
         body = {"version": "4", "status": "firing", "alerts": alerts, "groupLabels": {}, "groupKey": "g"}
         payload = parse(orjson.dumps(body), self.now)
         await self.queue.handle(sort(self.engine.current, "", payload.group_labels, payload.alerts))
         await self.work()
 
     async def act(self, incident: Incident, action: Action) -> None:
-        """A person does something."""
+        """Perform a person's action."""
         [result] = await self.queue.handle([ForIncident(incident.id, action)])
         assert result.refusal is None, result.refusal
         await self.work()
 
     async def declare(self, what: Declare) -> None:
-        """A person opens an incident."""
+        """Declare an incident."""
         await self.queue.handle([what])
         await self.work()
 
     def take(self) -> Kept:
-        """What was heard since the last time."""
+        """The messages since the last call."""
         lists = [getattr(self.kept, each.name) for each in fields(Kept)]
         taken = Kept(*map(list, lists))
         for each in lists:
@@ -234,15 +234,15 @@ class Stage:
         return taken
 
     def incidents(self) -> list[Incident]:
-        """All there are, the newest first."""
+        """All incidents, the newest first."""
         return self.reads.incidents(limit=100)[0]
 
     def report(self, incident: Incident, by: str) -> Report:
-        """Its report, as it stands."""
+        """The incident's report in its current state."""
         return self.records.incident(incident, self.now, by)
 
     def compiled(self, rule: str, value: float, labels: Mapping[str, str], *, over: bool = False) -> dict[str, Any]:
-        """A rule's alert as Prometheus sends it, half a minute old when it first comes."""
+        """A rule's alert in Prometheus's form, half a minute old at its first arrival."""
         alert = next(
             each
             for group in compile_rules(self.policy)
@@ -265,7 +265,7 @@ class Stage:
         }
 
     async def work(self) -> None:
-        """Carry out and send what is due now."""
+        """Execute and send what is due now."""
         await self.queue.run(self.engine.fire_due, self.now)
         while await self.dispatcher.send_due():
             await self.dispatcher.finish(10)

@@ -1,4 +1,4 @@
-"""docs/states.md and its drawing: the states of an incident, from what `manual.walks` found."""
+"""docs/states.md and its drawing: the states of an incident, from the results of `manual.walks`."""
 
 from collections.abc import Iterator, Mapping
 from html import escape
@@ -65,7 +65,7 @@ QUIET: Mapping[str, str] = {
     "SignOff": "a signature of a second person",
 }
 PLACES = {NOBODY: 24, State.OPEN: 110, State.ACKNOWLEDGED: 330, State.RESOLVED: 570, State.CLOSED: 790}
-"""Where each state begins, from the left."""
+"""The left edge of each state's box."""
 WIDTH, TOP, HEIGHT = 130, 130, 46
 STYLE = """
   text { font: 15px sans-serif; fill: #37474f; text-anchor: middle }
@@ -127,7 +127,7 @@ def _box(state: str, left: int) -> str:
 
 
 def _arrow(start: str, end: str, number: int) -> str:
-    """Straight to the right neighbour, in a bow over what lies between, in a bow below when it leads back."""
+    """Straight to the right neighbour; in a bow over intermediate states; in a bow below if it leads back."""
     order = list(PLACES)
     distance = order.index(end) - order.index(start)
     middle = TOP + HEIGHT // 2

@@ -1,8 +1,8 @@
-"""From which state an incident comes into which other, and what leads there: found by trying everything on the decider.
+"""The transitions between incident states with their causes, found by exhaustive trials of the decider.
 
-Every event is tried on every incident that events can lead to, under a policy of levels with and without confirmation,
-with and without a Prometheus to ask, with and without a heartbeat. Incidents that differ in nothing that a
-transition could hang on are tried once. Nothing here knows a transition: `decide` does.
+Every event is tried on every reachable incident, under policies with and without confirmation, with and without a
+Prometheus to query, with and without a heartbeat. Incidents that differ in nothing that affects a transition are tried
+once. This module contains no transitions; `decide` has them.
 """
 
 import dataclasses
@@ -79,7 +79,7 @@ from rules.policy import (
 
 START = Instant(1_767_225_600_000_000)
 NOBODY = ""
-"""Where an incident comes from that did not exist."""
+"""The state before an incident exists."""
 
 WINDOWS: Mapping[Window, str] = {
     Window.VERIFY: "the signal has stayed well for `resolve_after`",
@@ -113,7 +113,7 @@ WINDOWS: Mapping[Window, str] = {
 
 @dataclass(frozen=True, slots=True)
 class Spot:
-    """Where a walk has come to."""
+    """A point of a walk."""
 
     context: DecisionContext
     now: Instant = START
@@ -123,7 +123,7 @@ class Spot:
 
     @property
     def kind(self) -> tuple[object, ...]:
-        """What a transition could hang on."""
+        """All properties that may affect a transition."""
         incident = self.incident
         if incident is None:
             return ()
@@ -154,18 +154,18 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Changes:
-    """What was found: how often which cause led from where to where, and which events never changed a state."""
+    """The results: the causes of each transition with their number, and the events that never changed a state."""
 
     states: Mapping[tuple[str, str], tuple[str, ...]]
     recoveries: Mapping[tuple[str, str], tuple[str, ...]]
     quiet: tuple[str, ...]
     tried: frozenset[str]
-    """Events that were tried, and carried out at least once."""
+    """Events that were tried, and executed at least once."""
 
 
 @cache
 def explore() -> Changes:
-    """Walk until nothing new is found."""
+    """Walk until no new kind of spot is found."""
     states: dict[tuple[str, str], list[str]] = {}
     recoveries: dict[tuple[str, str], list[str]] = {}
     moved: set[str] = set()
@@ -193,7 +193,7 @@ def _ordered(found: Mapping[tuple[str, str], list[str]]) -> dict[tuple[str, str]
 
 
 def _said_better(causes: Iterable[str]) -> set[str]:
-    """Where any alert of a known rule will do, it need not be one at level 4."""
+    """Causes "at level 4" that are redundant, because any alert of a known rule has the same effect."""
     return {f"{each}, at level 4" for each in causes}
 
 
@@ -202,7 +202,7 @@ def _states(step: Step) -> tuple[str, str]:
 
 
 def _recoveries(step: Step) -> tuple[str, str]:
-    """Of an incident that somebody still has to act on; a resolve ends its recovery."""
+    """The recovery of an incident that is not resolved; a resolve ends it."""
     before, after = step.before, step.after
     if not before or not after or not before.is_live:
         return NOBODY, NOBODY
@@ -239,7 +239,7 @@ def _context(policy: Policy, *, blind: bool, verifies: bool) -> DecisionContext:
 
 
 def _walk(start: Spot) -> Iterator[Step]:
-    """Every step from every kind of spot that can be reached, each kind once; then time passes, window by window."""
+    """Every step from every kind of reachable spot, each kind once; then time passes, window by window."""
     waiting, seen = [start], {start.kind}
     while waiting:
         spot = waiting.pop()
@@ -271,7 +271,7 @@ def _take(spot: Spot, cause: str, event: Event, now: Instant) -> tuple[Step, Spo
 
 
 def _apart(incident: Incident) -> Incident:
-    """Windows that are due at one moment fall due a microsecond apart, so that one cause is seen at a time."""
+    """Shift simultaneous windows apart by a microsecond, so that each step has one cause."""
     ordered = sorted(incident.windows, key=lambda each: (incident.windows[each], list(Window).index(each)))
     windows: dict[Window, Instant] = {}
     for each in ordered:
@@ -317,7 +317,7 @@ def _cleared(firing: Iterable[Alert], at: Instant, *, truncated: bool = False) -
 
 
 def _persons() -> Iterator[tuple[str, Event]]:
-    """What people do."""
+    """Actions of people."""
     yield "a person declares it", Declare("key", "engine_failure", "ada", level=3)
     yield "a person acknowledges", Acknowledge("ada")
     yield "a person escalates", Escalate("ada")
@@ -346,7 +346,7 @@ def _persons() -> Iterator[tuple[str, Event]]:
 
 
 def _machines(spot: Spot) -> Iterator[tuple[str, Event]]:
-    """What Prometheus and the channels answer."""
+    """Answers of Prometheus and of channels."""
     yield "Prometheus says that all is well", Answered(Inquiry.CHECK, ok=True)
     yield "Prometheus says that it is still bad", Answered(Inquiry.CHECK, ok=False, detail="0.9")
     yield "Prometheus has no data", Answered(Inquiry.CHECK, ok=None)

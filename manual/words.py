@@ -1,4 +1,5 @@
-"""docs/words.md, second half: every package, module and public class with its first sentence, made from the code."""
+"""docs/words.md, second half: every package, module and public class with its first sentence, generated from the code.
+"""
 
 from collections.abc import Iterator, Sequence
 from itertools import groupby
@@ -11,7 +12,7 @@ MARK = "<!-- made from the code by `python -m manual`; the words above are writt
 
 
 def page(root: Path) -> str:
-    """The page: the hand-written table as it stands, then what the code says of itself."""
+    """The page: the hand-written table unchanged, then the generated part."""
     written = (root / PLACE).read_text(encoding="utf-8").partition(MARK)[0].rstrip()
     return f"{written}\n\n{MARK}\n## In the code\n\n{''.join(_rooms(list(modules().values())))}".rstrip() + "\n"
 

@@ -1,7 +1,7 @@
-"""What people wrote → what it means: a validated PolicyDocument becomes the parts of a Policy.
+"""A validated PolicyDocument → the parts of a Policy.
 
-Called by `rules.load`, which has checked every value already; here defaults are filled in, durations of one
-place reach the rules of another, and sections with `enabled: false` lose their effect.
+Called by `rules.load`, which has validated every value. This module fills in defaults, applies shared durations to the
+rules of other sections, and drops the effect of sections with `enabled: false`.
 """
 
 from collections.abc import Iterable, Iterator
@@ -66,22 +66,22 @@ _GRADED: dict[int, tuple[str, ...]] = {
     4: ("emergency", "emerg", "alert", "panic", "fatal", "disaster", "highest", "urgent", "blocker"),
 }
 _COUNTED = ("p", "s", "sev", "severity", "prio", "priority")
-"""What stands before a number whose 0 or 1 is the worst; a number alone may mean either end, so it means nothing."""
+"""Prefixes of a number of which 0 or 1 is the most severe; a bare number is ambiguous and has no level."""
 
 USUAL_WORDS: dict[str, int] = {word: level for level, words in _GRADED.items() for word in words} | {
     f"{word}{number}": level for word in _COUNTED for number, level in enumerate((4, 4, 3, 2, 1, 1))
 }
-"""What the label `severity` usually says, in lower case and without blanks and signs (``SEV-1`` is ``sev1``), and the
-level it means. Level 0: nobody is told."""
+"""The usual words of the label `severity`, in lower case without blanks and signs (``SEV-1`` is ``sev1``) → level.
+Level 0: no notification."""
 
 HEARTBEAT_WITHIN = Micros(150 * SECOND)
-"""Twice as long as the newest evaluation of a compiled heartbeat can take from Prometheus to here."""
+"""Twice the maximum age of the latest evaluation of a compiled heartbeat at its arrival in Tocsin."""
 
 Moment = Literal["opened", "acknowledged", "updated", "resolved"]
 
 
 def interpret(document: PolicyDocument, root: Node, defaults: PolicyDocument, severities: dict[str, int]) -> Policy:
-    """The policy a document means. `root` knows the places, `defaults` has what the document leaves out."""
+    """The policy of a document. `root` gives positions, `defaults` the values that the document omits."""
     basic = document.incident_response
     rules = tuple(_rules(document, root))
     return Policy(
@@ -132,7 +132,7 @@ def interpret(document: PolicyDocument, root: Node, defaults: PolicyDocument, se
 
 
 def levels(document: PolicyDocument, defaults: PolicyDocument) -> Iterator[Level]:
-    """The four levels, those that the document leaves out as in the defaults."""
+    """The four levels; those that the document omits are the defaults."""
     usual, written = (each.incident_response.classification for each in (defaults, document))
     shipped = {spec.level: spec for spec in usual.severity_levels} if usual else {}
     specs = shipped | ({spec.level: spec for spec in written.severity_levels} if written else {})
@@ -141,7 +141,7 @@ def levels(document: PolicyDocument, defaults: PolicyDocument) -> Iterator[Level
 
 
 def _level(spec: SeverityLevel, usual: SeverityLevel) -> Level:
-    """A level that says nothing of what it means means what the guide says of one of its name."""
+    """A level without a description of its meaning gets that of the guide's level of the same name."""
     meaning = usual if spec.is_silent and spec.name == usual.name else spec
     return Level(
         level=spec.level,
@@ -245,7 +245,7 @@ def _incident_types(document: PolicyDocument, root: Node) -> Iterator[IncidentTy
 
 
 def _severities(maps: Iterable[SeverityMap]) -> Iterator[tuple[str, tuple[tuple[str, int], ...]]]:
-    """The words of each source; those for all stand among `severity_aliases`."""
+    """The severity words of each source; words for all sources are in `severity_aliases`."""
     for each in maps:
         if each.source is not None:
             yield each.source, tuple(sorted((word.lower(), level) for word, level in each.map.items()))
@@ -262,7 +262,7 @@ def _procedures(document: PolicyDocument) -> Iterator[Procedure]:
 
 
 def _moment(name: str) -> Attach:
-    """When a procedure is needed, by the words of its name; one that says nothing is there from the opening."""
+    """When a procedure is attached, by the words of its name; by default at the opening."""
     words = name.lower()
     moments: dict[str, Attach] = {"escalation": "escalated", "investigation": "recovered", "resolution": "recovered"}
     return next((moment for word, moment in moments.items() if word in words), "opened")
@@ -343,7 +343,7 @@ def _obligations(specs: Iterable[ReportingObligationSpec]) -> Iterator[Reporting
 
 
 def _stage(spec: ReportStageSpec, counted_from: CountedFrom) -> ReportStage:
-    """A stage that does not say when people are reminded has them reminded when a quarter of its time is left."""
+    """By default the reminder comes when a quarter of the stage's time is left."""
     return ReportStage(
         name=spec.name,
         within=spec.within.micros,

@@ -1,1 +1,1 @@
-"""The Jinja2 templates of messages, pages and reports; a package so that they travel with the wheel."""
+"""The Jinja2 templates of messages, pages and reports; a package, so that the wheel contains them."""

@@ -1,1 +1,1 @@
-"""Stories that are played through a receiver, told with everything that anybody heard and saw."""
+"""Stories that are played through a receiver, with all messages and pages that their people get."""

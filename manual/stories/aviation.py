@@ -1,5 +1,5 @@
-"""An aviation incident from its exercise to its last report: practised, fired at night, raised by a person, told in
-stages to an authority, come back, and closed by two persons.
+"""An aviation incident from its exercise to its last report: practised, fired at night, raised by a person, reported in
+stages to an authority, recurred, and closed by two persons.
 """
 
 from datetime import datetime
@@ -21,32 +21,32 @@ PACKS = (
 SYSTEM = {"system": "radio-gateway"}
 TYPE = "communication_failure"
 READ = ("Notices to the outside", "Reports to authorities", "Follow-up actions", "Earlier occurrences", "What it is")
-"""Sections of the incident's page that the story shows; the others are forms, and what the report has."""
+"""Sections of the incident's page that the story shows; the others are forms, or in the report."""
 ZONE = ZoneInfo("Europe/Berlin")
 
 
 def local(text: str) -> Instant:
-    """An instant by the airline's clock: 2026-11-25 03:02."""
+    """An instant from local time of the airline: 2026-11-25 03:02."""
     return Instant(int(datetime.fromisoformat(text).replace(tzinfo=ZONE).timestamp()) * 1_000_000)
 
 
 class Aviation(House):
-    """The airline's house."""
+    """The airline's receiver."""
 
     def __init__(self) -> None:
         super().__init__(policy_of("airline.yaml", packs=PACKS), local("2026-11-19 10:00"))
 
     async def until(self, text: str) -> None:
-        """Time passes until then."""
+        """Advance the clock to then."""
         await self.pass_time(local(text) - self.now)
 
     async def fires(self, *, over: bool = False) -> None:
-        """The radio fails, or is back."""
+        """Fire or clear the radio's alert."""
         said = "resolved" if over else "firing"
         await self.prometheus(f"{TYPE} on {SYSTEM['system']}: {said}", self.compiled(TYPE, 1, SYSTEM, over=over))
 
     async def play(self) -> None:
-        """The whole story."""
+        """Play the whole story."""
         await self._exercise()
         await self._first()
         await self._again()
@@ -54,7 +54,7 @@ class Aviation(House):
         await self._after()
 
     async def approve(self, who: str, number: int, group: str, *, to: tuple[str, ...] = ()) -> None:
-        """Read what waits for this group, and approve it."""
+        """Read the notice that waits for this group, and approve it."""
         notices = (await self.get(f"incidents/{number}/notices"))["notices"]
         [waits] = [each for each in notices if each["group"] == group and each["standing"] == "held"]
         body = {"hash": waits["hash"], "recipients": list(to)}
@@ -62,7 +62,7 @@ class Aviation(House):
         await self.do(who, f"approves notice {waits['id']} to {group}, as it reads.", "POST", path, body)
 
     async def tick(self, who: str, number: int, *keys: str, note: str = "", link: str = "") -> None:
-        """Tick what is open of these checklists."""
+        """Tick the open steps of these checklists."""
         for checklist in (await self.get(f"incidents/{number}/checklists"))["checklists"]:
             for step in checklist["steps"]:
                 if checklist["key"] in keys and not step["done"]:
@@ -70,7 +70,7 @@ class Aviation(House):
                     await self.do(who, f"ticks “{step['text']}”.", "PUT", path, {"note": note, "link": link})
 
     async def look(self, title: str, number: int) -> None:
-        """Keep how the incident's page reads now."""
+        """Record the current text of the incident's page."""
         _, page = await self.call("dana", "GET", f"incidents/{number}")
         head, *sections = read_page(page).split("\n## ")
         told = [each for each in sections if each.partition("\n")[0] in READ]
@@ -187,14 +187,14 @@ class Aviation(House):
         await self.file("amir", 2, "aviation_occurrence", "occurrence_report", "ECR-2026-00417")
 
     async def edit(self, who: str, number: int, group: str, change: tuple[str, str]) -> None:
-        """Write what waits for this group anew."""
+        """Edit the notice that waits for this group."""
         notices = (await self.get(f"incidents/{number}/notices"))["notices"]
         [waits] = [each for each in notices if each["group"] == group and each["standing"] == "held"]
         body = {"hash": waits["hash"], "subject": waits["subject"], "text": waits["text"].replace(*change)}
         await self.do(who, f"edits notice {waits['id']}.", "PUT", f"incidents/{number}/notices/{waits['id']}", body)
 
     async def file(self, who: str, number: int, obligation: str, stage: str, reference: str) -> None:
-        """Record what was filed."""
+        """Record a filed report."""
         name = f"{stage}.pdf"
         body = {"stage": stage, "reference": reference, "file": name, "sha256": sha256(name.encode()).hexdigest()}
         path = f"incidents/{number}/obligations/{obligation}/filings"
@@ -296,6 +296,6 @@ class Aviation(House):
         self.show("The report in the end", await self.report_text(2), "markdown")
 
     async def report_text(self, number: int) -> str:
-        """The report as it is mailed."""
+        """The report as mailed."""
         _, text = await self.call("erik", "GET", f"api/v1/incidents/{number}/report?format=md")
         return str(text)

@@ -1,5 +1,5 @@
-"""A receiver with its pages and its API for the stories of the manual: what people do in it they do under their own
-logins, and everything that anybody hears is kept with its time, in order.
+"""A receiver with its console and API for the stories of the manual: people act under their own logins, and every
+message is recorded with its time, in order.
 """
 
 import textwrap
@@ -27,12 +27,12 @@ from rules.policy import Policy
 
 HERE = Path(__file__).parent
 PEOPLE = {"dana": "responder", "amir": "responder", "erik": "approver", "mira": "approver"}
-"""Who has a login, and as what."""
+"""Login → role."""
 
 
 @dataclass(frozen=True)
 class Heard:
-    """One message that reached somebody."""
+    """One message to a person."""
 
     at: Instant
     medium: str
@@ -43,13 +43,13 @@ class Heard:
 
     @property
     def words(self) -> str:
-        """All of it."""
+        """Headline and text."""
         return f"{self.headline}\n{self.text}"
 
 
 @dataclass(frozen=True)
 class Done:
-    """What a person did, or a machine said."""
+    """An action of a person, or an event from a machine."""
 
     at: Instant
     who: str
@@ -58,7 +58,7 @@ class Done:
 
 @dataclass(frozen=True)
 class Chapter:
-    """What begins now."""
+    """The beginning of a chapter."""
 
     at: Instant
     title: str
@@ -66,7 +66,7 @@ class Chapter:
 
 @dataclass(frozen=True)
 class Shown:
-    """A page, a report or a list, as somebody saw it."""
+    """A page, a report or a list that a person reads."""
 
     at: Instant
     title: str
@@ -78,7 +78,7 @@ Scene = Heard | Done | Chapter | Shown
 
 
 class House(Stage):
-    """The receiver of a story, the people in it, and the scenes so far."""
+    """The receiver of a story, its people, and the scenes so far."""
 
     def __init__(self, policy: Policy, begin: Instant) -> None:
         tokens = ",".join(f"{name}:{role}:{_token(name)}" for name, role in PEOPLE.items())
@@ -87,12 +87,12 @@ class House(Stage):
         self.scenes: list[Scene] = []
 
     def load(self, providers: str) -> Policy:  # noqa: ARG002 - it has no webhooks
-        """The policy that it was given."""
+        """The policy that was passed in."""
         return self.policy
 
     @asynccontextmanager
     async def open(self) -> AsyncIterator["House"]:
-        """Everything runs until the block ends."""
+        """Run all services during the block."""
         async with AsyncExitStack() as stack:
             await stack.enter_async_context(super().open())
             app = make_app(
@@ -117,15 +117,15 @@ class House(Stage):
             yield self
 
     def chapter(self, title: str) -> None:
-        """Say what begins."""
+        """Begin a chapter."""
         self.scenes.append(Chapter(self.now, title))
 
     def show(self, title: str, text: str, language: str = "text") -> None:
-        """Keep what somebody saw."""
+        """Record a text that a person reads."""
         self.scenes.append(Shown(self.now, title, text, language))
 
     async def call(self, who: str, method: str, path: str, body: Any = None) -> tuple[int, Any]:
-        """One call of the API, or of a page, under somebody's login; then what it planned is sent."""
+        """Call the API or load a page under a person's login; then send the planned messages."""
         headers = {"Authorization": f"Bearer {_token(who)}"}
         async with self.http.request(method, f"/{path}", json=body, headers=headers) as answer:
             said = await answer.json(content_type=None) if "json" in answer.content_type else await answer.text()
@@ -133,32 +133,32 @@ class House(Stage):
         return answer.status, said
 
     async def do(self, who: str, what: str, method: str, path: str, body: Any = None) -> Any:
-        """Something that a person does, and that must go well."""
+        """Perform a person's action, which must succeed."""
         self.scenes.append(Done(self.now, who, what))
         status, said = await self.call(who, method, f"api/v1/{path}", body)
         assert status < 300, (path, said)
         return said
 
     async def refused(self, who: str, what: str, method: str, path: str, body: Any = None) -> str:
-        """Something that a person tries, and that Tocsin refuses; the reason."""
+        """Try an action that Tocsin must refuse; returns the reason."""
         status, said = await self.call(who, method, f"api/v1/{path}", body)
         assert status in (403, 409, 422), (path, said)
         self.scenes.append(Done(self.now, who, f"{what} Refused: {said['detail']}"))
         return str(said["detail"])
 
     async def get(self, path: str, who: str = "dana") -> Any:
-        """Something that somebody reads of the API."""
+        """Read from the API."""
         status, said = await self.call(who, "GET", f"api/v1/{path}")
         assert status == 200, said
         return said
 
     async def prometheus(self, what: str, *alerts: Mapping[str, Any]) -> None:
-        """Alertmanager's webhook comes."""
+        """Receive a webhook of Alertmanager."""
         self.scenes.append(Done(self.now, "Alertmanager", what))
         await self.alert(*alerts)
 
     async def work(self) -> None:
-        """Carry out and send what is due now, and keep what was heard."""
+        """Execute and send what is due now, and record the messages."""
         await super().work()
         kept = self.take()
         heard = [self._mail(each) for each in kept.mails]
@@ -169,7 +169,7 @@ class House(Stage):
         self.scenes += heard
 
     def heard(self, medium: str = "", to: str = "", *, since: int = 0) -> list[Heard]:
-        """What came, from that scene on, in this medium and to an address with this in it."""
+        """The messages from scene `since` on, in this medium and to an address that contains `to`."""
         found = [each for each in self.scenes[since:] if isinstance(each, Heard)]
         return [each for each in found if (not medium or each.medium == medium) and to in each.to]
 
@@ -198,11 +198,11 @@ class House(Stage):
 
 
 MEDIA = ("phone", "sms", "pagerduty", "slack", "email")
-"""In the order in which a story tells what came at one time: the most urgent first."""
+"""The order of simultaneous messages in a story: the most urgent first."""
 
 
 def policy_of(*own: str, packs: Sequence[str]) -> Policy:
-    """The policy of these files of this folder beside the guide's packs."""
+    """The policy of these files of this folder and of the guide's packs."""
     return load([*(HERE / each for each in own), *(PACKS / each for each in packs)])
 
 

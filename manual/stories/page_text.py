@@ -1,4 +1,4 @@
-"""A page of the console as text, line by line as a person reads it."""
+"""A page of the console as text, line by line."""
 
 import re
 from html.parser import HTMLParser
@@ -16,7 +16,7 @@ class _Reader(HTMLParser):
         self.text: list[str] = []
         self._unread = 0
         self._hidden = 0
-        """How many elements are open from the outermost hidden one on."""
+        """The depth of open elements within the outermost hidden one, inclusive."""
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self._unread += tag in UNREAD
@@ -44,7 +44,7 @@ class _Reader(HTMLParser):
 
 
 def read_page(html: str) -> str:
-    """What a person reads of it."""
+    """The visible text of a page."""
     reader = _Reader()
     reader.feed(html)
     lines = (re.sub(r" +", " ", line).strip(" ") for line in "".join(reader.text).splitlines())

@@ -1,4 +1,4 @@
-"""docs/stories: everything that anybody heard and saw of a story, in order of time."""
+"""docs/stories: all messages and pages of a story, in order of time."""
 
 import asyncio
 import re
@@ -28,10 +28,10 @@ FOLDED = "[…]"
 REST = "[the rest of the report: as in the last one, at the end of this page]"
 AFTER_THE_SUMMARY = re.compile(r"\n## (?:Occurrence 1|Executive summary)\n.*", re.DOTALL)
 LEAST = 60
-"""Characters of a paragraph that is told once."""
+"""The minimum length, in characters, of a paragraph that is not repeated."""
 LABELS = {"phone": "Call", "sms": "SMS", "pagerduty": "PagerDuty", "slack": "Slack", "email": "Mail"}
 RANDOM = re.compile(r"\b(?:[0-9a-f]{64}|[0-9a-f]{32})\b|(?<=\*\*Policy:\*\* )[0-9a-f]{12}")
-"""What is another each time that the story is played, or that the policy language grows."""
+"""Values that differ between plays, or change with the policy language."""
 
 
 def page(scenes: Sequence[Scene]) -> str:
@@ -40,7 +40,7 @@ def page(scenes: Sequence[Scene]) -> str:
 
 
 def play() -> Aviation:
-    """The story, played to its end."""
+    """Play the story to its end."""
     house = Aviation()
 
     async def run() -> None:
@@ -66,14 +66,14 @@ def _parts(scenes: Sequence[Scene], zone: tzinfo) -> Iterator[str]:
 
 
 def _key(scene: Scene) -> object:
-    """Equal for what is told once: the same text to several people."""
+    """Equal for scenes that are shown once: the same text to several people."""
     if isinstance(scene, Heard):
         return (scene.at, scene.medium, scene.headline, scene.text)
     return (scene.at, id(scene))
 
 
 def _scene(scene: Heard | Done | Shown, also: Sequence[Heard], shown: set[str]) -> str:
-    """`shown`: the paragraphs that stand above at the same time; this one's are added."""
+    """The scene in Markdown. `shown`: the paragraphs already shown at the same time; this scene's are added."""
     match scene:
         case Done():
             return f"**{scene.who}** {scene.what}"

@@ -1,8 +1,8 @@
-"""What people may write: one pydantic model per section of the guide, and Tocsin's additions.
+"""The models of policy documents: one pydantic model per section of the guide, and Tocsin's additions.
 
-`rules.validate` holds merged files against PolicyDocument; the JSON schema is made from it too, so every field
-that does not explain itself has a description. What it means is `rules.policy`, made by `rules.meaning`. Imports the
-small languages (durations, conditions, matchers). Begin with `incident_response`.
+`rules.validate` validates merged files with PolicyDocument; the JSON schema is made from it too, so every field that is
+not self-explanatory has a description. `rules.meaning` makes a `rules.policy.Policy` of it. Imports the parsers of
+durations, conditions and matchers. Begin with `incident_response`.
 """
 
 from typing import Any
@@ -32,16 +32,16 @@ from rules.document.values import (
 from rules.policy import UTC
 
 RESPONSE = "_incident_response"
-"""Any section whose name ends so has the form of the guide's safety and business sections."""
+"""The ending of the names of sections in the form of the guide's safety and business sections."""
 
 GUIDE_SECTIONS = frozenset(
     f"{name}{RESPONSE}" for name in ("safety", "aviation_safety", "business", "manufacturing_business")
 )
-"""The guide's own of these."""
+"""The guide's own sections of that form."""
 
 
 def _name_sections(schema: dict[str, Any]) -> None:
-    """Say in the JSON schema which further sections there may be (pydantic would allow any name)."""
+    """State in the JSON schema which further sections are allowed (pydantic would allow any name)."""
     schema["patternProperties"] = {"^x-": {}, f"{RESPONSE}$": schema["additionalProperties"]}
     schema["additionalProperties"] = False
 
@@ -166,9 +166,9 @@ class PolicyDocument(Section):
 
     @property
     def sections(self) -> dict[str, answered.ResponseSection]:
-        """The sections of the form of the guide's safety and business sections.
+        """The sections in the form of the guide's safety and business sections.
 
-        In the order of their names, so that a policy means the same whichever file was read first.
+        Sorted by name, so that the policy does not depend on the order of files.
         """
         return dict(sorted(self.__pydantic_extra__.items()))
 
@@ -179,6 +179,6 @@ def is_section(key: str) -> bool:
 
 
 def json_schema() -> dict[str, Any]:
-    """The JSON Schema of a policy file, for editors: what may stand there, and what each thing means."""
+    """The JSON Schema of a policy file, for editors: allowed keys and values, with descriptions."""
     title = {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "Tocsin policy"}
     return {**PolicyDocument.model_json_schema(), **title}

@@ -1,4 +1,4 @@
-"""What people may write about the ways to reach people (guide: alert_channels)."""
+"""The document models of notification channels (guide: alert_channels)."""
 
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Self
@@ -32,7 +32,7 @@ _TAKES: dict[Holds, tuple[Any, Any]] = {
     "headers": (dict[str, str], {}),
     "proxy": (ProxyUrl | None, None),
 }
-"""The type of a key that holds that, and what it is where it is left out."""
+"""What a key holds → its type and its default."""
 
 
 class CanarySpec(Section):
@@ -50,13 +50,13 @@ class _Named(Section):
 
 
 def _own_keys() -> dict[str, Any]:
-    """The keys that mean something for some types only, as pydantic's fields; described type by type."""
+    """The keys that only some types have, as pydantic fields, each with a description by type."""
     holds = {key.name: key.holds for facts in CHANNEL_FACTS.values() for key in facts.keys}
     return {name: (_TAKES[held][0], Field(_TAKES[held][1], description=_about(name))) for name, held in holds.items()}
 
 
 def _about(name: str) -> str:
-    """Such as: ``sms, phone: one number, instead of recipients.``"""
+    """For example ``sms, phone: one number, instead of recipients.``"""
     types: dict[str, list[str]] = {}
     for facts in CHANNEL_FACTS.values():
         for key in facts.keys:
@@ -105,7 +105,7 @@ class AlertChannel(_WithOwnKeys):
         return self
 
     def _faults(self, info: ValidationInfo) -> Iterator[PydanticCustomError]:
-        """What is wrong with each of its recipients."""
+        """The faults of its recipients."""
         for recipient, *way in self._written():
             try:
                 if recipient.startswith(REFERENCE):
@@ -116,7 +116,7 @@ class AlertChannel(_WithOwnKeys):
                 yield fault
 
     def _written(self) -> Iterator[tuple[str, *tuple[str | int, ...]]]:
-        """Each recipient, and where it stands."""
+        """Each recipient, with its path."""
         for key in self._facts.keys:
             value = getattr(self, key.name) if key.holds in ADDRESSING else None
             if isinstance(value, str):
@@ -141,9 +141,9 @@ class AlertChannel(_WithOwnKeys):
 
     @property
     def reached(self) -> tuple[str, ...]:
-        """Whom or what it reaches: recipients, or the one number, channel, service or URL."""
+        """Its recipients, or its one number, channel, service or URL."""
         return tuple(recipient for recipient, *_ in self._written())
 
     def held(self, holds: Holds) -> Any:
-        """What the key that holds this says; None: the type has no such key."""
+        """The value of the key that holds this; None: the type has no such key."""
         return next((getattr(self, key.name) for key in self._facts.keys if key.holds == holds), None)

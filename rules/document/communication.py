@@ -1,4 +1,4 @@
-"""What people may write about working on incidents and telling others (guide: Procedures, Communication, Reporting)."""
+"""The document models of work on incidents and of communication (guide: Procedures, Communication, Reporting)."""
 
 from typing import Literal, Self
 
@@ -41,7 +41,7 @@ class TimedStep(Section):
 
     @property
     def is_done_otherwise(self) -> bool:
-        """Whether something else than ticks says that it is done."""
+        """Whether it is completed by other means than ticks."""
         return False
 
     @model_validator(mode="after")
@@ -72,7 +72,7 @@ class FirstStep(TimedStep):
 
     @property
     def is_done_otherwise(self) -> bool:
-        """An acknowledgement and an assessment are done by acknowledging and assessing."""
+        """An acknowledgement and an assessment are completed by acknowledging and assessing."""
         block = TimedActions(self.name)
         return block.is_acknowledgement or block.is_assessment
 
@@ -127,12 +127,12 @@ class StakeholderGroup(Section):
 
     @property
     def is_external(self) -> bool:
-        """Whether they are outside the house."""
+        """Whether the group is outside the organisation."""
         return self.name.lower().startswith("external") if self.external is None else self.external
 
     @model_validator(mode="after")
     def _is_one_kind(self) -> Self:
-        """What only a notice to the outside has means nothing for a group inside."""
+        """Refuse keys of external notices for an internal group."""
         meant = ("approvers", "initial_alert_template", "status_update_template", "resolution_template")
         for name in () if self.is_external else meant:
             if name in self.model_fields_set:

@@ -1,7 +1,7 @@
-"""What concerns Tocsin in a framework system configuration; everything else in it is somebody else's.
+"""The document models of the parts of a framework system configuration that Tocsin uses.
 
-Unlike the sections of a policy these models let unknown keys pass: the framework's files belong to its
-evaluation, and `rules.systems` lists what was not used.
+Unlike the sections of a policy, these models ignore unknown keys, because the framework's files are written for its own
+evaluation; `rules.systems` lists the unused keys.
 """
 
 from decimal import Decimal
@@ -34,19 +34,19 @@ def _word_or_level(value: Any, info: ValidationInfo) -> int:
 
 
 SeverityWord = Annotated[int, BeforeValidator(_word_or_level)]
-"""The framework's severities are words; a policy's aliases say which level they mean."""
+"""The framework's severities are words; a policy's aliases give their levels."""
 
 Number = Annotated[Decimal, Field(allow_inf_nan=False)]
 
 
 class FrameworkPart(BaseModel):
-    """Some mapping of a framework file."""
+    """A mapping of a framework file."""
 
     model_config = ConfigDict(extra="ignore", frozen=True)
 
 
 class SystemSpec(FrameworkPart):
-    """Which system it is about."""
+    """The system that the file describes."""
 
     name: Name = Field(description="The label `system` of its alerts.")
     criticality: str = Field(

@@ -1,4 +1,4 @@
-"""What people may write about detecting and answering incidents (guide: Configuration, Safety, Business)."""
+"""The document models of detection and response (guide: Configuration, Safety, Business)."""
 
 from typing import TYPE_CHECKING, Annotated, Literal, Self
 
@@ -32,7 +32,7 @@ from rules.document.values import (
 from rules.policy import MINUTE, SECOND, Attach, Micros
 
 Grade = Literal["low", "medium", "high", "critical"]
-"""How bad an impact is (guide: business impact_assessment)."""
+"""The severity of an impact (guide: business impact_assessment)."""
 
 
 class SeverityLevel(Section):
@@ -65,7 +65,7 @@ class SeverityLevel(Section):
 
     @property
     def is_silent(self) -> bool:
-        """Whether it says nothing of what it means."""
+        """Whether it omits its description, impact and examples."""
         return not (self.description or self.impact or self.examples)
 
 
@@ -77,7 +77,7 @@ class Classification(Section):
 
 if TYPE_CHECKING:
     _WithFor = Section
-else:  # `for` is a word of Python's own
+else:  # `for` is a Python keyword
     _WithFor = create_model(
         "_WithFor",
         __base__=Section,
@@ -141,7 +141,7 @@ class DetectionRule(_WithFor):
 
     @property
     def hold(self) -> Micros | None:
-        """What `for` says."""
+        """The value of `for`."""
         said: Micros | None = getattr(self, "for")
         return said
 
@@ -218,7 +218,7 @@ class ImpactThresholds(Section):
 
     @property
     def words(self) -> tuple[tuple[str, str], ...]:
-        """(grade, words as written), from low to critical."""
+        """(grade, text as written), from low to critical."""
         return tuple((grade, getattr(self, grade)) for grade in type(self).model_fields)
 
 

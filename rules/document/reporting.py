@@ -1,4 +1,4 @@
-"""What people may write about authorities that must be told of incidents: Tocsin's addition to the guide."""
+"""The document models of reports to authorities: Tocsin's addition to the guide."""
 
 from typing import Self
 
@@ -9,7 +9,7 @@ from rules.policy import CountedFrom
 
 
 class ReportStageSpec(Section):
-    """One of the reports that the authority must get."""
+    """One of the reports due to the authority."""
 
     name: Name = Field(description="What it is called: early_warning, notification, final_report.")
     within: PeriodText = Field(
@@ -41,7 +41,7 @@ class ReportStageSpec(Section):
 
 
 class ReportingObligationSpec(Section):
-    """An authority that must be told of some incidents. Tocsin reminds and records; people file the reports."""
+    """An obligation to report some incidents to an authority. Tocsin reminds and records; people file the reports."""
 
     name: Name = Field(description="What it is called: nis2, aviation_occurrence.")
     authority: Text = Field(description="Who must be told.")
@@ -61,7 +61,7 @@ class ReportingObligationSpec(Section):
 
     @model_validator(mode="after")
     def _refuse_later_stage(self) -> Self:
-        """A stage may count from one that stands before it, so that none counts from itself."""
+        """A stage may only count from an earlier one, so that no stage counts from itself."""
         known: list[str] = []
         for index, each in enumerate(self.stages):
             if each.after is not None and each.after not in known:

@@ -1,4 +1,4 @@
-"""What people may write about who is on call: people, and schedules by layers or by a calendar."""
+"""The document models of people and on-call schedules by layers or by a calendar."""
 
 import re
 from typing import TYPE_CHECKING, Annotated, Self
@@ -22,17 +22,17 @@ from rules.policy import QUIET_WAYS, Micros
 from rules.rota import DAYS, EVERY_FORM, TIME_FORM, Weekday, parse_every, parse_start, parse_time
 
 CALENDAR_URL = re.compile(r"https://[^\s/]\S*|http://(localhost|127(\.\d{1,3}){3}|\[::1\])(:\d+)?(/\S*)?")
-"""Over plain http only from the machine itself: whoever can change what is fetched decides who is paged."""
+"""Plain http only to the local machine: control of the fetched data is control over who is paged."""
 _WEBCAL = re.compile(r"^webcals?://", re.IGNORECASE)
-"""How programs for calendars are opened; what is fetched is the same over https."""
+"""The scheme with which calendar programs open calendars; the same data is fetched over https."""
 SLACK_USER = re.compile(r"[UW][A-Z0-9]{7,}", re.ASCII)
-"""A member's id: what a direct message goes to, and by which whoever acknowledges in Slack is known."""
+"""A Slack member's id: the address of direct messages, and the identity of a person who acknowledges in Slack."""
 _SLACK_WORDS = "Slack user's id, such as U024BE7LH (in Slack: the person's profile, ⋮, Copy member ID)"
 _PLAIN_FILE = re.compile(r"[^/\\\x00-\x1f]+")
 
 
 def _written(value: object) -> object:
-    """As it stands there: a number gets the words that its type has for it."""
+    """The value as text: a number in the notation of its type."""
     return str(value) if isinstance(value, int | float) and not isinstance(value, bool) else value
 
 
@@ -109,7 +109,7 @@ Day = Annotated[Weekday, BeforeValidator(_day)]
 
 
 class ReachStepSpec(Section):
-    """One step of how a person is told."""
+    """One step of a person's notification preferences."""
 
     by: tuple[ChannelType, ...] = Field(
         min_length=1, description="The ways of this step; the person has a contact for each."
@@ -123,7 +123,7 @@ class ReachStepSpec(Section):
 
 
 class PersonSpec(Section):
-    """Somebody who can be on call. `@NAME` stands for them wherever a recipient may stand."""
+    """A person who can be on call. A recipient `@NAME` stands for the person."""
 
     name: Name = Field(description="How schedules and `@NAME` name the person.")
     contacts: dict[ChannelType, Text] = Field(
@@ -169,7 +169,7 @@ class PersonSpec(Section):
 
 if TYPE_CHECKING:
     _WithFrom = Section
-else:  # `from` is a word of Python's own
+else:  # `from` is a Python keyword
     _WithFrom = create_model(
         "_WithFrom",
         __base__=Section,
@@ -178,14 +178,14 @@ else:  # `from` is a word of Python's own
 
 
 class DutyHoursSpec(_WithFrom):
-    """Hours of some days of the week. `from` later than `to` reaches into the next day, and belongs to its first."""
+    """Hours on some days of the week. `from` later than `to` reaches into the next day, and belongs to its first."""
 
     to: TimeOfDay = Field("24:00", description="Wall time; up to 24:00.")
     days: tuple[Day, ...] = Field(DAYS, min_length=1, description="The days on which they begin; left out: all.")
 
     @property
     def begins(self) -> str:
-        """What `from` says."""
+        """The value of `from`."""
         return str(getattr(self, "from"))
 
     @model_validator(mode="after")
@@ -213,7 +213,9 @@ class LayerSpec(Section):
 
 
 class HandoffSpec(Section):
-    """How people hear that they come on call or go off: never by what wakes, so whatever the hour."""
+    """How people are notified that they come on call or go off: only by channels that do not wake, since it may be
+    night.
+    """
 
     by: tuple[ChannelType, ...] = Field(
         QUIET_WAYS, description="The first of these ways that a person has; `[]` tells nobody."
@@ -229,7 +231,7 @@ class HandoffSpec(Section):
 
 
 class ScheduleSpec(Section):
-    """Who is on call when: by layers, or by a calendar. `@NAME` stands for whoever it is then."""
+    """An on-call schedule, by layers or by a calendar. A recipient `@NAME` stands for the person on call."""
 
     name: Name = Field(description="How `@NAME` names it.")
     time_zone: TimeZone | None = Field(None, description="Its zone; left out: the policy's.")

@@ -1,4 +1,4 @@
-"""What people may write about alerts that others made: what their severities mean, and which are nothing to us."""
+"""The document models of foreign alerts: the levels of their severities, and which alerts to ignore."""
 
 from pydantic import Field
 
@@ -6,7 +6,7 @@ from rules.document.values import LabelMatchers, LevelOrNone, Section, Text
 
 
 class SeverityMap(Section):
-    """What words of the label `severity` mean, of one source or of all."""
+    """The levels of words in the label `severity`, for one source or for all."""
 
     source: Text | None = Field(
         None, description="The `?source=` of the webhook's URL whose alerts are meant; left out: those of every source."
@@ -18,7 +18,7 @@ class SeverityMap(Section):
 
 
 class Ignored(Section):
-    """Alerts of others that open no incident; they are counted. Alerts of this policy's rules are never ignored."""
+    """Foreign alerts that open no incident; they are counted. Alerts of this policy's rules are never ignored."""
 
     matchers: LabelMatchers = Field(
         description="All must be met, as in Alertmanager: =, !=, and =~ and !~ for the whole value."

@@ -1,8 +1,8 @@
-"""The small things people write in a policy: durations, levels, channels, conditions, addresses.
+"""The value types of a policy: durations, levels, channels, conditions, addresses.
 
-Each type says in the JSON schema what it takes, and refuses everything else in words for the person who wrote
-it. What a value may refer to (channels, severity words) comes in as pydantic's validation context, a
-Vocabulary; without one (a schema, a single section in a test) references are not checked.
+Each type gives its form in the JSON schema, and refuses other values with a message for the policy's author. The names
+that a value may refer to (channels, severity words) are in pydantic's validation context, a Vocabulary; without one (a
+schema, a single section in a test) references are not checked.
 """
 
 import difflib
@@ -45,35 +45,35 @@ MOST_OPERATORS = 100
 _QUOTED = re.compile(r"""\"(?:[^\"\\]|\\.)*\"|'(?:[^'\\]|\\.)*'|`[^`]*`""", re.DOTALL)
 _OPERATORS = re.compile(r"[-+*/%^]|[<>=!]+(?!~)|\b(?:and|or|unless|atan2)\b", re.IGNORECASE)
 _BARE_MATCHER = re.compile(r"""\s*(\w+\s*(?:=~|!~|!=|=(?![=~])))\s*([^\s"'{},]*)\s*""")
-"""A matcher whose value has no quotes: Alertmanager takes it."""
+"""A matcher with an unquoted value, which Alertmanager accepts."""
 _BRACKETS = re.compile(r"[()\[\]{}]")
 BUILT_IN = frozenset(re.findall(r"- alert: (\w+)", SELF_RULES))
-"""The alerts on Tocsin itself that stand beside the compiled ones."""
+"""The alerts about Tocsin that exist beside the compiled ones."""
 ALERTS_OF_NAMES = frozenset(map(camel_case, NAMES))
 LONGEST_MESSAGE = 400
-"""A message that quotes what it complains of can get long."""
+"""The maximum length of an error message, which may quote the value, in characters."""
 
 
 @dataclass(frozen=True, slots=True)
 class Vocabulary:
-    """What the values of one policy may refer to."""
+    """The names that the values of one policy may refer to."""
 
     channels: frozenset[str]
     severities: dict[str, int]
-    """Words for levels: the usual ones, the levels' names, the policy's own aliases. Level 0: told to nobody."""
+    """Words for levels: the defaults, the levels' names, the policy's own aliases. Level 0: no notification."""
     people: Mapping[str, frozenset[str]] = field(default_factory=dict)
-    """Person → the channel types of which they have a contact."""
+    """Person → the channel types of the person's contacts."""
     schedules: frozenset[str] = frozenset()
     prometheus: str | None = None
-    """The oldest Prometheus that must understand the policy (`rules.prometheus_versions`); None: any."""
+    """The oldest Prometheus that must support the policy (`rules.prometheus_versions`); None: any."""
     types: Mapping[str, str] = field(default_factory=dict)
     """Channel → its type."""
     complete: bool = True
-    """False: a file could not be read, so an unknown channel may well be defined there."""
+    """False: a file could not be read, so an unknown channel may be defined there."""
 
     @property
     def rule_severities(self) -> dict[str, int]:
-        """The words that a rule may have: it tells somebody."""
+        """The words that a rule may have: those with a level above 0."""
         return {word: level for word, level in self.severities.items() if level}
 
 
@@ -84,15 +84,15 @@ class Section(BaseModel):
 
 
 def refusal(message: str, **where: Any) -> PydanticCustomError:
-    """The error for a value; `find` (a text) or `offset` (characters) say where in it,
-    `key` or `way` (steps) in which entry.
+    """The error for a value; `find` (a text) or `offset` (characters) gives the position in it, `key` or `way` (steps)
+    the entry.
     """
     shown = message if len(message) <= LONGEST_MESSAGE else f"{message[:LONGEST_MESSAGE]} …"
     return PydanticCustomError("policy", "{message}", {"message": shown, **where})
 
 
 def refuse_all(faults: Sequence[PydanticCustomError]) -> None:
-    """Raise what is wrong with the parts of one value, all of it at once (`rules.validate` takes it apart)."""
+    """Raise all faults of one value's parts at once (`rules.validate` splits them)."""
     if faults:
         first, *more = (fault.context or {} for fault in faults)
         raise PydanticCustomError("policy", "{message}", {**first, "more": more})
@@ -116,17 +116,17 @@ OTHER_WORDS: Mapping[str, str] = {
     "email": "mail",
     "phone": "mobile telephone cell call",
 }
-"""What the keys of who is on call are called elsewhere."""
+"""Key of the on-call sections → its names in other products."""
 
 OVERRIDE_WORDS = frozenset({"override", "overrides", "swap", "swaps", "absence", "absences", "vacation", "vacations"})
 OVERRIDES = (
     "; an override is made while Tocsin serves: by `tocsin override`, on the console's page On call, or by the API"
 )
-"""Of a key by which somebody wants to put others on call for a while: a policy has none."""
+"""The hint about keys for temporary on-call changes, which a policy does not have."""
 
 
 def nearest(word: str, known: Iterable[str]) -> str:
-    """The known word that is meant by another: a key by its name elsewhere, else what is spelt so; empty: none is."""
+    """The known word closest to another: a key by its name in other products, else by spelling; empty: none."""
     choices = sorted(known)
     other = word.casefold().replace("-", "_")
     meant = [each for each in choices if other in OTHER_WORDS.get(each, "").split()]
@@ -134,7 +134,7 @@ def nearest(word: str, known: Iterable[str]) -> str:
 
 
 def suggest(word: str, known: Iterable[str]) -> str:
-    """``; did you mean `x`?``, or the known words if nothing is near."""
+    """``; did you mean `x`?``, or the known words if none is close."""
     if word.casefold() in OVERRIDE_WORDS:
         return OVERRIDES
     choices = sorted(known)
@@ -172,7 +172,7 @@ def _level_or_none(value: Any, info: ValidationInfo) -> Any:
 
 
 def _label_matchers(value: Any) -> tuple[matchers.Matcher, ...]:
-    """One text or a list of them; a value without quotes is taken, as Alertmanager does."""
+    """One text or a list of them; unquoted values are accepted, as in Alertmanager."""
     is_list = isinstance(value, list | tuple)
     texts = value if is_list else [value]
     if not texts:
@@ -273,7 +273,7 @@ def _known_person(value: str, info: ValidationInfo) -> str:
 def require_reference(value: str, types: Iterable[str], info: ValidationInfo, **where: Any) -> None:
     """Refuse an `@NAME` that is neither person nor schedule, or a person without a contact of any of these types.
 
-    `types`: channel types; none: any contact will do. `where` is as `refusal` takes it.
+    `types`: channel types; empty: any contact suffices. `where`: as for `refusal`.
     """
     vocabulary = _vocabulary(info)
     name = value.removeprefix(REFERENCE)
@@ -289,21 +289,23 @@ def require_reference(value: str, types: Iterable[str], info: ValidationInfo, **
 
 
 def meant_reference(value: str, info: ValidationInfo) -> str:
-    """A hint for a recipient that is a person's or a schedule's name; empty: it is neither's."""
+    """A hint for a recipient that is the name of a person or schedule without @; empty: it is neither."""
     vocabulary = _vocabulary(info)
     is_name = vocabulary is not None and (value in vocabulary.people or value in vocabulary.schedules)
     return f'; did you mean "{REFERENCE}{value}"?' if is_name else ""
 
 
 def types_of(channels: Iterable[str], info: ValidationInfo) -> tuple[str, ...]:
-    """The types of channels that are named, or are types themselves."""
+    """The types of channels given by name or type."""
     vocabulary = _vocabulary(info)
     known = vocabulary.types if vocabulary else {}
     return tuple(known.get(each, each) for each in channels)
 
 
 def _refuse_size(value: str) -> None:
-    """PromQL's parser recurses, and its trees are costly when deep: what no person writes must not end the process."""
+    """Refuse excessive size: PromQL's parser recurses and deep trees are costly, so that a huge text could end the
+    process.
+    """
     bare = _QUOTED.sub(lambda quoted: "_" * len(quoted[0]), value)
     if len(_OPERATORS.findall(bare)) > MOST_OPERATORS:
         raise refusal(f"more than {MOST_OPERATORS} operators: make parts of it `signals`")
@@ -335,14 +337,14 @@ def _expression(value: str, info: ValidationInfo) -> str:
 
 
 def _require_known(value: str, info: ValidationInfo) -> None:
-    """Raises ConditionError where the policy's Prometheus does not understand the expression."""
+    """Raises ConditionError if the policy's Prometheus does not support the expression."""
     vocabulary = _vocabulary(info)
     if vocabulary:
         prometheus_versions.require_known(value, vocabulary.prometheus)
 
 
 def _name_in_prometheus(value: str, info: ValidationInfo, *, metric: bool) -> str:
-    """A metric's or a label's name; Prometheus 3 takes any text."""
+    """A metric's or a label's name; Prometheus 3 accepts any text."""
     if is_metric_name(value) if metric else is_label_name(value):
         return value
     vocabulary = _vocabulary(info)
@@ -385,7 +387,7 @@ def _mail(value: str) -> str:
 
 
 def _is_address(value: str, facts: ChannelFacts) -> bool:
-    """Whether it is how a person is reached by a channel of that type."""
+    """Whether it is a person's address for a channel of that type."""
     address = facts.address
     try:
         return address.is_personal is not None and address.is_personal(value) and bool(address.fits(value))
@@ -451,11 +453,11 @@ def _lint_name(value: str) -> str:
 
 def _time_zone(value: str) -> str:
     if value not in zone_names():
-        # By its whole name, or by its city alone: somebody in Berlin may write `berlin`.
+        # By the whole name or by the city alone: `berlin` suggests Europe/Berlin.
         known = {name.rpartition("/")[2].lower(): name for name in sorted(zone_names())}
         known |= {name.lower(): name for name in zone_names()}
         near = difflib.get_close_matches(value.lower().replace(" ", "_"), known, 5, 0.75)
-        near.sort(key=lambda name: name[0] != value[0].lower())  # CEST is nearer to CET than to EST
+        near.sort(key=lambda name: name[0] != value[0].lower())  # CEST is closer to CET than to EST
         hint = f"did you mean `{known[near[0]]}`?" if near else "write an IANA name, such as `Europe/Berlin`"
         raise refusal(f'"{value}" is no time zone; {hint}')
     return value
@@ -511,7 +513,7 @@ ALLOWED = {
     ONE_LINE: "a name: one line without braces",
     PLAIN_NAME: "a name: it may not be empty nor contain a slash",
 }
-"""The patterns of names, in words."""
+"""Pattern of names → its description."""
 
 Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=20_000)]
 Name = Annotated[str, StringConstraints(strip_whitespace=True, pattern=PLAIN_NAME, max_length=200)]
@@ -519,11 +521,11 @@ SignalName = Annotated[str, StringConstraints(pattern=SIGNAL_NAME, max_length=20
 MetricName = Annotated[
     str, StringConstraints(min_length=1, max_length=200), AfterValidator(partial(_name_in_prometheus, metric=True))
 ]
-"""A metric's name as the policy's Prometheus allows it."""
+"""A metric's name that the policy's Prometheus accepts."""
 UnitLabel = Annotated[
     str, StringConstraints(min_length=1, max_length=200), AfterValidator(partial(_name_in_prometheus, metric=False))
 ]
-"""A label's name as the policy's Prometheus allows it."""
+"""A label's name that the policy's Prometheus accepts."""
 PrometheusVersion = Annotated[
     str,
     BeforeValidator(_prometheus_version),
@@ -533,7 +535,7 @@ LabelName = Annotated[str, StringConstraints(pattern=LABEL_NAME, max_length=200)
 
 RuleName = Annotated[Name, AfterValidator(_rule_name), AfterValidator(_fixed_text)]
 TypeName = Annotated[SignalName, AfterValidator(_rule_name)]
-"""A rule's name, and that of an incident type, which is also a metric's: not one of Tocsin's own."""
+"""The name of a rule, or of an incident type, which is also a metric's; Tocsin's reserved names are refused."""
 FurtherLabel = Annotated[LabelName, AfterValidator(_further_label)]
 """A label that a policy adds to a rule's alerts."""
 
@@ -541,7 +543,7 @@ LevelNumber = Annotated[int, BeforeValidator(_level), WithJsonSchema({"type": "i
 LevelOrNone = Annotated[
     int, BeforeValidator(_level_or_none), WithJsonSchema({"type": "integer", "minimum": 0, "maximum": 4})
 ]
-"""A level, or 0: kept, and told to nobody."""
+"""A level, or 0: stored without notification."""
 _DURATION_SCHEMA = {"type": "string", "pattern": f"^({durations.PATTERN}|0)$", "examples": ["15m", "24h"]}
 Duration = Annotated[Micros, BeforeValidator(_duration), AfterValidator(_positive), WithJsonSchema(_DURATION_SCHEMA)]
 PeriodText = Annotated[
@@ -555,9 +557,9 @@ PeriodText = Annotated[
         }
     ),
 ]
-"""A duration, or whole months of the calendar."""
+"""A duration, or whole calendar months."""
 DurationOrNone = Annotated[Micros, BeforeValidator(_duration_or_nothing), WithJsonSchema(_DURATION_SCHEMA)]
-"""A duration that may be nothing: ``0``."""
+"""A duration that may be zero: ``0``."""
 Interval = Annotated[
     Micros,
     BeforeValidator(_interval),
@@ -574,17 +576,17 @@ Condition = Annotated[Promql, AfterValidator(_condition)]
 Expression = Annotated[Promql, AfterValidator(_expression)]
 TemplateText = Annotated[str, Field(min_length=1, max_length=100_000), AfterValidator(_template)]
 AlertText = Annotated[str, Field(max_length=20_000), AfterValidator(_alert_text)]
-"""What stands in an alert; it may use its value and labels."""
+"""A text in an alert, which may use its value and labels."""
 AlertTemplate = Annotated[str, Field(max_length=20_000), AfterValidator(_alert_template)]
-"""An annotation in Prometheus's own template language."""
+"""An annotation in Prometheus's template language."""
 AlertName = Annotated[str, StringConstraints(pattern=ONE_LINE, max_length=200), AfterValidator(_alert_name)]
-"""What an alert is called: any text, as in Prometheus."""
+"""An alert's name: any text, as in Prometheus."""
 AnnotationName = Annotated[LabelName, AfterValidator(_annotation_name)]
 FixedText = Annotated[str, Field(max_length=20_000), AfterValidator(_fixed_text)]
-"""What is the same on every alert of a rule, such as a label's value."""
+"""A text that is equal on every alert of a rule, such as a label's value."""
 Recipient = Annotated[str, AfterValidator(_recipient)]
 Approver = Annotated[str, AfterValidator(_approver)]
-"""Somebody by address, or whoever a channel reaches by its name or type."""
+"""A person's address, or a channel's name or type for its recipients."""
 LabelMatchers = Annotated[
     tuple[matchers.Matcher, ...],
     BeforeValidator(_label_matchers),
@@ -595,12 +597,12 @@ LabelMatchers = Annotated[
         }
     ),
 ]
-"""Label matchers, as Alertmanager has them: one text, or a list."""
+"""Label matchers in Alertmanager's form: one text, or a list."""
 NamingMatchers = Annotated[LabelMatchers, AfterValidator(_naming)]
-"""Those of which at least one names a value."""
+"""Matchers of which at least one is an equality with a value."""
 Url = Annotated[str, AfterValidator(_url)]
 AlertUrl = Annotated[Url, AfterValidator(_fixed_text)]
-"""A URL that is the same on every alert of a rule."""
+"""A URL that is equal on every alert of a rule."""
 ProxyUrl = Annotated[str, AfterValidator(_proxy)]
 """A proxy without credentials, or ``none``."""
 TimeZone = Annotated[str, AfterValidator(_time_zone), WithJsonSchema({"type": "string", "examples": ["Europe/Berlin"]})]
