@@ -47,13 +47,13 @@ def _name_sections(schema: dict[str, Any]) -> None:
 
 
 class Lints(Section):
-    """What of `tocsin check` is meant as it stands."""
+    """The lints of `tocsin check` that the policy allows, with reasons."""
 
     allow: dict[LintName, Text] = Field(default={}, description="Lint → the reason why it is fine here.")
 
 
 class HeartbeatSpec(Section):
-    """A heartbeat that is expected."""
+    """An expected heartbeat."""
 
     name: Name = Field(description="What people read when it is missing.")
     matchers: NamingMatchers = Field(

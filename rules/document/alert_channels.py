@@ -36,13 +36,13 @@ _TAKES: dict[Holds, tuple[Any, Any]] = {
 
 
 class CanarySpec(Section):
-    """A test message that proves, again and again, that the channel's provider can be reached."""
+    """A periodic test message that proves that the channel's provider can be reached."""
 
     every: Duration = Field(description="How often it is sent, to everybody on the channel.")
 
 
 class _Named(Section):
-    """What every channel begins with."""
+    """The keys of every channel."""
 
     name: Name = Field(description="How rules name the channel.")
     type: ChannelType = Field(description="By which service it goes.")
@@ -72,7 +72,7 @@ else:
 
 
 class AlertChannel(_WithOwnKeys):
-    """One way to reach people. Addresses stand here; credentials are the receiver's settings."""
+    """One notification channel. It holds the addresses; credentials are in the receiver's settings."""
 
     rate_limit: Rate | None = Field(None, description='At most so many messages to one recipient: "20/1m".')
     send_resolved: bool = Field(True, description="False: no word when incidents resolve.")

@@ -78,7 +78,7 @@ class FirstStep(TimedStep):
 
 
 class InitialResponse(Section):
-    """What the first responder does."""
+    """The first responder's steps."""
 
     acknowledgment: tuple[FirstStep, ...] = Field(
         default=(), description="Acknowledging and assessing; the `time_limit` of each is a deadline of its own."
@@ -86,14 +86,14 @@ class InitialResponse(Section):
 
 
 class NoticeText(Section):
-    """What an external group is told instead of the policy's own template: {placeholder} or Jinja2."""
+    """An external group's text in place of the policy's own template: {placeholder} or Jinja2."""
 
     subject: TemplateText = Field(description="The notice's subject.")
     body: TemplateText = Field(description="The notice's text.")
 
 
 class StakeholderGroup(Section):
-    """People who are told beside the responders. An external group needs an approval each time."""
+    """A group that is notified in addition to the responders. An external group needs an approval each time."""
 
     name: Name = Field(description="The group's name.")
     description: str = Field("", description="Who they are, for people.")
@@ -148,7 +148,7 @@ class StakeholderGroup(Section):
 
 
 class RoleSpec(Section):
-    """A role that somebody takes in an incident: incident_commander, communications …"""
+    """A role that a person takes in an incident: incident_commander, communications …"""
 
     name: Name = Field(description="What it is called; people are named to it under this name.")
     description: str = Field("", description="What whoever holds it does; stands beside the name.")
@@ -184,7 +184,7 @@ class MessageTemplate(Section):
 
 
 class IncidentReport(Section):
-    """What a report contains."""
+    """The content of a report."""
 
     organisation: str = Field(default="", description="Whose reports they are; stands on every page of them.")
     structure: tuple[Text, ...] = Field(default=(), description="The names of the report's sections, in their order.")
@@ -205,7 +205,7 @@ class IncidentReport(Section):
 
 
 class ClosingTerms(Section):
-    """What a resolved incident must have before it closes."""
+    """Requirements for closing a resolved incident."""
 
     enabled: bool = Field(default=True, description="False: incidents close after the monitoring, whatever is missing.")
     from_level: LevelNumber = Field(default=CRITICAL, description="It holds for incidents of this level and above.")

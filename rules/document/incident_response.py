@@ -70,7 +70,7 @@ class SeverityLevel(Section):
 
 
 class Classification(Section):
-    """How severe incidents are graded."""
+    """The four severity levels."""
 
     severity_levels: tuple[SeverityLevel, ...] = Field(description="The four levels.")
 
@@ -155,7 +155,7 @@ class DetectionRule(_WithFor):
 
 
 class Detection(Section):
-    """How and what the basic section detects."""
+    """The basic section's detection rules and their common settings."""
 
     enabled: bool = Field(default=True, description="False: its rules have no effect.")
     check_interval: Interval = Field(
@@ -209,7 +209,7 @@ class IncidentTypeSpec(Section):
 
 
 class ImpactThresholds(Section):
-    """What each grade of an impact means: words, or a range such as "5-20% …", ">50% …" or "100-1,000 users"."""
+    """The meaning of each grade of an impact: a text, or a range such as "5-20% …", ">50% …" or "100-1,000 users"."""
 
     low: Text = Field(description="What is low.")
     medium: Text = Field(description="What is medium.")
@@ -223,7 +223,7 @@ class ImpactThresholds(Section):
 
 
 class ImpactScaleSpec(Section):
-    """How one kind of impact is graded."""
+    """The grades of one kind of impact."""
 
     name: Name = Field(description="The impact's name: what alerts and responders say it under.")
     description: str = Field("", description="What it is about, for people.")
@@ -249,7 +249,7 @@ class ResponseSection(Section):
 
 
 class SignalSpec(Section):
-    """A metric that conditions name: where it comes from, and what tells one unit from another."""
+    """A metric that conditions use: its source, and the labels that identify a unit."""
 
     expr: Expression | None = Field(None, description="PromQL; recorded under the signal's name.")
     unit: str = Field("", description="Its unit: ms, s, ratio, USD …")
@@ -261,7 +261,7 @@ class SignalSpec(Section):
 
 
 class DrillTerms(Section):
-    """How often people are to practise: live drills, by incident type and role."""
+    """The required interval of live drills, by incident type and role."""
 
     every: Duration | None = Field(
         None,
@@ -276,7 +276,7 @@ class DrillTerms(Section):
 
 
 class FlappingTerms(Section):
-    """When an alert that fires and clears again and again counts as flapping."""
+    """When an alert that repeatedly fires and clears counts as flapping."""
 
     cycles: Annotated[int, Field(ge=1, le=15, strict=True)] = Field(
         default=3, description="Cycles of firing and clearing."
