@@ -1,5 +1,4 @@
-"""docs/words.md, second half: every package, module and public class with its first sentence, generated from the code.
-"""
+"""docs/words.md, second half: every package, module and public class with its first sentence, from the code."""
 
 from collections.abc import Iterator, Sequence
 from itertools import groupby

@@ -75,8 +75,7 @@ def format_duration(micros: int) -> str:
 
 
 def spellings(texts: Iterable[str]) -> tuple[str, ...]:
-    """The spellings of those texts that are durations: ``72h``. A duration with two spellings (``3d`` too) is omitted.
-    """
+    """The spellings of those texts that are durations: ``72h``. Omits a duration with two spellings (``3d`` too)."""
     ways: dict[int, set[str]] = {}
     for text in texts:
         if text.strip() and _DURATION.fullmatch(text.strip()):

@@ -42,8 +42,7 @@ def _limited(scope: Scope, rule: Rule) -> Rule:
 
 
 def monitoring_rule(scope: Scope, watched: MonitoringRule) -> Iterator[Addition]:
-    """A rule with a condition: averaged over its window, held for its duration, or inverted if the condition must hold.
-    """
+    """A rule with a condition: averaged over its window, held for its duration, or inverted if it must hold."""
     text, hold = watched.condition, watched.hold
     try:
         reads = condition.parse(text)

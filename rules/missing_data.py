@@ -20,8 +20,7 @@ from rules.reserved import TWIN
 from rules.wording import Reading, annotations, camel_case, labels, where
 
 SCRAPE_INTERVAL = Micros(30 * SECOND)
-"""An assumption. A twin waits slightly more than two scrapes, because Prometheus evaluates rules before its first
-scrape."""
+"""An assumption. A twin waits over two scrapes, because Prometheus evaluates rules before its first scrape."""
 
 LONGEST_CONDITION = 40
 """The maximum length of a condition in a title, in characters."""

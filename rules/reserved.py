@@ -8,8 +8,7 @@ MARK = "tocsin"
 """The annotation of every compiled alert; only alerts with it have trusted labels."""
 
 MARKED = "1"
-"""The mark's value, because a foreign alert may have an annotation of the same name (a link to a page about Tocsin,
-say)."""
+"""The mark's value: a foreign alert may have an annotation of the same name (a link to a page about Tocsin)."""
 
 DIGEST = "tocsin_rules"
 """The annotation with the digest of the rules' inputs (`rules.stored.rules_digest`)."""

@@ -25,8 +25,7 @@ AROUND = ("paging", "around-tocsin")
 """The label of every alert about Tocsin's paging: `rules.outputs.alertmanager_config` sends them around Tocsin."""
 
 FULL_SECONDS = '{{ printf "%.3f" $value }}'
-"""The heartbeat's annotation `evaluated_at`: seconds since 1970 with all digits; by default Prometheus writes
-1.7e+09."""
+"""The heartbeat's annotation `evaluated_at`: seconds since 1970 with all digits; the default is 1.7e+09."""
 
 TOLD_WITHIN = 180
 """Seconds from an emergency's first sample to a message around Tocsin when Tocsin cannot page. Scrapes and

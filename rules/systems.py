@@ -63,8 +63,7 @@ def read_systems(
 
 
 def unit_conflicts(documents: Iterable[Node], policy: Policy) -> Iterator[Problem]:
-    """Business metrics in money or counts whose name a rule compares with a ratio, so that the rule would always fire.
-    """
+    """Business metrics in money or counts that a rule compares with a ratio, so that it would always fire."""
     told = {signal.name for signal in policy.signals if signal.expr or signal.unit}
     ratios = {}
     for rule in policy.rules:

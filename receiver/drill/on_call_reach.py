@@ -59,8 +59,7 @@ def sets(year: OnCallYear) -> list[PeopleSet]:
 
 
 def _likeness(year: OnCallYear, at: int) -> tuple[object, tuple[str, ...]]:
-    """The properties of a set that determine a drill (who is where, by number, and how each is reached), and the names.
-    """
+    """The properties of a set that determine a drill (who is where, by number; how each is reached), and the names."""
     policy, numbers = year.drilled, dict[str, int]()
 
     def part(recipient: str) -> object:

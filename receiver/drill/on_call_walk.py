@@ -22,8 +22,7 @@ from rules.time_zones import time_zone
 
 DAY = 24 * HOUR
 NIGHT_BEGINS, NIGHT_ENDS, DEEP_NIGHT = 22, 7, 3
-"""Hours of the person's local day: a handoff from 22 to 7 is at night; a shift that includes hour 3 counts as a
-night."""
+"""Hours of the person's local day: a handoff from 22 to 7 is at night; a shift over hour 3 counts as a night."""
 
 NAMED = 5
 """The number of times that a message lists; it counts the rest."""

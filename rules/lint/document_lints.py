@@ -27,8 +27,7 @@ OLDEST_BEAT = 95 * SECOND
 repeats after 20 s (docs/decisions/0018)."""
 
 SHORTEST = 30 * SECOND
-"""The minimum interval of heartbeats under any configuration, in microseconds: an evaluation and a flush take 15 s
-each."""
+"""The minimum interval of heartbeats in microseconds: an evaluation and a flush take at least 15 s each."""
 
 
 def find(policy: Policy, document: PolicyDocument, root: Node) -> Iterator[Problem]:
@@ -134,8 +133,7 @@ def _ignored(policy: Policy, root: Node) -> Iterator[Problem]:
 
 
 def _heartbeats(policy: Policy, root: Node) -> Iterator[Problem]:
-    """A heartbeat that can never arrive would page forever; one that matches a rule's alert would suppress that alert.
-    """
+    """A heartbeat that never arrives would page forever; one that matches a rule's alert would suppress it."""
     if "alertname" in policy.replica_labels:
         message = "alertname tells alerts apart, not replicas: without it no heartbeat would be known"
         yield Problem.at(place_of(root, "replica_labels"), message)

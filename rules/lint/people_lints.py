@@ -40,8 +40,7 @@ def _fixed(offset: str, place: str) -> str:
 
 
 def _without_at(policy: Policy) -> Iterator[Problem]:
-    """A recipient that is a plain name is a person to be called by hand; a person of the policy needs an @ before it.
-    """
+    """A recipient that is a plain name is a person to be called by hand; a reference needs an @ before it."""
     known = {*(each.name for each in policy.people), *(each.name for each in policy.schedules)}
     for channel in policy.channels:
         for name in (each for each in channel.recipients if channel.facts.called_by_hand and each in known):

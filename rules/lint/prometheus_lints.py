@@ -49,8 +49,7 @@ def _expressions(policy: Policy) -> Iterator[tuple[str, str, Place]]:
 
 
 def _differences(text: str, target: str | None) -> Iterator[str]:
-    """A bucket's label is wrong even if all Prometheus are version 3; the sample count of ranges is then as intended.
-    """
+    """A bucket's label is wrong even if all Prometheus are version 3; the count of a range is then as intended."""
     for node in nodes(syntax(text)) if target != OLDEST else ():
         if isinstance(node, promql.VectorSelector):
             for label, operator, value in selector(node).matchers:

@@ -57,8 +57,7 @@ class Tests:
 
 
 def render(groups: Sequence[Group], watch: Sequence[Group] = (), tocsin: Tocsin = THE_ONLY) -> Tests:
-    """The tests of ``rules.yml`` in the same folder; `watch`: the rules about `tocsin`, which are not from the policy.
-    """
+    """The tests of ``rules.yml`` in the same folder; `watch`: the rules about `tocsin`, not from the policy."""
     counts = Counter({group.interval: 0 for group in groups})
     for group in groups:
         counts[group.interval] += len(group.rules)
