@@ -96,9 +96,7 @@ def lints(year: OnCallYear) -> Iterator[Problem]:
 
 
 def _gaps(year: OnCallYear, roster: Roster, schedule: OnCallSchedule) -> Iterator[Problem]:
-    """The time after a calendar's last event counts as its end, not as a gap; if all events are past, that is the whole
-    year.
-    """
+    """The time after a calendar's last event is its end, not a gap; without events, the whole year is a gap."""
     ended = schedule.calendar and roster.shifts and roster.gaps and roster.gaps[-1].ends == year.ends
     found = roster.gaps[:-1] if ended else roster.gaps
     if found:
