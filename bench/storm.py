@@ -15,7 +15,7 @@ from pathlib import Path
 from statistics import median, quantiles
 from time import perf_counter
 
-from aiohttp import ClientSession
+from aiohttp import ClientSession, TCPConnector
 
 from bench import filled, ingest, latency, servers
 from bench.load import fire, prepare
@@ -134,11 +134,11 @@ async def _people(url: str, ears: latency.Ears) -> tuple[list[float], list[float
     seen, open_ = 0, set[int]()
     """The number of the latest emergency; and the incidents before it, which are acknowledged so that no page of
     theirs is sent."""
-    async with ClientSession() as session:
+    async with ClientSession() as session, ClientSession(connector=TCPConnector(force_close=True)) as sender:
         for _ in range(EMERGENCIES):
             body = latency.emergency().replace(b'"accuracy_low"', b'"unsafe"')
             sent[json.loads(body)["groupLabels"]["system"].removeprefix("unit-")] = perf_counter()
-            async with session.post(url, data=body) as answer:
+            async with sender.post(url, data=body) as answer:
                 (number,) = (await answer.json())["incidents"]
             open_.update(range(seen + 1, number))
             seen = number

@@ -125,7 +125,7 @@ def _may_be_plain(value: str) -> bool:
 
 @lru_cache(maxsize=32_768)
 def _left_to_libyaml(value: str) -> str:
-    """libyaml's form for the value of an unindented mapping's key."""
+    """The form that libyaml writes for the value of an unindented mapping's key."""
     stream = io.StringIO()
     emitter = yaml.CSafeDumper(stream, width=WIDTH, allow_unicode=True)
     plain = bool(value) and _may_be_plain(value)

@@ -58,7 +58,7 @@ class Egress:
         return cls.of(Settings.read({name: text for name, text in environ.items() if name in ours}))
 
     def through(self, own: str) -> "Egress":
-        """This Egress with a channel's own proxy, if it has one."""
+        """The same Egress with a channel's own proxy, if it has one."""
         return replace(self, own=own) if own else self
 
     def proxy_for(self, url: str) -> str | None:

@@ -48,7 +48,7 @@ from receiver.web.console.login import Login
 from receiver.web.console.page_routes import add_console
 from receiver.web.console.person_page import PersonFeeds
 from receiver.web.console.wall import WallLinks
-from receiver.web.http.connections import CONNECTIONS, Connections, keep_seats
+from receiver.web.http.connections import CONNECTIONS, SENDERS, SENDERS_BY_TLS, Connections, keep_seats
 from receiver.web.http.path_prefix import below, require_apart
 from receiver.web.http.problem_details import JSON, Handler, HttpProblem, add_headers, answer_problems
 from receiver.web.http.request_body import BODIES, Bodies, count_bodies
@@ -149,7 +149,7 @@ def make_app(  # noqa: PLR0913 - the service's parts, each by name
     app.on_response_prepare.append(add_headers)
     app[BODIES] = Bodies(settings.body_limit)
     app[UPLOADS] = _make_uploads(settings, queue, store)
-    app[CONNECTIONS] = Connections()
+    app[CONNECTIONS] = Connections(senders=SENDERS_BY_TLS if settings.tls_cert_file else SENDERS)
     for path in ("/webhook/alertmanager", "/webhook/alertmanager/"):  # a redirect would lose the body
         app.router.add_post(path, webhook.receive)
     app.router.add_route("GET", f"{ROOT}/openapi.json", openapi)

@@ -19,8 +19,7 @@ class PeersSeen:
         self._urls: dict[str, frozenset[str]] = {}
 
     def hear(self, source: str, external_url: str, group_key: str) -> tuple[str, bool]:
-        """A short id of the Alertmanager and group (empty: unknown), and whether the source's peers can be told apart.
-        """
+        """A short id of the Alertmanager and group (empty: unknown); whether the source's peers can be told apart."""
         if not external_url:
             return "", False
         known = self._urls.get(source, frozenset())

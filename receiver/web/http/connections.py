@@ -22,14 +22,25 @@ from receiver.web.http.problem_details import Handler
 from receiver.web.http.request_body import Budget
 from receiver.web.http.tls import Tls
 
-STRANGERS = 512
+STRANGERS = 2048
 """Connections of callers that are not authenticated (yet)."""
 
-SENDERS = 4096
-"""Connections that send webhooks: a storm has one for each group that Alertmanager sends at a time."""
+SENDERS = 12_288
+"""Connections that send webhooks: a storm has one for each group that Alertmanager sends at a time. Beyond it they wait
+in the backlog, an emergency's too: 20,000 groups at once took 48 s with 4,096, and 20 s with this (14 kB each)."""
+
+SENDERS_BY_TLS = 4096
+"""The same where connections are encrypted: their buffers take several times as much memory."""
 
 PEOPLE = 512
 """Connections of authenticated callers of the API and the console."""
+
+IDLE = 10.0
+"""Seconds without a request before the connection of a known caller gives way to another.
+
+A client that sends just then gets no answer and cannot know whether its request was taken. In a storm Alertmanager uses
+a connection again at once, and closes those that it needs no more.
+"""
 
 OTHER_FILES = 256
 """Open files left to the database, providers and the policy, where the process's limit is low."""
@@ -50,10 +61,10 @@ In a storm a turn takes milliseconds: with one connection per turn, most of thou
 an emergency among them.
 """
 
-ACCEPT_AGAIN = 0.1
-"""Seconds until the next try after a failed accept."""
+ACCEPT_AGAIN = 0.02
+"""Seconds until the next try after a failed accept, or while unknown callers have all their seats."""
 
-PATIENCE = 2.0
+PATIENCE = 5.0
 """Seconds to authenticate, while all seats of unknown callers are taken, before the oldest are closed.
 
 In a storm Alertmanager connects thousands of times before it writes the first request; connections without a seat wait
@@ -69,14 +80,19 @@ log = structlog.get_logger()
 class Connections:
     """The seats, and the connections by aiohttp's protocol."""
 
-    def __init__(self, strangers: int = STRANGERS, senders: int = SENDERS, people: int = PEOPLE) -> None:
-        """At most so many connections of each kind; fewer, if the process may not open as many files."""
+    def __init__(
+        self, strangers: int = STRANGERS, senders: int = SENDERS, people: int = PEOPLE, idle: float = IDLE
+    ) -> None:
+        """At most so many connections of each kind; fewer, if the process may not open as many files.
+
+        `idle`: see `IDLE`.
+        """
         files = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
         every = strangers + senders + people
         room = every if files == resource.RLIM_INFINITY else max(files - OTHER_FILES, files // 2)
         self.strangers = Budget(min(strangers, room // 4))
-        self.people = Budget(min(people, room // 4))
-        self.senders = Budget(min(senders, room - 2 * (room // 4)))
+        self.people = Budget(min(people, room // 4), idle)
+        self.senders = Budget(min(senders, room - self.strangers.most - self.people.most), idle)
         self._by_handler: dict[asyncio.BaseProtocol, Connection] = {}
 
     def add(self, handler: asyncio.BaseProtocol, connection: "Connection") -> None:

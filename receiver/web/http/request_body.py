@@ -10,6 +10,7 @@ import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from time import monotonic
 from urllib.parse import parse_qsl
 
 from aiohttp import web
@@ -60,17 +61,18 @@ class Budget:
     Where there is no room, the share that has been arriving longest is ended: regular bodies arrive in a moment.
     """
 
-    def __init__(self, most: int) -> None:
-        self._most = most
-        self._arriving: dict[Share, None] = {}
-        """The oldest first."""
+    def __init__(self, most: int, grace: float = 0.0) -> None:
+        """`grace`: seconds for which a share that began to arrive, or to give way, is not ended."""
+        self.most, self._grace = most, grace
+        self._arriving: dict[Share, float] = {}
+        """Since when, in seconds of the monotonic clock; the oldest first."""
         self.held = 0
         """Units held now."""
 
     @property
     def is_full(self) -> bool:
         """Whether the next share needs another one to end."""
-        return self.held >= self._most
+        return self.held >= self.most
 
     @property
     def may_end(self) -> bool:
@@ -80,7 +82,7 @@ class Budget:
     def begin(self, end: Callable[[], None]) -> Share:
         """A new share; `end` is called if it must give way."""
         share = Share(self, 0, end)
-        self._arriving[share] = None
+        self._arriving[share] = monotonic()
         return share
 
     def arrived(self, share: Share) -> None:
@@ -90,13 +92,13 @@ class Budget:
     def gives_way(self, share: Share) -> None:
         """Lets the share be ended again, after all others; one that already may be keeps its turn."""
         if share.size:
-            self._arriving.setdefault(share, None)
+            self._arriving.setdefault(share, monotonic())
 
     def grow(self, share: Share, count: int) -> bool:
         """See `Share.take`."""
-        while self.held + count > self._most:
+        while self.held + count > self.most:
             oldest = next(iter(self._arriving), share)
-            if oldest is share:
+            if oldest is share or monotonic() - self._arriving[oldest] < self._grace:
                 return False
             self._end(oldest)
         share.size += count
