@@ -117,7 +117,11 @@ class CalendarFetching:
             names = ", ".join(roster.backwards)
             log.warning("events of a calendar end before they begin", schedule=schedule.name, events=names)
         if unknown != self._unknown.get(schedule.name, ()):
-            log.warning("a calendar names nobody of the policy", schedule=schedule.name, names=", ".join(unknown))
+            log.warning(
+                "a calendar names people that the policy does not have",
+                schedule=schedule.name,
+                names=", ".join(unknown),
+            )
         self._unknown[schedule.name] = unknown
 
 

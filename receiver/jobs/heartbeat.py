@@ -111,8 +111,8 @@ class HeartbeatWatch:
         if not watched and not self._said_none and now - self._heartbeats.began > NONE_AFTER:
             self._said_none = True
             log.warning(
-                "no heartbeat is watched: nobody is told when Prometheus or Alertmanager dies; route TocsinHeartbeat "
-                "to this receiver, or name one under `heartbeats` in the policy"
+                "no heartbeat is watched: no message is sent when Prometheus or Alertmanager dies; "
+                "route TocsinHeartbeat to this receiver, or name one under `heartbeats` in the policy"
             )
 
     async def _ping(self, now: Instant) -> None:

@@ -103,7 +103,7 @@ class PolicyFiles:
         for part in current.policy.switched_off:
             log.warning("switched off in the policy", what=part)
         if not self._settings.has_approver:
-            log.warning("nobody has the role approver: no notice can be approved, and no emergency signed off")
+            log.warning("no person has the role approver: no notice can be approved, and no emergency signed off")
         for channel in (each for each in current.policy.channels if each.enabled):
             usable = channel.name in configured
             self._metrics.channel_configured(channel.name, configured=usable)

@@ -153,7 +153,7 @@ class Webhook:
         try:
             await self._queue.handle([told(source, [reason], self._clock())])
         except (StoreUnavailable, StoreDamaged) as error:
-            log.warning("a refused webhook was told to nobody", source=source, reason=str(error))
+            log.warning("no incident could tell of a refused webhook", source=source, reason=str(error))
 
     async def _beside(self, body: bytes, work: Callable[..., Out], *arguments: Any) -> Out:
         """Does `work` on a thread for a large body, one at a time, so that the event loop stays responsive."""

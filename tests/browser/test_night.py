@@ -64,7 +64,7 @@ TOKEN = "token-of-the-night"
 PEOPLE = {"TOCSIN_USERS": USERS, "TOCSIN_API_TOKENS": f"night:admin:{TOKEN}"}
 
 
-@pytest.mark.parametrize("name", WINDOWS)
+@pytest.mark.parametrize("name", WINDOWS if os.environ.get("TOCSIN_SCREENSHOTS") else ("phone-light", "desktop-dark"))
 async def test_a_night(browser: Browser, name: str) -> None:
     """Log in; an incident appears without a reload; acknowledge, note, update, tick, write down the cause; a press
     that comes too late is told the truth; declare and resolve another; read and print the report. On no page does

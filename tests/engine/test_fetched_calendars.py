@@ -230,7 +230,9 @@ async def test_a_name_that_is_nobodys_is_logged_once(serving: Serving, feed: Fee
         await serving.look()
         feed.text += "\r\n"
         await serving.look()
-    [said] = [each for each in logged if each["event"].startswith("a calendar names nobody of the policy")]
+    [said] = [
+        each for each in logged if each["event"].startswith("a calendar names people that the policy does not have")
+    ]
     assert "zoe" in str(said)
 
 
