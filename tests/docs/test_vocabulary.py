@@ -83,7 +83,7 @@ def test_documents_are_written_in_plain_words() -> None:
             r"^```.*?^```",
             lambda block: "\n" * block[0].count("\n"),
             path.read_text(encoding="utf-8"),
-            flags=re.M | re.S,
+            flags=re.MULTILINE | re.DOTALL,
         )
         for number, line in enumerate(prose.splitlines(), 1):
             if line.startswith(("|", "#")):
