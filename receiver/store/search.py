@@ -4,11 +4,12 @@
 SQLite has trigram indexes of closed incidents (migrations 0004 and 0024). They are read newest first, so that neither a
 frequent nor an absent word costs much; incidents that are not closed are few, and are read one by one. PostgreSQL has
 indexes on the same conditions and its own planner. Words shorter than three characters have no trigram, and some
-databases have no index: then titles are read one by one, newest first, and labels, people and notes only with an index
-or with three characters. Findings (the table `learned`) are read one by one: they are few compared with incidents.
+databases have no index: then titles are read one by one, for shorter words only those of the newest incidents
+(`RECENT`), and labels, people and notes only with an index or with three characters. Findings (the table `learned`)
+are read one by one: they are few compared with incidents.
 """
 
-from sqlalchemy import BigInteger, ColumnElement, Connection, and_, bindparam, column, false, or_, select, text
+from sqlalchemy import BigInteger, ColumnElement, Connection, and_, bindparam, column, false, func, or_, select, text
 
 from receiver.core.responder_history import people_of
 from receiver.store import closed_words, schema
@@ -17,6 +18,10 @@ FEW = 500
 """Most matches that are listed one by one in a statement with other conditions."""
 
 TRIGRAM = 3
+
+RECENT = 10_000
+"""Newest incidents that words shorter than a trigram are looked for in: of a million, those took 11 s."""
+
 LONGEST_NUMBER = 10
 """Words with fewer digits than this may be an incident's number."""
 
@@ -43,10 +48,17 @@ def with_words(connection: Connection, words: str, below: int | None, newest: in
         found.append(_are(closed_words.not_closed_with(connection, words)))
         in_others = _indexed(connection, "closed_words_index", words, below, newest)
         found.append(_with_others(connection, words, below) if in_others is None else in_others)
+    else:
+        found = [and_(schema.incidents.c.number > _newest(connection) - RECENT, or_(*found))]
     number = words.strip().removeprefix("#")
     if number.isascii() and number.isdigit() and len(number) < LONGEST_NUMBER:
         found.append(schema.incidents.c.number == int(number))
     return or_(*found)
+
+
+def _newest(connection: Connection) -> int:
+    """The highest number of an incident; 0: there is none."""
+    return connection.scalar(select(func.max(schema.incidents.c.number))) or 0
 
 
 def of_system(connection: Connection, system: str) -> ColumnElement[bool]:

@@ -16,7 +16,7 @@ from receiver.core.model import Entry, Fact, Incident, State
 from receiver.core.response import Deed, Occurrence, Response, Turn
 from receiver.demo.tools import free_port
 from receiver.store import SqlStore
-from receiver.store.search import FEW
+from receiver.store.search import FEW, RECENT
 from receiver.store.session import Session
 from tests.npm import missing
 from tests.store.samples import NOW, incident, save
@@ -61,6 +61,15 @@ def test_what_is_found_is_what_is_there(many: SqlStore) -> None:
                 page, cursor = reads.incidents(search=words, limit=300, cursor=cursor, **other)
                 found += page
             assert [each.number for each in found] == expected, (words, other)
+
+
+def test_short_words_are_looked_for_in_the_newest(store: SqlStore) -> None:
+    """One or two letters, which no index helps with, find nothing in a million old titles; a number does."""
+    old, new = (incident(f"n{number}", number=number, title="zq", state=State.CLOSED) for number in (7, RECENT + 7))
+    save(store, opened=[old, new])
+    reads = store.reads()
+    assert [each.number for each in reads.incidents(search="zq")[0]] == [RECENT + 7]
+    assert [each.number for each in reads.incidents(search="7")[0]] == [7]
 
 
 def test_what_was_written_down_is_found_and_forgotten(store: SqlStore) -> None:
