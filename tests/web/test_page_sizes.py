@@ -30,8 +30,8 @@ def sixty_alerts() -> dict[str, Any]:
 
 
 async def test_the_big_stories(receiver: Running) -> None:
-    """Sixty alerts, a timeline of 400 lines, each with a paragraph, 500 open incidents of one system and as many again
-    that are closed: Now, the wall, History, the incident, its report's page and its timeline with each message.
+    """Sixty alerts, a timeline of 400 lines, each with a paragraph, 500 open incidents of one system: Now, the
+    wall, History, the incident, its report's page and its timeline with each message.
     """
     await receiver.post("/webhook/alertmanager", sixty_alerts())
     _, incident = await receiver.get("/api/v1/incidents/1")
