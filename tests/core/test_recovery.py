@@ -320,7 +320,7 @@ def test_firing_again_before_a_beat_ends_the_checking():
 
 @pytest.mark.parametrize("source", ["", "tocsin"])
 def test_a_blind_source_proves_no_recovery_whatever_it_is_called(source):
-    """A webhook's `?source=tocsin` is nobody's word that all is well: while it is blind its recovery is unverified."""
+    """A webhook's `?source=tocsin` does not prove a recovery: while Tocsin is blind, a recovery is unverified."""
     world = World()
     world.decide(AlertsReceived(KEY, source, (alert("a"),)))
     world.blind = True

@@ -66,7 +66,7 @@ async def take(receiver: Running, **changes: str) -> tuple[int, str]:
 
 
 async def test_now_until_when_and_next(receiver: Running) -> None:
-    """In the schedule's wall time, which is named; a schedule that has not begun says that it is nobody's."""
+    """In the schedule's wall time, which is named; a schedule that has not begun says that it has no person."""
     text = await page(receiver, "/on-call")
     assert "times in Europe/Berlin" in facts(text, "primary")
     assert "Now ben Until Mon 23 Nov, 09:00 CET" in facts(text, "primary")

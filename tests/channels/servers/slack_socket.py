@@ -1,4 +1,4 @@
-"""Slack's end of Socket Mode: it opens connections for whoever has the app's token, and gives each envelope to one."""
+"""Slack's end of Socket Mode: it opens connections for clients with the app's token, and gives each envelope to one."""
 
 import asyncio
 import json

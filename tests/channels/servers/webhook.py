@@ -1,4 +1,4 @@
-"""Somebody's own system that takes Tocsin's webhooks, and believes only what is signed."""
+"""A team's own system that takes Tocsin's webhooks, and accepts signed ones only."""
 
 import hmac
 import json
