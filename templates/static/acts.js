@@ -57,13 +57,18 @@
 
   const forget = (form) => [...form.elements].forEach((each) => each.id && sessionStorage.removeItem(place(each)));
 
-  function fail(form, words) {
-    const said = form.querySelector(".failed") ?? form.appendChild(Object.assign(document.createElement("p"), { className: "failed bad" }));
-    said.setAttribute("role", "alert");
-    said.textContent = words;
+  // Stands over the page until the next press: the form may have been drawn anew meanwhile, or be out of sight.
+  function fail(words) {
+    const failed = document.getElementById("failed");
+    failed.hidden = !words;
+    failed.textContent = words;
   }
 
+  // What a button says, without what only the eye needs: “Acknowledge #5”.
+  const saidBy = (form, button) => (button ?? form.querySelector("button"))?.textContent.replace(/\s+/g, " ").trim() || "What you sent";
+
   async function send(form, button) {
+    const pressed = saidBy(form, button);
     const body = new URLSearchParams(new FormData(form, button));
     const target = new URL(form.getAttribute("action") || location.href, location.href); // a field may be named action
     let answer, text;
@@ -73,7 +78,7 @@
       text = await answer.text();
     } catch (error) {
       const why = error.name === "TimeoutError" ? `Tocsin has not answered for ${ANSWERS / 1000} s` : "Tocsin cannot be reached";
-      fail(form, `${why}: nothing is known to be done, and nothing waits to be sent. Press again, or use a page's link, the phone or the terminal.`);
+      fail(`${pressed}: ${why}: nothing is known to be done, and nothing waits to be sent. Press again, or use a page's link, the phone or the terminal.`);
       return;
     }
     const there = new URL(answer.url);
@@ -96,6 +101,7 @@
     if (form.dataset.sending) event.preventDefault(); // a second press of the same button is a slip, not a second act
     if (event.defaultPrevented || form.method !== "post" || form.enctype === "multipart/form-data" || !mayKeep) return;
     event.preventDefault();
+    fail("");
     form.dataset.sending = "yes";
     form.setAttribute("aria-busy", "true");
     send(form, event.submitter).finally(() => {
@@ -105,5 +111,5 @@
   });
 
   restore();
-  if (/[?&](took|gave|undone|left)=/.test(location.search)) document.dispatchEvent(new Event("moved"));
+  if (/[?&](took|gave|undone)=/.test(location.search)) document.dispatchEvent(new Event("moved"));
 })();

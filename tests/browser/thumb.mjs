@@ -110,10 +110,14 @@ await run(async () => {
   await fetch(`${story.control}/go`);
   await page.locator("#old").waitFor({ state: "hidden" });
 
-  // A server that is gone: the press says so, in its place, and nothing is kept for later.
-  await fetch(`${story.control}/gone`);
+  // A server that is gone: what was pressed says so where it is seen, also if its form was drawn anew meanwhile, and nothing
+  // is kept for later.
+  await fetch(`${story.control}/hang`);
   await page.locator("#b5").click();
-  await page.locator("#c5 .failed").getByText(/cannot be reached.*nothing waits to be sent/).waitFor();
+  await page.evaluate(() => document.getElementById("c5").replaceWith(document.getElementById("c5").cloneNode(true)));
+  await fetch(`${story.control}/gone`);
+  await page.locator("#failed").getByText(/^Acknowledge #5: Tocsin cannot be reached.*nothing waits to be sent/).waitFor();
+  await look("thumb-failed");
   assert.equal(new URL(page.url()).pathname, "/");
   await fetch(`${story.control}/go`);
 

@@ -98,7 +98,9 @@ async def test_what_is_chosen_stays(receiver: Running) -> None:
 
 
 async def test_several_at_once_and_a_slip(receiver: Running) -> None:
-    """What is ticked is acknowledged or handed over in one press, which says what each came to; a slip is undone."""
+    """What is ticked is acknowledged or handed over in one press, which says what each came to, and why one was left as
+    it is; a slip is undone.
+    """
     for _ in range(3):
         await receiver.post("/api/v1/incidents", {"type": "engine_failure"})
     token = csrf(await page(receiver, "/"))
@@ -112,9 +114,12 @@ async def test_several_at_once_and_a_slip(receiver: Running) -> None:
     text = await several(action="acknowledge", **who)
     assert "Undo" in text
     assert "have #1" in text or "has it</strong>: #1" in text
-    text = await several(action="hand-over", to="Noor", **who, **{"n.3": "3"})
+    text = await several(action="hand-over", to="Noor", **who, **{"n.3": "3", "n.9": "9"})
     assert "Noor has it" in text
-    assert "<strong>Not changed</strong>: #3" in text
+    left = text[text.index("Not changed:") : text.index("Noor has it")]
+    assert re.search("<li>#3, .*: nobody has acknowledged the incident: acknowledge it instead</li>", left)
+    assert "<li>#9: there is no such incident</li>" in left
+    assert len(re.findall("<li>", left)) == 2
     assert "tick the incidents" in (await several(action="acknowledge")).lower()
     await receiver.post("/api/v1/incidents/3/acknowledge", {})
     status, where = await press(receiver, 3, "undo", back="now")

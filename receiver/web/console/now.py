@@ -21,7 +21,7 @@ from receiver.messages.incident_text import IncidentText
 from receiver.messages.times import Manner
 from receiver.store import Reads
 from receiver.web.api.incident_operations import Api
-from receiver.web.api.several import act_on_several
+from receiver.web.api.several import Taken, act_on_several
 from receiver.web.console.open_standing import worst_open
 from receiver.web.console.pages import Frame, Visit, go_to
 from receiver.web.http.problem_details import HttpProblem
@@ -37,6 +37,8 @@ NAMED = 10
 
 MOST_AT_ONCE = 100
 """Incidents per bulk action."""
+
+NONE = "#{}: there is no such incident"
 
 KEEPS = "tocsin-now"
 """Cookie with the last filter."""
@@ -126,8 +128,8 @@ class Told:
     can_undo: bool
 
 
-TOLD = ("took", "gave", "undone", "left")
-"""Acknowledged, handed over, undone, not changed: query names for the effects of the last action."""
+TOLD = ("took", "gave", "undone")
+"""Acknowledged, handed over, undone: query names for the effects of the last action."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +145,11 @@ class Now:
 
     async def show(self, visit: Visit) -> web.Response:
         """Shows the page."""
+        query = visit.request.query
+        return await self._page(visit, {kind: numbers_of(query.get(kind, "")) for kind in TOLD})
+
+    async def _page(self, visit: Visit, done: Mapping[str, Sequence[int]], left: Sequence[str] = ()) -> web.Response:
+        """`done`: the incidents that the last action changed, by its kind; `left`: what it did not change, and why."""
         chosen, who = _chosen(visit), visit.caller.name
 
         def read() -> dict[str, Any]:
@@ -166,12 +173,14 @@ class Now:
                 "worst_name": self.engine.current.policy.level(worst).name if worst else "",
                 "systems": sorted({each.system for each in found if each.system} | {chosen.system} - {""})[:20],
                 "sections": sorted({each.labels.get("section", "") for each in found} | {chosen.section} - {""})[:20],
-                "told": self._told(visit),
+                "told": self._told(visit, done),
             }
 
         answer = self.frame.page(
             visit,
             "now.html",
+            status=409 if left else 200,
+            left=left,
             **await self.queue.read(read),
             chosen=chosen,
             people=self.engine.context(self.engine.current).known_names,
@@ -192,17 +201,24 @@ class Now:
         action: Action = Handover(by, to) if is_handover else Acknowledge(by)
         found = await self.queue.read(self.reads.by_numbers, numbers)
         taken = await act_on_several(self.queue, [(each.id, action) for each in found], visit.caller.origin)
-        done = ",".join(str(each.number) for each in taken.done)
-        left = ",".join(str(each.number) for each, _ in taken.refused)
-        said = urlencode({"gave" if is_handover else "took": done, **({"left": left} if left else {})})
-        return go_to(f"/?{said}#said")
+        kind, done = "gave" if is_handover else "took", [each.number for each in taken.done]
+        unknown = sorted(set(numbers) - {each.number for each in found})
+        if not (taken.refused or taken.lost or unknown):
+            return go_to(f"/?{urlencode({kind: ','.join(map(str, done))})}#said")
+        return await self._page(visit, {kind: done}, [*self._left(taken, visit), *map(NONE.format, unknown)])
 
-    def _told(self, visit: Visit) -> list[Told]:
+    def _left(self, taken: Taken, visit: Visit) -> list[str]:
+        """Each incident that a bulk action did not change, with the reason."""
+        cards = ((self.card(each, (), visit).case, why) for each, why in taken.refused)
+        lost = [f"{taken.lost} could not be stored; look again in a moment"] if taken.lost else []
+        return [*(f"{case.number}, {case.what}: {why}" for case, why in cards), *lost]
+
+    def _told(self, visit: Visit, done: Mapping[str, Sequence[int]]) -> list[Told]:
         """The effects of the last action, with the incidents' current state."""
         return [
             Told(kind, self.card(incident, (), visit), can_undo(incident, visit.caller.name, visit.now))
-            for kind in TOLD
-            for incident in self.reads.by_numbers(numbers_of(visit.request.query.get(kind, "")))
+            for kind, numbers in done.items()
+            for incident in self.reads.by_numbers(numbers)
         ]
 
     def worries(self) -> list[str]:
