@@ -39,6 +39,20 @@ SELECT number, doc FROM incidents WHERE number IN (
     ) AS worst
 )
 """
+# What may ring: the newest, so that one that has just opened is among them however many are open.
+_LOUD = """
+SELECT number, doc FROM incidents WHERE number IN (
+    SELECT number FROM (
+        SELECT number FROM incidents WHERE state IN ('open', 'acknowledged') AND level >= :level AND NOT exercise
+        ORDER BY number DESC LIMIT :limit
+    ) AS newest
+)
+"""
+# Covered by incidents_by_state. It tells of changes beyond the most urgent ones.
+_STANDING = """
+SELECT state, level, count(*) AS incidents, max(number) AS newest FROM incidents
+WHERE state IN ('open', 'acknowledged') GROUP BY state, level
+"""
 _LIVE = """
 SELECT level, state, exercise, count(*) AS incidents FROM incidents
 WHERE state IN ('open', 'acknowledged') GROUP BY level, state, exercise
@@ -101,17 +115,26 @@ class Overview:
         found = codec.readable(lambda row: codec.read_incident(row.doc, row.number), rows)
         return sorted(found, key=lambda each: (-each.level, each.number))
 
+    def loud(self, level: int, limit: int) -> list[Incident]:
+        """Open and acknowledged incidents of that level or worse, without exercises: the newest first."""
+        rows = self._rows(_LOUD, level=level, limit=limit)
+        found = codec.readable(lambda row: codec.read_incident(row.doc, row.number), rows)
+        return sorted(found, key=lambda each: -each.number)
+
     def live(self) -> Mapping[tuple[int, State, bool], int]:
         """(level, state, whether an exercise) → number of open or acknowledged incidents."""
         return {(row.level, State(row.state), bool(row.exercise)): row.incidents for row in self._rows(_LIVE)}
 
     def mark(self, number: int | None, limit: int) -> str:
-        """A hash of that incident, or (None) of the most urgent and the resolved ones; it changes when they change."""
+        """A hash of that incident, or (None) of all open ones; it changes when they change.
+
+        Of all open ones: the content of the most urgent and of the resolved, the numbers by level of the others.
+        """
         if number is None:
-            rows = [*self._rows(_URGENT, limit=limit), *self._rows(_RESOLVED, limit=limit)]
+            rows = [*self._rows(_URGENT, limit=limit), *self._rows(_RESOLVED, limit=limit), *self._rows(_STANDING)]
         else:
             rows = [*self._rows(_ONE, number=number)]
-        return sha256("\n".join(f"{row.number} {row.doc}" for row in sorted(rows)).encode()).hexdigest()
+        return sha256("\n".join(sorted(" ".join(map(str, row)) for row in rows)).encode()).hexdigest()
 
     def traffic(self) -> Mapping[str, Traffic]:
         """Channel → its state; a channel without notifications is missing."""

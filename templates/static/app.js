@@ -46,7 +46,7 @@
   // Notices of the desktop, shown by the worker: telephones know no others.
   async function notify({ number, level, name, title }) {
     const registration = await worker;
-    await registration.showNotification(`${name}: ${title}`.slice(0, 120), {
+    await registration.showNotification(`${name}: ${title || `#${number}`}`.slice(0, 120), {
       body: number ? `#${number} is open, and nobody has it.` : "This is a test. Nothing is open because of it.",
       tag: `tocsin ${number}`,
       renotify: true,
@@ -75,7 +75,9 @@
     if (!fresh.length || !isNews) return;
     document.body.dataset.rang = Math.max(...fresh.map((each) => each.level)); // for whoever looks why it rang
     if (!isMuted("sound")) ring(Number(document.body.dataset.rang));
-    if (!isMuted("notice") && mayNotify()) fresh.slice(0, MOST).forEach((each) => notify(each).catch(draw));
+    if (!isMuted("notice") && mayNotify()) {
+      fresh.toSorted((one, other) => other.level - one.level).slice(0, MOST).forEach((each) => notify(each).catch(draw));
+    }
   }
 
   document.addEventListener("standing", ({ detail }) => {

@@ -99,3 +99,25 @@ async def test_every_page_hears_what_is_open(receiver: Running) -> None:
         while (told := await standing())["loud"]:
             pass
         assert told["worst"] == 2
+
+
+async def test_a_new_emergency_rings_however_many_are_open(receiver: Running) -> None:
+    """With more open emergencies than a page shows, the newest is told with its title, a less urgent one too; pages hear
+    of it also where it is none of the most urgent, and where it takes the place of one that was answered.
+    """
+    for number in range(1, 61):
+        await receiver.post("/api/v1/incidents", {"type": "engine_failure", "level": 4, "title": f"emergency {number}"})
+    overview = receiver.store.reads().overview
+    before = overview.mark(None, 5)
+    await receiver.post("/api/v1/incidents", {"type": "engine_failure", "level": 3, "title": "the newest"})
+    assert overview.mark(None, 5) != before
+    async with receiver.http.get(f"{receiver.url}/events?watch=now") as stream:
+        while (await stream.content.readline()) != b"event: standing\n":
+            pass
+        loud = json.loads((await stream.content.readline()).removeprefix(b"data: "))["loud"]
+    assert [each["number"] for each in loud] == [*range(61, 0, -1)]
+    assert loud[0]["title"] == "the newest"
+    before = overview.mark(None, 5)
+    await receiver.post("/api/v1/incidents/60/acknowledge", {"by": "Dana"})
+    await receiver.post("/api/v1/incidents", {"type": "engine_failure", "level": 4})
+    assert overview.mark(None, 5) != before

@@ -16,8 +16,11 @@ from receiver.messages.plain import line
 from receiver.store import Reads
 from rules.policy import CRITICAL
 
-MOST = 50
-"""Incidents that may ring, the most urgent first."""
+MOST = 1000
+"""Incidents that may ring, the newest first: a new one rings however many are open."""
+
+TITLED = 50
+"""The newest of them, which are told with their title: a browser shows few notices at once."""
 
 NAMED = 10
 """Alerts read per incident, for its title."""
@@ -38,7 +41,8 @@ class OpenStanding:
     def read(self) -> str:
         """The state as JSON: ``open`` (count), ``worst`` (level, 0: none), its ``name``, and ``loud``.
 
-        ``loud`` lists unanswered incidents of levels 3 and 4 with number, level, the level's name, and title.
+        ``loud`` lists unanswered incidents of levels 3 and 4, the newest first, with number, level, the level's name,
+        and title (of the newest ones; else empty).
         """
         live = self.reads.overview.live()
         worst = worst_open(live)
@@ -53,15 +57,15 @@ class OpenStanding:
         return orjson.dumps(told).decode()
 
     def _loud(self) -> list[dict[str, Any]]:
-        urgent = self.reads.overview.urgent(MOST)
-        loud = [each for each in urgent if each.level >= CRITICAL and each.wants_answer and not each.exercise]
-        firing = self.reads.first_firing([each.id for each in loud], NAMED)
+        loud = [each for each in self.reads.overview.loud(CRITICAL, MOST) if each.wants_answer]
+        firing = self.reads.first_firing([each.id for each in loud[:TITLED]], NAMED)
+        titles = {each.id: NowFiring(each, firing.get(each.id, ())).title for each in loud[:TITLED]}
         return [
             {
                 "number": each.number,
                 "level": each.level,
                 "name": self._name(each.level),
-                "title": line(NowFiring(each, firing.get(each.id, ())).title, 120),
+                "title": line(titles.get(each.id, ""), 120),
             }
             for each in loud
         ]
