@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from shlex import quote
 from typing import Annotated, Any
 
 import typer
@@ -10,14 +11,23 @@ from rich.text import Text
 
 from receiver.cli.authorities import say_obligations
 from receiver.cli.evidence_records import say_evidence
-from receiver.cli.incident_told import head, print_incident, told
+from receiver.cli.incident_told import COLUMNS, head, print_incident, told
 from receiver.cli.incidents import LOCAL, Id, Json, Token, Url, call
-from receiver.cli.output import console, fail, local, print_json, print_table
+from receiver.cli.output import console, fail, local, print_json, print_table, state_words
 from receiver.cli.responding import path_of, say_follow_ups, say_notices, say_steps
 from receiver.cli.watch import Ask, follow, sign
 
 LISTS = ("checklists", "notices", "follow-ups", "obligations", "evidence")
 """Further lists of an incident in the API: the last parts of their paths."""
+
+
+HELPED = {
+    "root_cause": "cause",
+    "fix_description": "fix",
+    "immediate_actions_taken": "done at once",
+    "lessons_learned": "lesson",
+}
+"""Words for what helped, by the fact's name."""
 
 
 def add_to(app: typer.Typer) -> None:
@@ -89,12 +99,16 @@ def show(
     timeline = _all(url, token, path_of(id, "timeline"), "timeline")
     messages = _all(url, token, path_of(id, "notifications"), "notifications")
     similar = call("GET", url, token, path_of(id, "similar"))["incidents"]
+    related = call("GET", url, token, path_of(id, "related"))
     if json:
-        print_json({**incident, "timeline": timeline, "notifications": messages, "similar": similar})
+        lists = {"timeline": timeline, "notifications": messages, "similar": similar, "related": related}
+        print_json({**incident, **lists})
         return
     print_incident(incident)
     _print_alerts(incident)
-    _print_similar(similar)
+    _print_related(related)
+    shown = {each["number"] for each in related["lately"]}
+    _print_similar([each for each in similar if each["number"] not in shown])
     _print_lists({name: call("GET", url, token, path_of(id, name)) for name in LISTS})
     rows = ((local(each["at"]), each["text"], each["by"] or "Tocsin") for each in timeline)
     print_table(["when", "what", "who"], rows, "\nTimeline")
@@ -143,6 +157,36 @@ def _print_messages(messages: list[dict[str, Any]]) -> None:
         for each in messages
     )
     print_table(["channel", "to", "what", "state", "tries", "detail"], rows, "\nMessages")
+
+
+def _print_related(related: dict[str, Any]) -> None:
+    """Prints other incidents of the same system: those of now, and those of the last 30 days with what helped."""
+    now = (
+        (
+            f"#{each['number']}",
+            each["level"],
+            state_words(each),
+            each["holder"] or "nobody",
+            local(each["opened_at"]),
+            each["title"] or each["type"],
+        )
+        for each in related["now"]
+    )
+    lately = (
+        (
+            f"#{each['number']}",
+            local(each["opened_at"]),
+            each["title"] or each["type"],
+            "; ".join(f"{HELPED[name]}: {text}" for name, text in each["helped"].items()) or "nobody wrote it down",
+        )
+        for each in related["lately"]
+    )
+    if related["now"]:
+        print_table(COLUMNS, now, f"\n{related['system']} now")
+    if related["lately"]:
+        print_table(["#", "opened", "what", "what helped"], lately, f"\n{related['system']} in the last 30 days")
+    if more := related["more_now"] + related["more_lately"]:
+        console.print(f"and {more} more: tocsin incidents --system {quote(related['system'])}", markup=False)
 
 
 def _print_similar(similar: list[dict[str, Any]]) -> None:

@@ -21,7 +21,7 @@ from rich.table import Table
 from rich.text import Text
 
 from receiver.cli.incidents import LOCAL, Token, Url, base, not_tocsin, why_none
-from receiver.cli.output import console, fail, level_words, print_table
+from receiver.cli.output import console, fail, level_words, print_table, state_words
 from receiver.clock import wall_clock
 from receiver.version import MARK
 from rules.policy import SECOND
@@ -211,7 +211,7 @@ def _cells(incident: Mapping[str, Any], now: int) -> Sequence[Text]:
     return (
         Text(f"#{incident['number']}"),
         level_words(incident),
-        Text(incident["state"], "bold" if is_open else "dim"),
+        Text(state_words(incident), "bold" if is_open else "dim"),
         Text(incident["title"] or incident["type"]),
         _left(incident["escalation"]["next_at"], now),
         _left(incident["response_due_at"], now) if is_open else Text(""),

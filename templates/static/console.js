@@ -66,6 +66,12 @@
       else element.textContent = words;
     }
     for (const element of root.querySelectorAll("[data-zone]")) element.textContent = zone;
+    for (const field of root.querySelectorAll("[data-zone-field]")) field.value = zone;
+    for (const link of root.querySelectorAll("a[data-zoned]")) {
+      const target = new URL(link.href);
+      target.searchParams.set("zone", zone);
+      link.href = target;
+    }
   }
 
   function isBusy(part) {

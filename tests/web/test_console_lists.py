@@ -64,6 +64,8 @@ def listed(text: str) -> list[int]:
         ("since=2026-11-24", [3]),
         ("until=2026-11-23", [2, 1]),
         ("since=2026-11-24&until=2026-11-30", []),
+        ("until=2026-11-22", []),
+        ("until=2026-11-22&zone=Pacific/Honolulu", [2, 1]),
         ("limit=2", [3, 2]),
     ],
 )
@@ -77,7 +79,17 @@ async def test_history_is_found(receiver: Running, query: str, found: list[int])
 
 
 @pytest.mark.parametrize(
-    "query", ["level=5", "state=odd", "since=yesterday", "since=0001-01-01", "until=9999-12-31", "cursor=x", "a=b"]
+    "query",
+    [
+        "level=5",
+        "state=odd",
+        "since=yesterday",
+        "since=0001-01-01",
+        "until=9999-12-31",
+        "cursor=x",
+        "a=b",
+        "zone=Moon/Sea",
+    ],
 )
 async def test_odd_questions(receiver: Running, query: str) -> None:
     """What cannot be asked is a page that says so."""

@@ -134,6 +134,11 @@ async def test_following_up(receiver: Running) -> None:
     await receiver.post("/api/v1/incidents/1/resolve", {"by": "Dana"})
     form = {"text": "Order hoses", "owner": "Noor", "due": "2026-11-24"}
     assert (await press(receiver, 1, "follow-ups", **form))[0] == 303
+    assert (await press(receiver, 1, "follow-ups", **form, zone="Moon/Sea"))[0] == 400
+    assert (await press(receiver, 1, "follow-ups", **form, zone="Pacific/Honolulu"))[0] == 303
+    _, found = await receiver.get("/api/v1/incidents/1/follow-ups")
+    due = ["2026-11-24T23:59:59.000Z", "2026-11-25T09:59:59.000Z"]
+    assert [each["due_at"] for each in found["follow_ups"]] == due, "a day is one of the zone that the page shows"
     await receiver.pass_time(72 * HOUR)
     text = await page(receiver, "/incidents/1")
     assert "closed" in text
@@ -141,7 +146,7 @@ async def test_following_up(receiver: Running) -> None:
         r"Order hoses.*?Noor.*?25 Nov|Order hoses.*?Noor.*?24 Nov 2026, 23:59:59.*?overdue", text, re.DOTALL
     )
     assert (await press(receiver, 1, "finish", part="f1"))[1] == "/incidents/1?done=finish#follow-ups"
-    (row,) = await table(receiver, "/incidents/1/follow-ups.csv")
+    row, _ = await table(receiver, "/incidents/1/follow-ups.csv")
     assert (row["owner"], row["done_by"]) == ("Noor", "local")
 
 

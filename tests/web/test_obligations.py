@@ -119,7 +119,7 @@ async def test_the_page_records_filings_and_judgements(start: Callable[..., Any]
     await receiver.post("/api/v1/incidents", {"type": "engine_failure"}, headers=admin)
     ron = await log_in(receiver, "ron", "ron")
     filing = {"part": "aviation_occurrence", "stage": "occurrence_report", "reference": "E2-1"}
-    filing |= {"filed_at": "2026-11-23T01:00"}
+    filing |= {"filed_at": "2026-11-23T02:00", "zone": "Europe/Berlin"}
     assert await press(receiver, "file-report", ron, **filing) == 303
     text = await page(receiver, "/incidents/1", headers=ron)
     assert "E2-1; recorded by ron" in text

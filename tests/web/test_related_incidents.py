@@ -5,6 +5,7 @@ import re
 from rules.policy import HOUR
 from tests.web.conftest import Running
 from tests.web.test_console import page
+from tests.web.test_responding_cli import tocsin
 
 DAY = 24 * HOUR
 
@@ -52,6 +53,20 @@ async def test_what_helped_then(receiver: Running) -> None:
     similar = similar[: similar.index("</section>")]
     assert "too long ago" in similar
     assert "the valve leaked" not in similar
+    _, found = await receiver.get(f"/api/v1/incidents/{here}/related")
+    assert [[each["number"] for each in found[of]] for of in ("now", "lately")] == [[7], [2, 3]]
+    assert [each["helped"] for each in found["lately"]] == [
+        {"root_cause": "old seal", "fix_description": "new seal"},
+        {},
+    ]
+    _, said = await tocsin(receiver, "show", str(here))
+    now, lately = said[said.index("landing-7 now") :].split(" landing-7 in the last 30 days ")
+    assert re.search(r"#7 2 open nobody \S+ \S+ \S+ the light is out$", now)
+    lately, earlier = lately.split(" Earlier incidents like it ")
+    assert "the valve leaked cause: old seal; fix: new seal" in lately
+    assert "nobody wrote nobody wrote it down" in lately
+    assert "rust" in earlier
+    assert "old seal" not in earlier, "it is told once"
 
 
 async def test_nothing_related(receiver: Running) -> None:

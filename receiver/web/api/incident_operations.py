@@ -39,6 +39,7 @@ from receiver.messages import MessageRenderer
 from receiver.store import Reads, Span
 from receiver.web.api import requests, responses, views
 from receiver.web.api.call import Call
+from receiver.web.api.related_incidents import find_related
 from receiver.web.api.several import act_on_several
 from receiver.web.http.problem_details import HttpProblem
 from rules.durations import parse as duration
@@ -111,6 +112,14 @@ class Api:
         return await self.browse(
             call.incident, lambda incident: views.show_similar(self._reads.similar(incident, SIMILAR_SHOWN))
         )
+
+    async def related(self, call: Call[requests.Nothing]) -> responses.RelatedIncidentsView:
+        """List other incidents of the same system: unclosed ones, and those of the last 30 days with what helped."""
+
+        def read(incident: Incident) -> responses.RelatedIncidentsView:
+            return views.show_related(incident.system, find_related(self._reads, incident, self.now()))
+
+        return await self.browse(call.incident, read)
 
     async def timeline(self, call: Call[requests.PageQuery]) -> responses.TimelineView:
         """Get an incident's timeline: what happened, when, by whom, with which result."""

@@ -1,14 +1,11 @@
-"""Other incidents of the same system, for an incident's page.
+"""Other incidents of the same system, for an incident's page and for programs.
 
 They are the unclosed ones, and the closed ones of the last 30 days with what helped.
 """
 
 from dataclasses import dataclass
-from datetime import timedelta
-from urllib.parse import urlencode
 
 from receiver.core.model import Incident, Instant
-from receiver.messages.times import moment
 from receiver.store import Reads
 from rules.policy import HOUR
 
@@ -18,7 +15,7 @@ LOOKED_AT = 50
 """Incidents of each kind that are read, the newest."""
 
 SHOWN = 8
-"""Incidents of each kind that are shown; a link leads to the others."""
+"""Incidents of each kind that are shown; History has the others."""
 
 HELPFUL = ("root_cause", "fix_description", "immediate_actions_taken", "lessons_learned")
 """Facts that describe what helped."""
@@ -35,8 +32,6 @@ class RelatedIncidents:
     more_now: int
     more_lately: int
     """Incidents that were read and are not shown."""
-    listed: str
-    """URL of all of the last 30 days in History."""
 
     @property
     def numbers(self) -> frozenset[int]:
@@ -50,14 +45,7 @@ def find_related(reads: Reads, incident: Incident, at: Instant) -> RelatedIncide
     now, lately = reads.related(incident, since, LOOKED_AT)
     now.sort(key=lambda each: (each.exercise, -each.level, -each.number))
     lately.sort(key=lambda each: (not what_helped(each), -each.number))
-    asked = {"system": incident.system, "since": (moment(at) - timedelta(days=DAYS)).date().isoformat()}
-    return RelatedIncidents(
-        tuple(now[:SHOWN]),
-        tuple(lately[:SHOWN]),
-        len(now[SHOWN:]),
-        len(lately[SHOWN:]),
-        f"/history?{urlencode(asked)}",
-    )
+    return RelatedIncidents(tuple(now[:SHOWN]), tuple(lately[:SHOWN]), len(now[SHOWN:]), len(lately[SHOWN:]))
 
 
 def what_helped(incident: Incident) -> dict[str, str]:

@@ -379,6 +379,38 @@ class SimilarIncidentsView(View):
     incidents: list[SimilarIncidentView]
 
 
+class RelatedIncidentView(View):
+    """Another incident of the same system; of a closed one, what helped."""
+
+    number: int
+    title: str
+    type: str
+    level: Level
+    state: State
+    exercise: bool
+    holder: str | None
+    """Who has it, or had it last."""
+    opened_at: Time
+    resolved_at: Time | None
+    resolved_by: str | None
+    helped: Mapping[str, str]
+    """The documented cause, fix, immediate actions and lessons, as entered; those not entered are missing."""
+
+
+class RelatedIncidentsView(View):
+    """Other incidents of the same system."""
+
+    system: str
+    """Empty: no label names one, and nothing is related."""
+    now: list[RelatedIncidentView]
+    """Not closed: real ones before exercises, then the worst level first, then the newest."""
+    lately: list[RelatedIncidentView]
+    """Closed, opened in the last 30 days: those with documented help first, then the newest."""
+    more_now: int
+    more_lately: int
+    """How many more there are; the list of incidents with this `system` has them."""
+
+
 class IncidentsView(View):
     """A page of incidents."""
 

@@ -50,6 +50,7 @@ def endpoints(
         Endpoint("POST", f"{one}/updates", responder, requests.TextBody, incident, api.update),
         Endpoint("POST", f"{one}/replan", responder, requests.ReplanBody, incident, api.replan),
         Endpoint("GET", f"{one}/similar", view, requests.Nothing, responses.SimilarIncidentsView, api.similar),
+        Endpoint("GET", f"{one}/related", view, requests.Nothing, responses.RelatedIncidentsView, api.related),
         Endpoint("GET", f"{one}/timeline", view, requests.PageQuery, responses.TimelineView, api.timeline),
         Endpoint(
             "GET", f"{one}/notifications", view, requests.PageQuery, responses.NotificationsView, api.notifications

@@ -13,6 +13,7 @@ from receiver.messages.timeline import readable, sentence
 from receiver.messages.times import rfc3339
 from receiver.reports import HeldDrill
 from receiver.reports.training_roster import Training
+from receiver.web.api.related_incidents import RelatedIncidents, what_helped
 from receiver.web.api.responses import (
     AccountView,
     AlertView,
@@ -32,6 +33,8 @@ from receiver.web.api.responses import (
     NotTakenView,
     OccurrenceView,
     PolicyView,
+    RelatedIncidentsView,
+    RelatedIncidentView,
     RoleView,
     ScaleView,
     SimilarIncidentsView,
@@ -151,6 +154,33 @@ def show_similar(incidents: Iterable[Incident]) -> SimilarIncidentsView:
             )
             for each in incidents
         ]
+    )
+
+
+def show_related(system: str, related: RelatedIncidents) -> RelatedIncidentsView:
+    """Other incidents of that system."""
+    return RelatedIncidentsView(
+        system=system,
+        now=[_show_related(each) for each in related.now],
+        lately=[_show_related(each) for each in related.lately],
+        more_now=related.more_now,
+        more_lately=related.more_lately,
+    )
+
+
+def _show_related(each: Incident) -> RelatedIncidentView:
+    return RelatedIncidentView(
+        number=each.number,
+        title=each.title,
+        type=each.type,
+        level=each.level,
+        state=each.state,
+        exercise=each.exercise,
+        holder=each.holder or None,
+        opened_at=rfc3339(each.opened_at),
+        resolved_at=_maybe(each.resolved_at),
+        resolved_by=each.resolved_by or None,
+        helped=what_helped(each),
     )
 
 

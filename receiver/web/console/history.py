@@ -2,14 +2,14 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, timedelta
 from typing import Any
 from urllib.parse import urlencode
 
 from aiohttp import web
 from pydantic import ValidationError, field_validator
 
-from receiver.core.model import Incident, Instant
+from receiver.core.model import Incident
 from receiver.engine.engine import Engine
 from receiver.engine.queue import CommandQueue
 from receiver.errors import CursorError
@@ -20,9 +20,9 @@ from receiver.web.console import tables
 from receiver.web.console.level_figures import FIGURE_COLUMNS, figure_rows, figures_of
 from receiver.web.console.now import NAMED
 from receiver.web.console.pages import Frame, Visit
+from receiver.web.console.typed_times import midnight, zone_of
 from receiver.web.console.weeks import Weeks
 from receiver.web.http.problem_details import HttpProblem, invalid
-from rules.policy import SECOND
 
 EXPORTED = 10_000
 """Incidents in an export, at most."""
@@ -34,9 +34,11 @@ class HistoryQuery(ListQuery):
     """The page's filters."""
 
     since: date | None = None
-    """The first day, UTC."""
+    """The first day."""
     until: date | None = None
-    """The last day, UTC."""
+    """The last day."""
+    zone: str = ""
+    """The days' time zone; empty: UTC."""
 
     @field_validator("since", "until")
     @classmethod
@@ -44,6 +46,12 @@ class HistoryQuery(ListQuery):
         if day is not None and not 1970 <= day.year <= 9000:
             raise ValueError("is a day from 1970 on")
         return day
+
+    @field_validator("zone")
+    @classmethod
+    def _known(cls, zone: str) -> str:
+        zone_of(zone)
+        return zone
 
     @property
     def filters(self) -> Mapping[str, Any]:
@@ -56,8 +64,8 @@ class HistoryQuery(ListQuery):
             "person": self.person or "",
             "search": self.search or "",
             "on_hold": self.legal_hold,
-            "since": None if self.since is None else _midnight(self.since),
-            "until": None if self.until is None else _midnight(self.until + timedelta(days=1)),
+            "since": None if self.since is None else midnight(self.since, self.zone),
+            "until": None if self.until is None else midnight(self.until + timedelta(days=1), self.zone),
         }
 
 
@@ -78,7 +86,7 @@ class History:
         titles = await self.queue.browse(lambda: self._titles(found))
         weeks, is_whole = await self.weeks.latest(visit.now)
         current = self.engine.current
-        asked = {name: value for name, value in visit.request.query.items() if value and name != "cursor"}
+        asked = _asked(visit, query)
         return self.frame.page(
             visit,
             "history.html",
@@ -91,7 +99,7 @@ class History:
             chosen=[
                 (f"{name.replace('_', ' ')}: {value}", _address({**asked, name: ""}))
                 for name, value in asked.items()
-                if name != "limit"
+                if name not in {"limit", "zone"}
             ],
             narrowed=lambda name, value: _address({**asked, name: value}),
             people=[each.name for each in current.policy.people],
@@ -101,6 +109,7 @@ class History:
             levels=current.policy.levels,
             figures=[figures_of(weeks, level) for level in (0, 4, 3, 2, 1)],
             is_whole=is_whole,
+            began=weeks[-1].begins if weeks else visit.now,
         )
 
     def _titles(self, found: Sequence[Incident]) -> dict[str, str]:
@@ -138,6 +147,12 @@ class History:
             raise HttpProblem(400, str(error)) from None
 
 
+def _asked(visit: Visit, query: HistoryQuery) -> dict[str, str]:
+    """The filters as the query has them; a zone alone filters nothing."""
+    left_out = {"cursor"} if query.since or query.until else {"cursor", "zone"}
+    return {name: value for name, value in visit.request.query.items() if value and name not in left_out}
+
+
 def _address(asked: Mapping[str, str]) -> str:
     return "/history?" + urlencode({name: value for name, value in asked.items() if value})
 
@@ -147,7 +162,3 @@ def _query(visit: Visit) -> HistoryQuery:
         return HistoryQuery.model_validate({name: value for name, value in visit.request.query.items() if value})
     except ValidationError as error:
         raise invalid(error, "query") from None
-
-
-def _midnight(day: date) -> Instant:
-    return Instant(int(datetime(day.year, day.month, day.day, tzinfo=UTC).timestamp()) * SECOND)

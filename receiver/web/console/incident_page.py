@@ -20,6 +20,7 @@ from receiver.web.auth.sessions import allow
 from receiver.web.console.exports import Exports
 from receiver.web.console.incident_page_data import Reader, Shown
 from receiver.web.console.pages import Form, Frame, Visit, go_to
+from receiver.web.console.typed_times import end_of_day, time_in
 from receiver.web.http.problem_details import HttpProblem
 from receiver.web.http.uploads import UPLOADS, size_words
 
@@ -93,8 +94,11 @@ PLACES = {
 BACK_ON_NOW = {"undo": "undone"}
 """Query name for the result of an action pressed on Now; of all others: `took`."""
 
-OURS = frozenset({"csrf", "back", "part", "form"})
+OURS = frozenset({"csrf", "back", "part", "form", "zone"})
 """Form fields that are not part of the action's body."""
+
+TIMES = {"due": end_of_day, "filed_at": time_in, "counted_from": time_in}
+"""Form field → how what was typed becomes an instant."""
 
 OPERATIONS = {
     "acknowledge": "acknowledge",
@@ -238,18 +242,17 @@ def _body(form: Form) -> dict[str, Any]:
     """Converts a form to the API's body. Empty fields are left out, and `to.1` … are recipients.
 
     `facts.name` are facts, also if empty; `scale.name` are facts, only if not empty. A day (`due`) ends at its midnight
-    UTC; times (`filed_at`, `counted_from`) are UTC.
+    in the form's `zone`; times (`filed_at`, `counted_from`) are in that zone.
     """
     body: dict[str, Any] = {
         name: value for name, value in form.items() if value and name not in OURS and "." not in name
     }
     facts = {name.removeprefix("facts."): value for name, value in form.items() if name.startswith("facts.")}
     facts |= {name.removeprefix("scale."): value for name, value in form.items() if value and name.startswith("scale.")}
-    if "due" in body and "T" not in body["due"]:
-        body["due"] += "T23:59:59Z"
-    for name in ("filed_at", "counted_from"):
-        if name in body and not body[name].endswith("Z"):
-            body[name] += "Z"
+    zone = form.get("zone", "")
+    for name, read in TIMES.items():
+        if name in body:
+            body[name] = read(zone, body[name])
     return body | ({"facts": facts} if facts else {}) | _chosen(form)
 
 

@@ -3,8 +3,10 @@
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from itertools import groupby
 from typing import Any
+from urllib.parse import urlencode
 
 from receiver.core.model import Alert, Entry, Fact, Incident, Instant, Notification
 from receiver.core.plan import DecisionContext
@@ -14,7 +16,7 @@ from receiver.messages.fates import fate
 from receiver.messages.incident_text import IncidentText
 from receiver.messages.plain import line, plain
 from receiver.messages.timeline import sentence
-from receiver.messages.times import Manner
+from receiver.messages.times import Manner, moment
 from receiver.reports.exhibits import draw, latest, marks
 from receiver.reports.queries import drawable
 from receiver.reports.report import Drawing
@@ -23,12 +25,12 @@ from receiver.web.api import views
 from receiver.web.api.evidence_operations import show_evidence
 from receiver.web.api.incident_operations import NAMED, SIMILAR_SHOWN, Api
 from receiver.web.api.obligation_operations import Obligations
+from receiver.web.api.related_incidents import DAYS, RelatedIncidents, find_related, what_helped
 from receiver.web.api.response_operations import Responding
 from receiver.web.api.response_shapes import ChecklistsView, EvidenceView, NoticeView, ObligationView
 from receiver.web.api.response_views import show_checklists
 from receiver.web.api.responses import SimilarIncidentsView
 from receiver.web.console.alert_table import AlertTable, table_of
-from receiver.web.console.related_incidents import RelatedIncidents, find_related, what_helped
 from receiver.web.http.problem_details import HttpProblem
 
 ALERTS = 50
@@ -96,6 +98,8 @@ class IncidentPageData:
     similar: SimilarIncidentsView
     """Earlier similar incidents, without the related ones."""
     related: RelatedIncidents
+    related_listed: str
+    """URL of all of the system in the last 30 days in History."""
     helped: Mapping[int, Mapping[str, str]]
     """Number of a closed related incident → its facts that may help again, by name."""
     drawings: tuple[Drawing, ...]
@@ -153,6 +157,7 @@ class Reader:
             shown=shown,
             similar=views.show_similar(similar),
             related=related,
+            related_listed=_listed(incident.system, now),
             helped={each.number: what_helped(each) for each in related.lately},
             drawings=tuple(draw(latest(drawn), marks(drawn))),
             checklists=show_checklists(incident, policy_version),
@@ -174,6 +179,11 @@ class Reader:
             return tuple(reversed(self.responding.show_notices(incident).notices)), ""
         except HttpProblem as problem:
             return (), problem.detail
+
+
+def _listed(system: str, at: Instant) -> str:
+    asked = {"system": system, "since": (moment(at) - timedelta(days=DAYS)).date().isoformat()}
+    return f"/history?{urlencode(asked)}"
 
 
 def _people(incident: Incident, context: DecisionContext) -> tuple[str, ...]:
