@@ -19,6 +19,7 @@ from receiver.core.model import Instant
 from receiver.store import SqlStore, open_store
 from rules.policy import HOUR
 from tests.deploy.conftest import KUBERNETES, copied, faults, kustomize, the
+from tests.patience import GIVES_UP
 from tests.store.test_audit import NOW, declare, engine
 
 COMPONENTS = {"backup": "base", "backup-postgresql": "overlays/ha"}
@@ -165,7 +166,7 @@ def test_the_drill_on_postgresql(server: Any, tmp_path: Path) -> None:
     command = [moved(each, tmp_path) for each in container("backup-postgresql")["command"]]
 
     def dump() -> tuple[int, str]:
-        done = subprocess.run(command, env=environ, capture_output=True, text=True, timeout=120, check=False)
+        done = subprocess.run(command, env=environ, capture_output=True, text=True, timeout=GIVES_UP, check=False)
         return done.returncode, done.stderr
 
     with closing(open_store(server.get_uri())) as store:
@@ -176,7 +177,7 @@ def test_the_drill_on_postgresql(server: Any, tmp_path: Path) -> None:
     left = sorted(backups.iterdir())
     assert [left[0].name, len(left)] == ["tocsin-20200102T021700Z.dump", 14]
     restore = ["pg_restore", "--clean", "--if-exists", "--exit-on-error", "--dbname", server.get_uri(), str(left[-1])]
-    subprocess.run(restore, env=environ, check=True, timeout=120)
+    subprocess.run(restore, env=environ, check=True, timeout=GIVES_UP)
     with closing(open_store(server.get_uri())) as store:
         assert_it_goes_on(store, head)
     (secrets / "database-url").write_text("postgresql://nobody@127.0.0.1:9/none")

@@ -20,6 +20,7 @@ from receiver.settings import Settings
 from rules.load import load
 from rules.stored import digest
 from tests.deploy.conftest import KUBERNETES, ROOT, faults
+from tests.patience import GIVES_UP
 
 SCRIPT = ROOT / "deploy" / "helm" / "tocsin" / "files" / "apply_rules.py"
 POLICY = KUBERNETES / "base" / "policy.yaml"
@@ -84,7 +85,7 @@ class Hook:
             sys.executable, str(SCRIPT), str(self.account), str(policy), *OPTIONS, cwd=ROOT,
             env={**self.environment, **environment}, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
         )  # fmt: skip
-        said, _ = await asyncio.wait_for(process.communicate(), 120)
+        said, _ = await asyncio.wait_for(process.communicate(), GIVES_UP)
         return process.returncode, said.decode()
 
 

@@ -13,6 +13,7 @@ from receiver.clients.alertmanager_routes import Routes
 from rules.load import load
 from rules.outputs import Options, render
 from tests.end_to_end.conftest import need
+from tests.patience import GIVES_UP
 
 TREE = """
 route:
@@ -46,7 +47,7 @@ def test_the_tree_is_walked_as_alertmanager_walks_it(tmp_path: Path) -> None:
         command = ["amtool", "config", "routes", "test", f"--config.file={tmp_path}/alertmanager.yml"]
         said = subprocess.run(
             [*command, *(f"{name}={value}" for name, value in labels.items())],
-            capture_output=True, text=True, check=True, timeout=60,
+            capture_output=True, text=True, check=True, timeout=GIVES_UP,
         ).stdout  # fmt: skip
         assert ",".join(routes.told(labels)) == said.strip(), labels
 

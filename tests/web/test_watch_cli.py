@@ -41,7 +41,7 @@ async def test_show_stays(receiver: Running) -> None:
     await receiver.post("/api/v1/incidents/1/notes", {"by": "ada", "text": f"smoke {'on and ' * 40}on"})
     await _until(seen, f"smoke {'on and ' * 40}on (ada)")
     os.kill(process.pid, signal.SIGINT)
-    assert await asyncio.wait_for(process.wait(), 60) == 0
+    assert await asyncio.wait_for(process.wait(), GIVES_UP) == 0
     await reading
     assert seen.decode().count("smoke on") == 1
     assert "Traceback" not in seen.decode()
