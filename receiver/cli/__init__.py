@@ -1,46 +1,111 @@
 """The command `tocsin`. Exit codes: 0 success, 1 problems found, 2 wrong usage.
 
-One module per group of commands: `policies` (check), `compilation` (compile), `adoption` (adopt), `running` (serve,
-demo), `incidents` and `responding` (the API from a shell), `watch`, `reports`, `maintenance` (backup, restore). Imports
-that only some commands need (the database, the service, HTTP) are made when they run, so that `tocsin check` in an
-editor or a hook starts fast.
+One module per group of commands. The module of the command that was typed is imported, and no other; within it,
+imports that only some runs need (the database, the service, HTTP) are made when they are needed, so that `tocsin
+check` in an editor or a hook starts fast.
 """
 
 import sys
-from typing import Annotated
+from collections.abc import Iterator, Mapping
+from importlib import import_module
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
-from receiver.cli import (
-    adoption,
-    audit,
-    authorities,
-    channels,
-    compilation,
-    databases,
-    doctor,
-    drills,
-    evidence_records,
-    heartbeats,
-    incident_shown,
-    incidents,
-    maintenance,
-    on_call,
-    overrides,
-    policies,
-    proofs,
-    reports,
-    responding,
-    running,
-    watch,
-)
 from receiver.cli.output import fail
 from receiver.errors import StoreUnavailable, TocsinError
 from receiver.version import described
 from rules.problems import PolicyError
 
+COMMANDS = {
+    "check": "policies.check",
+    "compile": "compilation.compile_",
+    "adopt": "adoption.adopt_",
+    "serve": "running.serve_",
+    "demo": "running.demo",
+    "hash-password": "running.hash_password",
+    "test-channel": "channels.try_out",
+    "incidents": "incidents.incidents",
+    "acknowledge": "incidents.acknowledge",
+    "resolve": "incidents.resolve",
+    "escalate": "incidents.escalate",
+    "withdraw": "incidents.withdraw",
+    "give-back": "incidents.give_back",
+    "undo": "incidents.undo",
+    "note": "incidents.note",
+    "update": "incidents.update",
+    "declare": "incidents.declare",
+    "show": "incident_shown.show",
+    "watch": "watch.watch",
+    "heartbeats": "heartbeats.heartbeats",
+    "retire-heartbeat": "heartbeats.retire",
+    "override": "overrides.override",
+    "overrides": "overrides.overrides",
+    "drill": "drills.drill",
+    "on-call": "on_call.on_call",
+    "explain": "proofs.explain_",
+    "replay": "proofs.replay_",
+    "diff": "proofs.diff",
+    "schema": "proofs.schema",
+    "steps": "responding.steps",
+    "tick": "responding.tick",
+    "handover": "responding.handover",
+    "assign": "responding.assign",
+    "notices": "responding.notices",
+    "edit-notice": "responding.edit_notice",
+    "approve": "responding.approve",
+    "reject": "responding.reject",
+    "follow-ups": "responding.follow_ups",
+    "follow-up": "responding.follow_up",
+    "follow-up-done": "responding.follow_up_done",
+    "sign-off": "responding.sign_off",
+    "close": "responding.close",
+    "obligations": "authorities.obligations",
+    "file-report": "authorities.file_report",
+    "judge-obligation": "authorities.judge_obligation",
+    "report": "reports.report",
+    "approve-report": "reports.approve_report",
+    "backup": "maintenance.backup",
+    "restore": "maintenance.restore",
+    "copy": "databases.copy",
+    "doctor": "doctor.doctor",
+    "audit": "audit.audit",
+    "evidence": "evidence_records.evidence",
+    "hold": "evidence_records.hold",
+    "database": "databases.database",
+}
+"""A command → its module, and the function or the group in it; in the order of `tocsin --help`."""
+
+
+class _Imported(Mapping[str, Any]):
+    """The commands; the module of one is imported when the command is asked for."""
+
+    def __getitem__(self, name: str) -> Any:
+        module, _, member = COMMANDS[name].partition(".")
+        found = getattr(import_module(f"receiver.cli.{module}"), member)
+        alone = typer.Typer()
+        if isinstance(found, typer.Typer):
+            alone.add_typer(found, name=name)
+        else:
+            alone.command(name=name)(found)
+        return typer.main.get_group(alone).commands[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(COMMANDS)
+
+    def __len__(self) -> int:
+        return len(COMMANDS)
+
+
+class _Commands(TyperGroup):
+    def __init__(self, **given: Any) -> None:
+        super().__init__(**given | {"commands": _Imported()})
+
+
 app = typer.Typer(
     name="tocsin",
+    cls=_Commands,
     help="Incident response between Prometheus/Alertmanager and the people who must act.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
@@ -61,29 +126,6 @@ def _every_command(
     ] = False,
 ) -> None:
     """Incident response between Prometheus/Alertmanager and the people who must act."""
-
-
-policies.add_to(app)
-compilation.add_to(app)
-adoption.add_to(app)
-running.add_to(app)
-channels.add_to(app)
-incidents.add_to(app)
-incident_shown.add_to(app)
-watch.add_to(app)
-audit.add_to(app)
-heartbeats.add_to(app)
-overrides.add_to(app)
-drills.add_to(app)
-on_call.add_to(app)
-proofs.add_to(app)
-responding.add_to(app)
-authorities.add_to(app)
-evidence_records.add_to(app)
-reports.add_to(app)
-maintenance.add_to(app)
-databases.add_to(app)
-doctor.add_to(app)
 
 
 def main() -> None:

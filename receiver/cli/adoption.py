@@ -22,11 +22,6 @@ BOTH = "take the adopted alerts out of their files when the compiled rules are l
 NO_CHANNEL = "the policy tells nobody yet: give --email, or write `incident_response: {alert_channels: …}` beside it"
 
 
-def add_to(app: typer.Typer) -> None:
-    """Registers the command."""
-    app.command(name="adopt")(adopt_)
-
-
 def adopt_(
     paths: Annotated[
         list[Path],

@@ -17,11 +17,6 @@ audit = typer.Typer(help="What people did: who, when, from where.", no_args_is_h
 Database = Annotated[str | None, typer.Option(help="The receiver's database [TOCSIN_DATABASE].", show_default=False)]
 
 
-def add_to(app: typer.Typer) -> None:
-    """Registers the commands."""
-    app.add_typer(audit, name="audit")
-
-
 @audit.command()
 def verify(
     database: Database = None,

@@ -17,12 +17,6 @@ ObligationName = Annotated[
 ]
 
 
-def add_to(app: typer.Typer) -> None:
-    """Registers the commands."""
-    for command in (obligations, file_report, judge_obligation):
-        app.command()(command)
-
-
 def obligations(id: Id, url: Url = LOCAL, token: Token = "", json: Json = False) -> None:  # noqa: A002 - ID to people
     """Show which authorities must be told of an incident, until when, and what was filed."""
     say_obligations(call("GET", url, token, path_of(id, "obligations")), json)

@@ -20,11 +20,6 @@ if TYPE_CHECKING:
     from receiver.channels.trial import Tried
 
 
-def add_to(app: typer.Typer) -> None:
-    """Registers the command."""
-    app.command(name="test-channel")(try_out)
-
-
 def try_out(
     name: Annotated[str, typer.Argument(help="The channel's name in the policy.")],
     paths: Annotated[

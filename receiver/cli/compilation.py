@@ -17,11 +17,6 @@ from rules.promtool.unproved import unproved_rules
 NO_FALLBACK = "nobody is told when Tocsin itself is down: give --fallback-email or --fallback-pagerduty-key-file"
 
 
-def add_to(app: typer.Typer) -> None:
-    """Registers the command."""
-    app.command(name="compile")(compile_)
-
-
 def compile_(
     paths: Paths = None,
     out: Annotated[Path | None, typer.Option("--out", help="The folder to write into.", show_default=False)] = None,

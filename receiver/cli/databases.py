@@ -28,17 +28,10 @@ _CURE = (
 
 Json = Annotated[bool, typer.Option("--json", help="For programs.")]
 
-
-def add_to(app: typer.Typer) -> None:
-    """Registers the commands."""
-    group = typer.Typer(help="The database's schema: which it is, what an upgrade would do, and the upgrade.")
-    group.command()(status)
-    group.command()(plan)
-    group.command()(upgrade)
-    app.add_typer(group, name="database")
-    app.command()(copy)
+database = typer.Typer(help="The database's schema: which it is, what an upgrade would do, and the upgrade.")
 
 
+@database.command()
 def status(database: Url = None, as_json: Json = False) -> None:
     """Show whether this Tocsin can serve the database. Exit code 1: not without `tocsin database upgrade`."""
     schema = _look(database)
@@ -55,6 +48,7 @@ def status(database: Url = None, as_json: Json = False) -> None:
         raise typer.Exit(1)
 
 
+@database.command()
 def plan(database: Url = None) -> None:
     """List the migrations of an upgrade, and whether the previous Tocsin can serve the database afterwards."""
     schema = _look(database)
@@ -65,6 +59,7 @@ def plan(database: Url = None) -> None:
         console.print("nothing: the schema is up to date" if schema.can_be_read else "nothing: a newer Tocsin made it")
 
 
+@database.command()
 def upgrade(
     database: Url = None,
     breaking: Annotated[

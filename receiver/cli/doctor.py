@@ -55,11 +55,6 @@ class Finding(NamedTuple):
     """The observation, if there is no problem."""
 
 
-def add_to(app: typer.Typer) -> None:
-    """Registers the command."""
-    app.command()(doctor)
-
-
 def doctor(paths: Paths = None, url: Url = LOCAL, token: Token = "", json: Json = False) -> None:
     """Find what would prevent a page from arriving. Sends no messages. Exit code 1: a problem was found."""
     base(url, token)

@@ -34,11 +34,6 @@ LARGEST = 64 << 20
 TONES = {"loud": "bold red", "good": "green", "quiet": "dim", "plain": ""}
 
 
-def add_to(app: typer.Typer) -> None:
-    """Registers the command."""
-    app.command()(drill)
-
-
 def duration(text: str) -> int:
     """Parses a duration of an option."""
     try:

@@ -22,12 +22,6 @@ FileId = Annotated[
 Reason = Annotated[str, typer.Option("--reason", help="Why, and who asked for it.")]
 
 
-def add_to(app: typer.Typer) -> None:
-    """Registers the commands."""
-    app.add_typer(evidence, name="evidence")
-    app.add_typer(hold, name="hold")
-
-
 @evidence.command()
 def add(
     id: Id,  # noqa: A002 - ID to people

@@ -9,12 +9,6 @@ from receiver.cli.incidents import LOCAL, By, Json, Token, Url, call
 from receiver.cli.output import console, print_json, print_table
 
 
-def add_to(app: typer.Typer) -> None:
-    """Registers the commands."""
-    app.command()(heartbeats)
-    app.command(name="retire-heartbeat")(retire)
-
-
 def heartbeats(url: Url = LOCAL, token: Token = "", json: Json = False) -> None:
     """List the watched heartbeats, and whether they beat."""
     _say(call("GET", url, token, "/heartbeats"), json)

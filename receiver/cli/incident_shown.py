@@ -30,11 +30,6 @@ HELPED = {
 """Words for what helped, by the fact's name."""
 
 
-def add_to(app: typer.Typer) -> None:
-    """Registers the command."""
-    app.command()(show)
-
-
 @dataclass
 class OneIncident:
     """The content of `tocsin show --watch`."""

@@ -48,12 +48,6 @@ FILE_SECONDS = 900.0
 """Seconds to send or fetch a file."""
 
 
-def add_to(app: typer.Typer) -> None:
-    """Registers the commands."""
-    for command in (incidents, acknowledge, resolve, escalate, withdraw, give_back, undo, note, update, declare):
-        app.command()(command)
-
-
 def incidents(
     state: Annotated[
         str,

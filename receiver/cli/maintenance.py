@@ -15,12 +15,6 @@ Database = Annotated[
 ]
 
 
-def add_to(app: typer.Typer) -> None:
-    """Registers the commands."""
-    app.command()(backup)
-    app.command()(restore)
-
-
 def backup(
     file: Annotated[
         Path, typer.Argument(help="Where the copy goes; in a folder it gets a name by the moment, tocsin-….db.")

@@ -29,11 +29,6 @@ HORIZON = 400 * DAY
 """Microseconds around an instant in which its shift's start and end are searched."""
 
 
-def add_to(app: typer.Typer) -> None:
-    """Registers the command."""
-    app.command(name="on-call")(on_call)
-
-
 def on_call(
     paths: Paths = None,
     schedule: Annotated[

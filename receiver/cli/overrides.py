@@ -13,12 +13,6 @@ from receiver.on_call.wall_time import read
 from rules.time_zones import time_zone
 
 
-def add_to(app: typer.Typer) -> None:
-    """Registers the commands."""
-    app.command()(override)
-    app.command()(overrides)
-
-
 def override(
     schedule: Annotated[
         str, typer.Argument(metavar="SCHEDULE", help="As the policy names it.", autocompletion=completion.schedules)

@@ -62,11 +62,6 @@ def known_version(command: str, version: str) -> str | None:
     return version or None
 
 
-def add_to(app: typer.Typer) -> None:
-    """Registers the command."""
-    app.command()(check)
-
-
 def check(
     paths: Paths = None,
     verbose: Annotated[

@@ -30,14 +30,6 @@ from rules.policy import HOUR, MINUTE, Policy
 from rules.whole_files import read_whole
 
 
-def add_to(app: typer.Typer) -> None:
-    """Registers the commands."""
-    app.command(name="explain")(explain_)
-    app.command(name="replay")(replay_)
-    app.command()(diff)
-    app.command()(schema)
-
-
 def explain_(
     words: Annotated[
         list[str] | None,

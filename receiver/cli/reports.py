@@ -14,12 +14,6 @@ from receiver.cli.responding import path_of
 FORMATS = ("md", "html", "json")
 
 
-def add_to(app: typer.Typer) -> None:
-    """Registers the commands."""
-    app.command()(report)
-    app.command()(approve_report)
-
-
 def report(
     id: Annotated[  # noqa: A002 - ID to people
         str | None, typer.Argument(metavar="ID", help="The incident's number (12 or #12) or id.", show_default=False)

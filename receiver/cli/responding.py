@@ -17,26 +17,6 @@ NoticeId = Annotated[
 ]
 
 
-def add_to(app: typer.Typer) -> None:
-    """Registers the commands."""
-    for command in (
-        steps,
-        tick,
-        handover,
-        assign,
-        notices,
-        edit_notice,
-        approve,
-        reject,
-        follow_ups,
-        follow_up,
-        follow_up_done,
-        sign_off,
-        close,
-    ):
-        app.command()(command)
-
-
 def steps(id: Id, url: Url = LOCAL, token: Token = "", json: Json = False) -> None:  # noqa: A002 - ID to people
     """List the steps of an incident's checklists, and who did them."""
     say_steps(call("GET", url, token, path_of(id, "checklists")), json)

@@ -25,13 +25,6 @@ MANY_FILES = 65_536
 """Limit of open files that is requested, connections included."""
 
 
-def add_to(app: typer.Typer) -> None:
-    """Registers the commands."""
-    app.command(name="serve")(serve_)
-    app.command()(demo)
-    app.command()(hash_password)
-
-
 def serve_(
     paths: Paths = None,
     listen: Annotated[str | None, typer.Option(help="Address and port [TOCSIN_LISTEN].", show_default=False)] = None,

@@ -14,7 +14,6 @@ from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
-import typer
 from rich.console import Group, RenderableType
 from rich.live import Live
 from rich.table import Table
@@ -102,11 +101,6 @@ class Board:
         for each in sorted(self.unclosed, key=lambda one: (-one["level"], one["number"]))[:SHOWN]:
             title = each["title"] or each["type"]
             yield Text.assemble(f"#{each['number']} ", level_words(each), f" {title}: {'; '.join(each['outstanding'])}")
-
-
-def add_to(app: typer.Typer) -> None:
-    """Register the command."""
-    app.command()(watch)
 
 
 def watch(url: Url = LOCAL, token: Token = "") -> None:

@@ -8,7 +8,7 @@ import pytest
 import yaml
 from typer.testing import CliRunner
 
-from receiver.cli import app
+from receiver.cli import COMMANDS, app
 from tests.drill.schema import complaints
 
 ROOT = Path(__file__).parents[2]
@@ -58,7 +58,6 @@ def test_the_readme_shows_the_line_that_turns_it_on():
 
 def test_hooks_run_commands_that_exist():
     """Every pre-commit hook calls a command of Tocsin."""
-    names = {command.name or command.callback.__name__ for command in app.registered_commands}
     hooks = yaml.safe_load((ROOT / ".pre-commit-hooks.yaml").read_text())
     for hook in hooks:
-        assert re.search(r"tocsin (\w+)", hook["entry"])[1] in names
+        assert re.search(r"tocsin (\w+)", hook["entry"])[1] in COMMANDS
