@@ -79,7 +79,8 @@ def say_obligations(found: dict[str, Any], json: bool) -> None:
         return
     for each in found["obligations"]:
         standing = "applies" if each["applies"] else "does not apply"
-        decided = f", said {each['decided_by']}: {each['reason']}" if each["decided_by"] else ""
+        on = f" on {local(each['decided_at'])}" if each.get("decided_at") else ""
+        decided = f", said {each['decided_by']}{on}: {each['reason']}" if each["decided_by"] else ""
         console.print(f"{each['name']}: {each['authority']} ({standing}{decided})", markup=False, soft_wrap=True)
         for note in filter(None, (each["source"], each["note"])):
             console.print(f"  {note}", markup=False, soft_wrap=True)
@@ -92,7 +93,8 @@ def say_obligations(found: dict[str, Any], json: bool) -> None:
 def _say_stage(stage: dict[str, Any]) -> None:
     late = ", OVERDUE" if stage["overdue"] else ""
     by = ", ".join(filter(None, (stage["channel"], stage["approver"] and f"approved by {stage['approver']}")))
-    due = f"  {stage['stage']}: due {local(stage['due_at'])}, counted from {stage['counted_from']}"
+    since = f"{stage['counted_from']} ({local(stage['began_at'])})"
+    due = f"  {stage['stage']}: due {local(stage['due_at'])}, counted from {since}"
     console.print(f"{due}{late}{f' ({by})' if by else ''}", markup=False, soft_wrap=True)
     for filing in stage["filings"]:
         evidence = f", {filing['file']} SHA-256 {filing['sha256']}" if filing["sha256"] else ""

@@ -79,7 +79,9 @@ def _open_of(incident: Incident, checklist: Checklist) -> Iterator[str]:
 def _sign_off(incident: Incident) -> Iterator[str]:
     if not (incident.is_live or incident.response.signed_off_by):
         other = f" other than {incident.resolved_by}, who resolved it," if incident.resolved_by else ""
-        yield f"nobody{other} has signed it off"
+        lowered = incident.response.lowered_from
+        was = f" (it was level {lowered} before it was lowered)" if lowered > incident.level else ""
+        yield f"nobody{other} has signed it off{was}"
 
 
 def wants_sign_off(incident: Incident, policy_version: PolicyVersion) -> bool:
@@ -88,8 +90,10 @@ def wants_sign_off(incident: Incident, policy_version: PolicyVersion) -> bool:
 
 
 def _is_to_be_signed(incident: Incident, policy_version: PolicyVersion) -> bool:
+    """A person who lowers the level takes no signature away: the worst level counts."""
     first = policy_version.policy.closing.sign_off_from
-    return not incident.recorded_only and first is not None and incident.level >= first
+    worst = max(incident.level, incident.response.lowered_from)
+    return not incident.recorded_only and first is not None and worst >= first
 
 
 def conclude(draft: Draft) -> None:

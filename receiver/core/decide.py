@@ -334,6 +334,8 @@ def _change(draft: Draft, change: Change) -> None:
         draft.enter(Fact.CHANGED, change.by, field="level", before=before, value=level, reason=reason)
         if level > before:
             take_risen_level(draft, {"by": change.by, "note": reason})
+        else:
+            draft.respond(lowered_from=max(before, draft.incident.response.lowered_from))
     _be_active(draft)
 
 

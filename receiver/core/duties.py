@@ -51,6 +51,8 @@ class UndoneTask:
 def tasks(incident: Incident, policy_version: PolicyVersion) -> Iterator[UndoneTask]:
     """The incident's tasks with a deadline that are not done. `policy_version`: the one the incident runs under."""
     is_over = incident.exercise and not incident.is_live  # no report of an ended exercise is owed
+    if incident.exercise and incident.state is State.CLOSED:
+        return  # nor any checklist of a closed one
     for each in () if is_over else reports(incident, policy_version.policy):
         if not each.filings:
             stage = each.stage

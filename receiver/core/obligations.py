@@ -32,6 +32,8 @@ class OwedReport:
     """The filings, in order; empty: it is outstanding."""
     time_zone: str
     """The policy's time zone, in which calendar months are counted."""
+    is_owed: bool = True
+    """False: a person decided that its obligation does not apply."""
 
     @property
     def key(self) -> str:
@@ -58,10 +60,16 @@ class OwedReport:
 
 def reports(incident: Incident, policy: Policy) -> Iterator[OwedReport]:
     """Every report that authorities must get about an incident, filed or not. `policy`: the incident's."""
+    return (each for each in owed_or_filed(incident, policy) if each.is_owed)
+
+
+def owed_or_filed(incident: Incident, policy: Policy) -> Iterator[OwedReport]:
+    """`reports`, and those filed before a person decided that their obligation does not apply."""
     for obligation in policy.reporting_obligations:
         known = incident.response.obligations.get(obligation.name)
-        if known is not None and known.applies:
-            yield from _stages(incident, obligation, known, policy.time_zone)
+        if known is not None:
+            stages = _stages(incident, obligation, known, policy.time_zone)
+            yield from (each for each in stages if each.is_owed or each.filings)
 
 
 def _stages(
@@ -72,18 +80,19 @@ def _stages(
         if stage.after:
             first = before[stage.after]
             began_at = first.filings[0].filed_at if first.filings else first.due_at
-            since = f"the filing of {stage.after.replace('_', ' ')}"
+            after = stage.after.replace("_", " ")
+            since = f"the filing of {after}" if first.filings else f"when {after} is due"
         else:
             began_at, since = _counted_from(incident, stage, known)
         mine = (each for each in incident.response.filings if each.obligation == obligation.name)
         filings = tuple(each for each in mine if each.stage == stage.name)
-        before[stage.name] = OwedReport(obligation, stage, began_at, since, filings, time_zone)
+        before[stage.name] = OwedReport(obligation, stage, began_at, since, filings, time_zone, known.applies)
         yield before[stage.name]
 
 
 def _counted_from(incident: Incident, stage: ReportStage, known: Obligation) -> tuple[Instant, str]:
     if known.counted_from is not None:
-        return known.counted_from, f"when {known.by} says"
+        return known.counted_from, f"the time that {known.by} gives"
     match stage.counted_from:
         case "occurrence":
             return incident.occurred_at or incident.opened_at, "the occurrence"
@@ -197,7 +206,14 @@ def _judge(draft: Draft, action: JudgeObligation) -> None:
         raise RefusedError("its time cannot count from the future")
     known = draft.incident.response.obligations
     since = known[action.obligation].since if action.obligation in known else draft.now
-    judged = Obligation(since, action.applies, action.by, action.reason, action.counted_from)
+    judged = Obligation(since, action.applies, action.by, action.reason, action.counted_from, draft.now)
     draft.respond(obligations={**known, action.obligation: judged})
     verdict = "applies" if action.applies else "does not apply"
-    draft.enter(Fact.OBLIGATION_JUDGED, action.by, obligation=action.obligation, verdict=verdict, note=action.reason)
+    draft.enter(
+        Fact.OBLIGATION_JUDGED,
+        action.by,
+        obligation=action.obligation,
+        verdict=verdict,
+        counted_from="" if action.counted_from is None else action.counted_from,
+        note=action.reason,
+    )

@@ -155,6 +155,8 @@ class Obligation(Struct, frozen=True):
     reason: str = ""
     counted_from: Instant | None = None
     """The start of its time limits, set by a person; None: by the policy."""
+    judged_at: Instant | None = None
+    """When that person decided; None: the policy did, or an older release stored it."""
 
 
 class Filing(Struct, frozen=True):
@@ -356,6 +358,8 @@ class Response(Struct, frozen=True):
     """How often it could not close because a required item was missing (`receiver.core.closing`)."""
     signed_off_by: str = ""
     """Who signed it off (not the person who resolved it); empty: not signed off, or changed since."""
+    lowered_from: int = 0
+    """The highest level from which a person lowered it; 0: never lowered."""
     sent_report: SentReport | None = None
     occurrences: tuple[Occurrence, ...] = ()
     """The earlier open periods, as many as `receiver.core.occurrences` keeps, the newest last."""

@@ -103,7 +103,7 @@ def owed(played: Played) -> Iterator[tuple[str, str, str]]:
     authority.
     """
     policy_version = PolicyVersion.of(played.policy, "")
-    for each in duty_outcomes(played.incident, policy_version, played.ended_at):
+    for each in duty_outcomes(played.incident, played.entries, policy_version, played.ended_at):
         yield each.name, offset(each.due_at - played.began_at), each.result.value
 
 

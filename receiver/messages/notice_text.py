@@ -87,9 +87,20 @@ def render_report(owed: OwedReport, case: IncidentText) -> str:
         return ""
     filling = values(replace(case, page_url=""), case.incident.occurred_at or case.incident.opened_at)
     filling |= {name: case.fact(name) or UNKNOWN for name in INTERNAL}
+    filling |= _impact_of_all(case)
     filling["contact_information"] = line(case.policy.contact_information) or UNKNOWN
     exercise = f"{EXERCISE}: " if case.incident.exercise else ""
     return f"{exercise}{fill(owed.stage.text, filling)}"
+
+
+def _impact_of_all(case: IncidentText) -> dict[str, str]:
+    """Returns the impact that people wrote down in any occurrence: an authority hears of the whole incident. Empty:
+    none was written down.
+    """
+    now, name = case.fact("impact_description"), "impact_description"
+    before = [(each.number, each.facts[name]) for each in case.incident.response.occurrences if each.facts.get(name)]
+    told = [*filter(None, [now]), *(f"in occurrence {number}: {line(said)}" for number, said in before)]
+    return {name: "; ".join(told)} if before else {}
 
 
 def _event_at(notice: Notice, case: IncidentText) -> Instant:

@@ -100,7 +100,7 @@ SENTENCES: Mapping[Fact, str] = MappingProxyType(
         Fact.FOLLOW_UP_ADDED: "follow-up action {follow_up}: {text}",
         Fact.FOLLOW_UP_DONE: "follow-up action {follow_up} done: {text}{brought}",
         Fact.OBLIGATION_APPLIES: "{authority} must be told ({obligation}): {stage} until {until}{practised}",
-        Fact.OBLIGATION_JUDGED: "the reporting obligation {obligation} {verdict}",
+        Fact.OBLIGATION_JUDGED: "the reporting obligation {obligation} {verdict}{counted}",
         Fact.FILE_ATTACHED: "evidence {file} attached: {name}, {size} bytes, SHA-256 {sha256}",
         Fact.FILE_REDACTED: "the content of evidence {file} ({name}) removed; its record stays, SHA-256 {sha256}",
         Fact.HOLD_PLACED: "legal hold {hold} placed: nothing of the incident is deleted",
@@ -133,13 +133,14 @@ ASIDES = (
     ("of_what", "what", " of the "),
     ("with_file", "sha256", ", SHA-256 of the file "),
     ("brought", "policy", "; it brought policy version "),
+    ("counted", "counted_from", ", counted from "),
 )
 """Optional parts of a sentence: placeholder, name in the entry's data, and the words before the value."""
 
 LONGEST = 1000
 """Maximum characters of a sentence: the list of what is missing before closing, and a file's SHA-256, fit."""
 
-INSTANTS = ("since", "until", "began", "ended", "unchanged_since", "filed")
+INSTANTS = ("since", "until", "began", "ended", "unchanged_since", "filed", "counted_from")
 """Names in an entry's data whose values are instants."""
 
 
@@ -186,7 +187,7 @@ class _Known(dict[str, str]):
     def __init__(self, data: Mapping[str, str], told: Callable[[Instant], str]) -> None:
         super().__init__(data)
         self["is_or_are"] = is_or_are(data.get("what", ""))
-        self.update((name, told(Instant(int(data[name])))) for name in INSTANTS if name in data)
+        self.update((name, told(Instant(int(data[name])))) for name in INSTANTS if data.get(name))
         self.update((place, f"{words}{self[name]}") for place, name, words in ASIDES if data.get(name))
 
     def __missing__(self, key: str) -> str:

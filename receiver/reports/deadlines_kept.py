@@ -16,6 +16,7 @@ from receiver.core.response import FollowUp
 from receiver.messages.times import as_set
 from receiver.reports.deadline_outcome import DeadlineOutcome, result_of
 from receiver.reports.duties_kept import duty_outcomes
+from receiver.reports.level_history import level_after
 from rules.policy import Policy
 
 
@@ -79,7 +80,7 @@ def deadlines_of(
         following = None if last else alarms[number + 1].began_at
         found += _paging(incident, alarm, policy_version, now, following)
     found += _assessments(incident, alarms, policy_version, now)
-    found += duty_outcomes(incident, policy_version, now)
+    found += duty_outcomes(incident, timeline, policy_version, now)
     found += [_follow_up(each, now) for each in incident.response.follow_ups if each.due_at is not None]
     return sorted((_in_words(each, policy_version.policy) for each in found), key=lambda each: each.began_at)
 
@@ -93,7 +94,7 @@ def alarms_of(timeline: Iterable[Entry]) -> list[Alarm]:
     found: list[Alarm] = []
     level, rules = 0, frozenset[str]()
     for each in timeline:
-        level = _level(each, level)
+        level = level_after(each, level)
         if each.fact in {Fact.OPENED, Fact.RULE_JOINED} and "rule" in each.data:
             rules |= {each.data["rule"]}
         since = _begins(each, found[-1] if found else None)
@@ -119,23 +120,6 @@ def _begins(entry: Entry, before: Alarm | None) -> str:
     if entry.fact is Fact.ESCALATED and entry.by and before is not None and before.is_taken:
         return "the escalation by hand"
     return BEGINNINGS.get(entry.fact, "")
-
-
-def _level(entry: Entry, level: int) -> int:
-    known = entry.data.get("value" if entry.data.get("field") == "level" else "level", "")
-    tells = entry.fact in {Fact.OPENED, Fact.DECLARED, Fact.LEVEL_ROSE, Fact.ACK_VOIDED} or (
-        entry.fact is Fact.CHANGED and entry.data.get("field") == "level"
-    )
-    return int(known) if tells and known.isdigit() else level
-
-
-def worst_level(timeline: Iterable[Entry]) -> int:
-    """Returns the worst level that the incident had; 0: not in the timeline."""
-    level = worst = 0
-    for each in timeline:
-        level = _level(each, level)
-        worst = max(worst, level)
-    return worst
 
 
 def _paging(

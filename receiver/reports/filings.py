@@ -2,7 +2,8 @@
 
 from collections.abc import Iterator
 
-from receiver.core.obligations import OwedReport, reports
+from receiver.core.obligations import OwedReport, owed_or_filed
+from receiver.core.response import Obligation
 from receiver.messages.incident_text import name
 from receiver.messages.plain import line
 from receiver.reports.evidence_kept import kept_as
@@ -15,13 +16,21 @@ COLUMNS = ("authority", "report", "due", "filed", "reference", "file")
 def filings(record: IncidentRecord) -> tuple[Table, ...]:
     """Returns the table of reports; none if no report was due and no obligation was judged."""
     incident, policy = record.case.incident, record.case.policy
-    rows = [row for each in reports(incident, policy) for row in _rows(record, each)]
+    rows = [row for each in owed_or_filed(incident, policy) for row in _rows(record, each)]
     for obligation in policy.reporting_obligations:
         judged = incident.response.obligations.get(obligation.name)
-        if judged is not None and not judged.applies:
-            said = line(f"does not apply, says {name(judged.by)}: {judged.reason}", 500)
+        if judged is not None and judged.by:
+            said = _verdict(record, judged)
             rows.append((line(obligation.authority), line(obligation.name), "", said, "", ""))
     return (Table("Reports to authorities", COLUMNS, tuple(rows)),) if rows else ()
+
+
+def _verdict(record: IncidentRecord, judged: Obligation) -> str:
+    """Returns a person's decision whether an obligation applies."""
+    verdict = "applies" if judged.applies else "does not apply"
+    on = f" on {record.stamp(judged.judged_at)}" if judged.judged_at is not None else ""
+    counted = f", counted from {record.stamp(judged.counted_from)}" if judged.counted_from is not None else ""
+    return line(f"{verdict}, says {name(judged.by)}{on}{counted}: {judged.reason}", 500)
 
 
 def _rows(record: IncidentRecord, owed: OwedReport) -> Iterator[tuple[str, ...]]:

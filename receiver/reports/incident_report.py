@@ -202,7 +202,7 @@ def _impact_assessment(record: IncidentRecord) -> SectionContent:
     """The impact in words, then its grades on the policy's scales and metrics."""
     policy = record.case.policy
     impact = [field("business_impact", record), field("system_affected", record)]
-    before = tuple(earlier_impacts(record))
+    before = tuple(each for each in earlier_impacts(record) if each not in impact[0].values)
     impact += [Field("impact_before", before)] if before else []
     parts = [Part("", (*impact, *untouched(record, "impact_assessment")))]
     graded = graded_fields(record)

@@ -18,6 +18,7 @@ from receiver.messages.placeholder_values import actions_told, values, verificat
 from receiver.messages.plain import line, plain
 from receiver.reports.exhibits import exhibits
 from receiver.reports.incident_record import UNTOLD, IncidentRecord
+from receiver.reports.level_history import worst_level
 from receiver.reports.report import Field, counted
 from receiver.reports.steps import done_steps, evidence_links, open_follow_ups
 from rules.alert_text import general
@@ -64,17 +65,18 @@ def _incident_type(record: IncidentRecord) -> Values:
 
 
 def _severity_level(record: IncidentRecord) -> Values:
-    level = record.case.level
+    level, worst = record.case.level, worst_level(record.decisive)
     yield f"{level.level} {line(level.name)}"
     yield line(level.description)
     yield f"for example: {', '.join(map(line, level.examples))}" if level.examples else ""
+    yield f"at its worst {worst} {line(record.case.policy.level(worst).name)}" if worst > level.level else ""
 
 
 def _business_impact(record: IncidentRecord) -> Values:
-    """The impact as described and graded; without either, the level's usual impact."""
+    """The impact as described and graded, of each occurrence; without either, the level's usual impact."""
     case = record.case
     described = case.fact("impact_description").split("\n")
-    told = [*filter(None, described), *impacts(record)]
+    told = [*filter(None, described), *impacts(record), *earlier_impacts(record)]
     usual = line(case.level.impact)
     return told or ([f"usual at level {case.level.level}: {usual}"] if usual else [])
 

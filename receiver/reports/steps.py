@@ -67,9 +67,10 @@ def evidence(ticked: Done) -> str:
 
 
 def follow_ups(record: IncidentRecord) -> tuple[Table, ...]:
-    """Returns the follow-up actions with owner and due time."""
+    """Returns the follow-up actions with id, owner and due time."""
     rows = tuple(
         (
+            each.id,
             "done" if each.done_at is not None else "overdue" if _is_overdue(each, record) else "open",
             "; ".join(filter(None, (line(each.text), line(each.link, 500), _brought(each)))),
             name(each.owner),
@@ -77,7 +78,7 @@ def follow_ups(record: IncidentRecord) -> tuple[Table, ...]:
         )
         for each in record.case.incident.response.follow_ups
     )
-    return (Table("Follow-up actions", ("done", "action", "owner", "due"), rows),) if rows else ()
+    return (Table("Follow-up actions", ("follow-up", "done", "action", "owner", "due"), rows),) if rows else ()
 
 
 def _brought(each: FollowUp) -> str:
@@ -98,14 +99,14 @@ def _is_overdue(each: FollowUp, record: IncidentRecord) -> bool:
 
 
 def notices(record: IncidentRecord) -> tuple[Table, ...]:
-    """Returns the notices to external groups with decision, person and time; then the texts of those that were sent."""
+    """Returns the notices to external groups with id, decision, person and time; then the texts of those sent."""
     known = record.case.incident.response.notices
     rows = tuple(
-        (_to(each), line(each.moment), _became(record, each), name(each.by), _when(record, each.decided_at))
+        (each.id, _to(each), line(each.moment), _became(record, each), name(each.by), _when(record, each.decided_at))
         for each in known
     )
     exercise = record.case.incident.exercise
-    tables = [Table("External notices", ("group", "on", "became", "by", "when"), rows)] if rows else []
+    tables = [Table("External notices", ("notice", "group", "on", "became", "by", "when"), rows)] if rows else []
     texts = tuple(row for each in known if each.standing is Standing.SENT for row in _texts(record, each))
     if texts:
         title = "What was approved as an exercise, and told to nobody outside" if exercise else TOLD_OUTSIDE

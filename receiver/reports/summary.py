@@ -12,10 +12,10 @@ from receiver.messages.plain import line
 from receiver.messages.responders import last_taken
 from receiver.messages.times import duration
 from receiver.reports.deadline_outcome import DeadlineOutcome, DeadlineResult
-from receiver.reports.deadlines_kept import worst_level
 from receiver.reports.evidence_kept import evidence_kept
 from receiver.reports.filings import filings
 from receiver.reports.incident_record import IncidentRecord
+from receiver.reports.level_history import worst_level
 from receiver.reports.report import Field, Part, SectionContent, Table, counted
 from receiver.reports.sources import MOST, earlier_impacts, field, immediate, impacts, measured, taken_actions
 from receiver.reports.steps import open_follow_ups

@@ -307,3 +307,27 @@ SUBJECTS = {
 def test_several_things_are_and_one_is(what, verb):
     """The verb goes with what is named, not with whom it is for."""
     assert is_or_are(what) == verb
+
+
+def test_a_lowered_emergency_still_wants_a_second_person():
+    """Who lowers the level takes no signature away, before the end or after it; what never was one wants none."""
+    world = World(STRICT)
+    world.fire("a", level=3)
+    world.acknowledge()
+    world.change(level=4, reason="a patient is hurt")
+    world.acknowledge()
+    world.change(level=2, reason="it was a bruise")
+    world.clear("a")
+    world.resolve()
+    said = "nobody other than ada, who resolved it, has signed it off (it was level 4 before it was lowered)"
+    assert missing(world) == [said]
+    world.advance(minutes=DAY)
+    assert world.incident.state is State.RESOLVED
+    assert world.act(SignOff("ben")) is None
+    assert world.incident.state is State.CLOSED
+    mild = World(STRICT)
+    mild.fire("a", level=3)
+    mild.change(level=1, reason="harmless")
+    mild.clear("a")
+    mild.resolve()
+    assert missing(mild) == []

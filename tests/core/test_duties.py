@@ -10,6 +10,8 @@ from receiver.core.instant import Jump
 from receiver.core.model import Fact, Instant, Kind, Reason, State, Target, Window
 from receiver.core.plan import PolicyVersion
 from receiver.core.windows import put_off
+from receiver.reports.deadline_outcome import DeadlineResult
+from receiver.reports.duties_kept import duty_outcomes
 from rules.policy import HOUR, MINUTE, ImpactMetrics, Micros, Policy, Procedure, TimedActions
 from tests.core.guide import POLICY, SAFETY_SECTION, WHOLE
 from tests.core.test_assignment import INTERNAL, LIMITED
@@ -232,3 +234,16 @@ def test_what_runs_is_listed_in_the_order_it_is_due():
         "fix_implementation.immediate_fix",
         "root_cause_analysis.analysis",
     ]
+
+
+def test_a_closed_exercise_owes_no_checklist():
+    """No reminder of the investigation is sent after a drill has closed, and its report tells no breach."""
+    world = World(limited(investigation=block("analysis", 2 * 24 * HOUR)))
+    world.declare(exercise=True)
+    world.acknowledge(hold=HOUR)
+    world.resolve()
+    world.advance(minutes=5 * DAY)
+    assert world.incident.state is State.CLOSED
+    assert (world.entries(Fact.OVERDUE), world.incident.windows) == ([], {})
+    [outcome] = duty_outcomes(world.incident, world.timeline, world.current, world.now)
+    assert outcome.result is DeadlineResult.NOT_NEEDED

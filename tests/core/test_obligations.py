@@ -8,7 +8,8 @@ import pytest
 
 from receiver.core.events import Close, FileReport, JudgeObligation, Tick
 from receiver.core.model import Fact, Instant, Kind, Reason, State, Target, Window
-from receiver.core.obligations import obligations_outstanding, reports
+from receiver.core.obligations import OwedReport, obligations_outstanding, owed_or_filed, reports
+from receiver.messages.timeline import sentence
 from receiver.on_call.wall_time import read
 from receiver.reports.deadline_outcome import DeadlineResult
 from receiver.reports.deadlines_kept import deadlines_of
@@ -55,6 +56,11 @@ def opened(*obligations: ReportingObligation, rule: str = COMPLIANCE, level: int
 def due(world: World) -> dict[str, float]:
     """When each report is due, in hours from the start."""
     return {each.key: world.since(each.due_at) / 60 for each in reports(world.incident, world.current.policy)}
+
+
+def final(world: World) -> OwedReport:
+    """The last report."""
+    return list(reports(world.incident, world.current.policy))[-1]
 
 
 def outstanding(world: World) -> list[str]:
@@ -106,9 +112,11 @@ def test_each_stage_has_its_time():
     """24 and 72 hours from the opening; the last from the filing of the one before, until then from when that is due."""
     world = opened()
     assert due(world) == {"nis2/early_warning": 24, "nis2/notification": 72, "nis2/final": 72 + 672}
+    assert final(world).since == "when notification is due"
     world.advance(minutes=48 * 60)
     file(world, "notification")
     assert due(world)["nis2/final"] == 48 + 672
+    assert final(world).since == "the filing of notification"
 
 
 COUNTED = {"occurrence": -30, "awareness": 0, "classification": 120}
@@ -217,6 +225,21 @@ def test_a_person_says_that_it_does_not_apply():
     assert [each.data["verdict"] for each in world.entries(Fact.OBLIGATION_JUDGED)] == ["does not apply", "applies"]
 
 
+def test_what_was_filed_stays_filed():
+    """Judged not to apply after reports were filed, filings and deadlines stay on record; nothing more is owed."""
+    world = opened().advance(minutes=25 * 60)
+    file(world, "early_warning")
+    world.act(JudgeObligation("eve", "nis2", False, "not significant, says the CSIRT"))
+    assert outstanding(world) == []
+    [kept] = owed_or_filed(world.incident, world.current.policy)
+    assert (kept.key, kept.is_owed, kept.filings[0].reference) == ("nis2/early_warning", False, "CSIRT-4711")
+    [deadline] = [
+        each for each in duty_outcomes(world.incident, world.timeline, world.current, world.now) if "nis2" in each.name
+    ]
+    assert (deadline.result, deadline.late) == (DeadlineResult.BREACHED, HOUR)
+    assert world.incident.response.obligations["nis2"].judged_at == world.now
+
+
 def test_a_person_says_that_it_applies():
     """To an incident that the policy does not have it for, counted from when that person says."""
     world = opened(rule=SLO, level=2)
@@ -224,6 +247,9 @@ def test_a_person_says_that_it_applies():
     since = Instant(world.now - HOUR)
     world.act(JudgeObligation("eve", "nis2", True, "customers' data", since))
     assert due(world)["nis2/early_warning"] == 23
+    [entry] = world.entries(Fact.OBLIGATION_JUDGED)
+    said = sentence(entry, lambda at: f"{World.since(at):.0f} min")
+    assert said == "the reporting obligation nis2 applies, counted from -60 min (customers' data)"
 
 
 def test_an_outstanding_duty_keeps_the_incident_from_closing():
@@ -302,7 +328,7 @@ def test_an_exercise_that_is_over_has_no_report_that_runs():
     drill = World(with_obligations(NIS2))
     drill.declare("compliance_violation", exercise=True)
     drill.resolve()
-    outcomes = duty_outcomes(drill.incident, drill.current, drill.now)
+    outcomes = duty_outcomes(drill.incident, drill.timeline, drill.current, drill.now)
     assert {each.result for each in outcomes if "nis2" in each.name} == {DeadlineResult.NOT_NEEDED}
 
 

@@ -1,12 +1,14 @@
 """Each deadline of an incident is kept or breached by the first answer after it began: the report's table of them."""
 
+from dataclasses import replace
+
 import pytest
 
-from receiver.core.events import AddFollowUp, FinishFollowUp
+from receiver.core.events import AddFollowUp, FinishFollowUp, Tick
 from receiver.core.model import Instant
 from receiver.reports.deadline_outcome import DeadlineOutcome, DeadlineResult, result_of
 from receiver.reports.deadlines_kept import deadlines_of
-from rules.policy import MINUTE
+from rules.policy import HOUR, MINUTE, Micros, TimedActions
 from tests.core.guide import WHOLE
 from tests.core.world import World
 
@@ -138,3 +140,76 @@ def test_follow_ups() -> None:
     world.act(FinishFollowUp("ben", "f1"))
     [late] = found(world, "follow-up action")
     assert (running.result, missed.result, late.result, late.late) == (RUNNING, BREACHED, BREACHED, 2 * MINUTE)
+
+
+LIMITS = replace(
+    WHOLE,
+    initial_response=(),
+    investigation=(TimedActions("analysis", "", ("Look", "Tell"), Micros(4 * HOUR)),),
+    fix_implementation=(TimedActions("fix", "", ("Mend",), Micros(2 * HOUR), from_level=4),),
+)
+ANALYSIS = ("root_cause_analysis.analysis.1", "root_cause_analysis.analysis.2")
+
+
+def limited(level: int = 3) -> World:
+    """An incident with a limit on its analysis and, from level 4 on, one on its fix."""
+    world = World(LIMITS)
+    world.fire("a", level=level)
+    world.acknowledge("amir", hold=48 * HOUR)
+    return world
+
+
+def test_a_checklist_is_kept_by_its_last_step() -> None:
+    """One step is not all of it; the last tick says when and by whom, late or in time."""
+    world = limited()
+    world.act(Tick("ben", ANALYSIS[0]))
+    assert [each.result for each in found(world, "checklist")] == [RUNNING]
+    world.advance(180)
+    world.act(Tick("amir", ANALYSIS[1]))
+    [kept] = found(world, "checklist")
+    assert (kept.result, kept.by, kept.late) == (KEPT, "amir", -60 * MINUTE)
+    late = limited().advance(300)
+    for step in ANALYSIS:
+        late.act(Tick("ben", step))
+    assert [(each.result, each.late) for each in found(late, "checklist")] == [(BREACHED, 60 * MINUTE)]
+
+
+def test_a_checklist_outlives_what_it_investigates() -> None:
+    """The analysis runs on after the resolution; of the fix nothing was needed any more."""
+    world = limited(level=4)
+    world.advance(60)
+    world.clear("a")
+    world.resolve("amir")
+    assert {each.name: each.result for each in found(world, "checklist")} == {
+        'checklist "analysis"': RUNNING,
+        'checklist "fix"': NOT_NEEDED,
+    }
+    world.advance(240)
+    assert found(world, 'checklist "analysis"')[0].result is BREACHED
+
+
+def test_an_occurrence_has_its_own_limits() -> None:
+    """What was late before it came back stays late; what a raised level asks for was not asked of the first time."""
+    world = limited()
+    world.advance(300)
+    world.clear("a")
+    world.advance(10)
+    world.fire("a")
+    world.change("amir", level=4, reason="worse")
+    world.acknowledge("amir", hold=48 * HOUR)
+    assert [(each.name, each.result) for each in found(world, "checklist")] == [
+        ('checklist "analysis"', BREACHED),
+        ('checklist "analysis"', RUNNING),
+        ('checklist "fix"', RUNNING),
+    ]
+
+
+def test_a_lowered_level_hides_no_missed_limit() -> None:
+    """Late while it was level 4, it stays late; lowered in time, it is not needed; never at that level, it is not told."""
+    late, lowered = limited(level=4).advance(130), limited(level=4).advance(30)
+    for world in (late, lowered):
+        world.change("amir", level=3, reason="milder")
+        world.advance(200)
+    assert [each.result for each in found(late, 'checklist "fix"')] == [BREACHED]
+    assert [each.result for each in found(lowered, 'checklist "fix"')] == [NOT_NEEDED]
+    assert found(limited(), 'checklist "fix"') == []

@@ -6,10 +6,12 @@ import pytest
 from msgspec.structs import replace
 
 from receiver.core.model import Instant, Kind, Reason, Window
-from receiver.core.response import Impact, ImpactGrade, Moment, Notice, Response, Standing
+from receiver.core.obligations import reports
+from receiver.core.response import Impact, ImpactGrade, Moment, Notice, Obligation, Occurrence, Response, Standing
 from receiver.messages import MessageRenderer
-from receiver.messages.notice_text import render_notice
-from rules.policy import MINUTE, ExternalText, Stakeholders
+from receiver.messages.incident_text import IncidentText
+from receiver.messages.notice_text import render_notice, render_report
+from rules.policy import HOUR, MINUTE, ExternalText, Micros, ReportingObligation, ReportStage, Stakeholders
 from tests.messages.samples import INCIDENT, NOON, POLICY, acknowledged, context, delivery, notification, resolved
 
 WORDS = MessageRenderer("https://tocsin.example.org/", "inst")
@@ -188,3 +190,20 @@ def test_approvers_read_why_one_is_void():
     void = notice(Moment.ACKNOWLEDGED, standing=Standing.VOID, why="nobody has the incident any more")
     told = message(Kind.APPROVAL, Reason.VOIDED, with_notices(void), 9, void="n1")
     assert "The notice n1 to customers is void: nobody has the incident any more." in told.lead
+
+
+def test_a_report_to_an_authority_tells_the_impact_of_the_whole_incident():
+    """What was written down before it came back stands in the proposed text, not the level's usual impact."""
+    stage = ReportStage("final", Micros(72 * HOUR), text="Impact: {impact_description}")
+    duty = ReportingObligation("nis2", "the CSIRT", (stage,))
+    policy = dataclasses.replace(POLICY, reporting_obligations=(duty,))
+    before = Occurrence(1, NOON, after(60), facts={"impact_description": "three patients"})
+    known = Response(obligations={"nis2": Obligation(NOON)}, occurrences=(before,))
+    for now, said in (
+        ("", "in occurrence 1: three patients"),
+        ("one more", "one more; in occurrence 1: three patients"),
+    ):
+        incident = replace(INCIDENT, facts={"impact_description": now}, response=known)
+        [owed] = reports(incident, policy)
+        text = render_report(owed, IncidentText(incident, context(policy), after(90), ""))
+        assert text == f"Impact: {said}"

@@ -145,6 +145,11 @@ async def test_from_a_shell(declared: Running, tmp_path: Path) -> None:
         declared, "judge-obligation", "1", "--obligation", "nis2", "--does-not-apply", "--reason", "counsel says so"
     )
     assert (code, "does not apply" in said) == (0, True)
+    assert "CERT-9 (recorded by ada, early.pdf" in said
+    _, report = await declared.get(f"{ONE}/report?format=md")
+    assert re.search(r"early warning \(nis2\).*?CERT-9 \| early\.pdf SHA-256", report)
+    assert re.search(r"nis2 \|.*?does not apply, says .+? on 2026-11-23 .+?: counsel says so", report)
+    assert re.search(r"early warning to the CSIRT.*?kept", report)
     assert (await tocsin(declared, "file-report", "1", *words[:-1], "/no/such/file"))[0] == 2
 
 

@@ -4,6 +4,7 @@ import asyncio
 import re
 import sys
 from dataclasses import replace
+from html import unescape
 from html.parser import HTMLParser
 
 import pytest
@@ -90,8 +91,23 @@ async def test_only_evidence_is_told_as_preserved(resolved: Running) -> None:
         assert "Safety-critical system failures, Data breaches, Regulatory violations" in page
 
 
+async def test_the_words_of_each_level_are_shown_where_people_choose_and_read(
+    receiver: Running, policy: Policy
+) -> None:
+    """Description where a level is chosen; with impact and examples on the policy's page; all of its own in the report."""
+    await receiver.post("/api/v1/incidents", {"type": "slo_violation", "by": "ann"})
+    pages = [unescape((await receiver.get(each))[1]) for each in ("/declare", "/incidents/1", "/policy")]
+    for level in policy.levels:
+        assert all(level.description in each for each in pages)
+        assert f"Impact: {level.impact}. Examples: {', '.join(level.examples)}." in pages[2]
+    _, report = await receiver.get(f"{ONE}/report")
+    told, own = fields(sections(report)["executive_summary"]), policy.level(3)
+    assert told["severity_level"] == ["3 critical", own.description, f"for example: {', '.join(own.examples)}"]
+    assert told["business_impact"] == [f"usual at level 3: {own.impact}"]
+
+
 async def test_a_lowered_level_hides_no_emergency(receiver: Running) -> None:
-    """The summary says what it was at its worst, who lowered it and why."""
+    """The summary and the executive summary say what it was at its worst, who lowered it and why."""
     await receiver.post("/api/v1/incidents", {"type": "engine_failure", "by": "ann"})
     body = {"by": "ann", "level": 3, "reason": "one aircraft, on the ground"}
     assert (await receiver.ask("PATCH", ONE, body))[0] == 200
@@ -102,6 +118,8 @@ async def test_a_lowered_level_hides_no_emergency(receiver: Running) -> None:
     assert (
         "at its worst it was level 4 (emergency); level is now 3 (one aircraft, on the ground), ann on " in happened[0]
     )
+    _, report = await receiver.get(f"{ONE}/report")
+    assert fields(sections(report)["executive_summary"])["severity_level"][-1] == "at its worst 4 emergency"
 
 
 async def test_structure_as_the_policy_says(resolved: Running, policy: Policy) -> None:
@@ -160,16 +178,16 @@ async def test_checklists(resolved: Running) -> None:
 
 
 async def test_follow_ups_and_notices(resolved: Running) -> None:
-    """Follow-up actions stand with owner and due date, overdue ones as such; external notices with what became of them."""
+    """Each with the id that the timeline names: follow-up actions with owner and due date, notices with what became of them."""
     body = {"by": "ann", "text": "pin the model", "owner": "ben", "due": "2026-11-23T03:00:00Z"}
     assert (await resolved.post(f"{ONE}/follow-ups", body))[0] == 201
     await resolved.pass_time(60 * MINUTE)
     _, report = await resolved.get(f"{ONE}/report")
     told = sections(report)
     tables = {each["title"]: each["rows"] for section in told.values() for each in section["tables"]}
-    assert tables["Follow-up actions"] == [["overdue", "pin the model", "ben", "2026-11-23 03:00 UTC"]]
+    assert tables["Follow-up actions"] == [["f1", "overdue", "pin the model", "ben", "2026-11-23 03:00 UTC"]]
     why = "void: nobody has the incident any more"
-    assert tables["External notices"][0][:4] == ["external_notification", "acknowledged", why, ""]
+    assert tables["External notices"][0][:5] == ["n1", "external_notification", "acknowledged", why, ""]
 
 
 async def test_markdown_says_what_nobody_knows(resolved: Running) -> None:

@@ -6,7 +6,7 @@
 from receiver.clients.alert_payload import instant
 from receiver.core.events import FileReport, JudgeObligation
 from receiver.core.model import Incident, Instant
-from receiver.core.obligations import OwedReport, reports
+from receiver.core.obligations import OwedReport, owed_or_filed
 from receiver.core.response import Filing, Obligation
 from receiver.messages.incident_text import IncidentText
 from receiver.messages.notice_text import render_report
@@ -61,7 +61,7 @@ class Obligations:
         policy = context.policy_version.policy
         case = IncidentText(incident, context, now, "")
         owed: dict[str, list[ReportStageView]] = {each.name: [] for each in policy.reporting_obligations}
-        for each in reports(incident, policy):
+        for each in owed_or_filed(incident, policy):
             owed[each.obligation.name].append(_show_stage(each, case, now))
         known = incident.response.obligations
         return ObligationsView(
@@ -83,6 +83,7 @@ def _show_obligation(
         since=rfc3339(known.since) if known else None,
         decided_by=known.by or None if known else None,
         reason=known.reason if known else "",
+        decided_at=rfc3339(known.judged_at) if known and known.judged_at is not None else None,
         stages=stages,
     )
 
@@ -97,7 +98,7 @@ def _show_stage(owed: OwedReport, case: IncidentText, now: Instant) -> ReportSta
         counted_from=owed.since,
         began_at=rfc3339(owed.began_at),
         due_at=rfc3339(owed.due_at),
-        overdue=not owed.filings and owed.due_at < now,
+        overdue=owed.is_owed and not owed.filings and owed.due_at < now,
         channel=owed.stage.channel,
         approver=owed.stage.approver,
         text=text,

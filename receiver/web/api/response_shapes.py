@@ -118,7 +118,9 @@ class ReportStageView(View):
 
     stage: str
     counted_from: str
-    """The start event in words: the occurrence, the awareness, the classification, the filing of another stage."""
+    """The start event in words: the occurrence, the awareness, the classification, the filing of another stage (until
+    then: when that is due), the time that a person gives.
+    """
     began_at: Time
     """Time of the start event."""
     due_at: Time
@@ -146,8 +148,10 @@ class ObligationView(View):
     decided_by: str | None
     """The person who decided whether it applies; null: the policy decides."""
     reason: str
+    decided_at: Time | None
+    """When that person decided; null: the policy decides, or an older release recorded it."""
     stages: list[ReportStageView]
-    """Empty if the obligation does not apply."""
+    """If the obligation does not apply: only the reports that were filed before that was decided."""
 
 
 class ObligationsView(View):
