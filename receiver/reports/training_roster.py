@@ -1,11 +1,13 @@
 """The training of each person: the live drills that they took part in, and when the policy requires the next."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import chain
 
 from receiver.core.model import Instant
 from receiver.messages.incident_text import name
 from receiver.messages.plain import line
+from receiver.on_call.references import whose_name
 from receiver.reports.held_drill import HeldDrill
 from receiver.reports.report import Field, Part, SectionContent, Table
 from receiver.reports.report_clock import ReportClock
@@ -35,14 +37,28 @@ class Training:
 
 
 def roster(drills: Iterable[HeldDrill], policy: Policy) -> list[Training]:
-    """Returns each person's practice, by person and subject. A person with a role who did not act has not practised."""
+    """Returns each person's practice, by person and subject. A person with a role who did not act has not practised.
+
+    A person of the policy is one person under all names. What the policy no longer has is never due again.
+    """
     last: dict[tuple[str, bool, str], Training] = {}
+    names = ((each.name for each in listed) for listed in (policy.incident_types, policy.rules, policy.roles))
+    subjects = set(chain.from_iterable(names))
     for each in sorted(drills, key=lambda each: each.incident.opened_at):
-        roles = [(holder, True, role) for role, holder in each.incident.response.roles.items() if holder in each.acted]
-        for key in (*((person, False, each.incident.type) for person in each.acted), *roles):
+        acted = {_own_name(policy, person) for person in each.acted}
+        held = ((_own_name(policy, holder), role) for role, holder in each.incident.response.roles.items())
+        roles = [(holder, True, role) for holder, role in held if holder in acted]
+        for key in (*((person, False, each.incident.type) for person in acted), *roles):
             person, is_role, subject = key
-            last[key] = practised(person, subject, each.incident.opened_at, policy, each.incident.number, is_role)
+            found = practised(person, subject, each.incident.opened_at, policy, each.incident.number, is_role)
+            last[key] = found if subject in subjects else replace(found, due_at=None)
     return [last[key] for key in sorted(last)]
+
+
+def _own_name(policy: Policy, name: str) -> str:
+    """Returns the name that the policy has for a person; of others the given one."""
+    known = whose_name(policy, name)
+    return known.name if known else name
 
 
 def practised(

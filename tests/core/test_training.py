@@ -3,13 +3,16 @@
 from dataclasses import replace
 
 import pytest
+from msgspec.structs import replace as replace_struct
 
 from receiver.core.events import TrainingRead
-from receiver.core.model import Fact, Instant, Kind, Reason, State, Target, Window
-from receiver.core.response import Practice
+from receiver.core.model import Fact, Incident, Instant, Kind, Reason, State, Target, Window
+from receiver.core.response import Practice, Response
 from receiver.core.training import KEY
 from receiver.messages import MessageRenderer
-from rules.policy import HOUR, Micros, Person
+from receiver.reports.held_drill import HeldDrill
+from receiver.reports.training_roster import roster
+from rules.policy import HOUR, Micros, Person, ResponseRole
 from tests.core.guide import POLICY
 from tests.core.test_assignment import INTERNAL
 from tests.core.truth import OneMessage, Record, check, texts
@@ -17,6 +20,7 @@ from tests.core.world import World
 
 DAY = 24 * HOUR
 PEOPLE = (Person("bob", contacts=(("email", "bob@company.com"),), aliases=("robert",)), Person("zoe"))
+BLANK = Incident("", "", "", 3, "", "", Instant(0), Instant(0))
 WANTED = replace(POLICY, drills_every=Micros(90 * DAY), people=PEOPLE)
 
 
@@ -91,6 +95,29 @@ def test_what_reminders_say_is_so(whom):
     assert ("zoe is to practise in a drill: any (no drill yet)." in told.text) is bool(whom)
     entries = world.timeline
     check(texts(told), Record(world.incident, entries, world.now, message=message))
+
+
+def drill(number: int, days: int, *acted: str, kind: str = "engine_failure", **roles: str) -> HeldDrill:
+    """A drill on that day."""
+    response = Response(roles=roles)
+    held = replace_struct(BLANK, number=number, type=kind, opened_at=Instant(days * DAY), response=response)
+    return HeldDrill(held, None, None, None, acted, acted)
+
+
+def test_a_person_is_one_under_all_names():
+    """Practised under a login of before, an alias and another spelling: one line each, due by the last."""
+    first, last = drill(1, 0, "Robert", kind="engine_failure"), drill(2, 60, "bob", scribe="robert")
+    known = roster([last, first], replace(WANTED, roles=(ResponseRole("scribe"),)))
+    assert [(each.person, each.subject, each.drill, each.due_at // DAY) for each in known] == [
+        ("bob", "engine_failure", 2, 150),
+        ("bob", "scribe", 2, 150),
+    ]
+
+
+def test_what_the_policy_no_longer_has_is_never_due():
+    """A type that was removed cannot be practised again; that a person once did stays on record."""
+    [known] = roster([drill(1, 0, "bob", kind="steam_failure")], WANTED)
+    assert (known.subject, known.due_at) == ("steam_failure", None)
 
 
 def test_nobody_is_reminded_of_what_a_policy_does_not_want():

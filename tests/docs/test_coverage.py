@@ -60,6 +60,16 @@ def test_every_sentence_of_the_guide_has_a_row_and_a_test() -> None:
     assert [each for each in sentences_of_the_guide() if each not in kept] == []
 
 
+def test_quoted_sentences_are_the_guides() -> None:
+    """Of steps and templates, the page quotes what the guide says, word for word, and each row names a test."""
+    _, _, asked = PAGE.partition("## What the guide asks for in a sentence")
+    rows = re.findall(r"^\| (.*?) \| (.*) \|$", asked.partition("\n## ")[0], re.MULTILINE)[2:]
+    quoted = [sentence for said, _ in rows for sentence in re.findall(r'"([^"]+)"', said)]
+    assert len(quoted) > 20
+    assert [each for each in quoted if each not in GUIDE.read_text()] == []
+    assert [said for said, rest in rows if not TEST.search(rest)] == []
+
+
 @pytest.mark.parametrize(("file", "test"), sorted(set(TEST.findall(PAGE))))
 def test_every_named_test_exists(file: str, test: str) -> None:
     """A test that the page names stands in that file."""

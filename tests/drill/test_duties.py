@@ -63,3 +63,37 @@ def test_check_says_which_incidents_have_which_duties():
     [found] = json.loads(RUN.invoke(app, ["check", *POLICY, "--json"]).stdout)["reporting_obligations"]
     assert "incident_response/slo_violation" in found["concerns"]
     assert [(each["within"], each["months"]) for each in found["stages"]] == [(24 * 3600, 0), (72 * 3600, 0), (None, 1)]
+
+
+LIMITS = """
+incident_response:
+  procedures: [{name: containment, time_limit: 2h, steps: [Isolate]}]
+initial_response:
+  acknowledgment:
+    - {name: acknowledgment, time_limit: 15m, actions: [Acknowledge], from_level: 2}
+    - {name: severity_assessment, time_limit: 30m}
+    - {name: team, time_limit: 45m, actions: [Tell the team]}
+root_cause_analysis: [{name: analysis, time_limit: 8h, from_level: 4, actions: [Look]}]
+impact_assessment: [{name: business, time_limit: 6h, metrics: [revenue]}]
+fix_implementation: [{name: fix, time_limit: 4h, actions: [Mend]}]
+post_incident_actions: [{name: documentation, time_limit: 5d, actions: [Write]}]
+"""
+TOLD = """
+acknowledge within 15m of the opening, from level 2 on; nobody is paged by it
+assess the severity within 30m of the acknowledgement, from level 3 on
+containment within 2h of the opening
+team within 45m of the acknowledgement, from level 3 on
+analysis within 8h of the acknowledgement, from level 4 on
+business within 6h of the acknowledgement
+fix within 4h of the acknowledgement
+documentation within 5d of the resolution
+"""
+
+
+def test_check_tells_the_limit_of_every_block(tmp_path):
+    """`time_limit` and `from_level` of each block, with the moment from which it counts."""
+    policy = tmp_path / "policy.yaml"
+    policy.write_text(LIMITS)
+    shown = RUN.invoke(app, ["check", str(PACKS / "incident_response.yaml"), str(policy)]).stdout
+    told = shown.partition("What people must do\n")[2].splitlines()
+    assert told[: len(TOLD.split("\n")) - 2] == TOLD.strip().splitlines()
