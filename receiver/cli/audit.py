@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from receiver.cli.databases import OPTION, existing
 from receiver.cli.output import console, fail, print_json, print_table
 from receiver.settings import Settings
 
@@ -81,7 +82,7 @@ def list_(
 def _open(database: str | None) -> "SqlStore":
     from receiver.store import open_store
 
-    return open_store(Settings.read(os.environ, database=database).database)
+    return open_store(existing(Settings.read(os.environ, database=database).database, OPTION))
 
 
 def _known(head: str) -> tuple[int, str] | None:

@@ -7,9 +7,8 @@ import typer
 
 from receiver.cli import completion
 from receiver.cli.evidence_records import attach, digest
-from receiver.cli.incidents import LOCAL, By, Id, Json, NoteText, Token, Url, call
+from receiver.cli.incidents import LOCAL, By, Id, Json, NoteText, Token, Url, call, path_of
 from receiver.cli.output import console, local, print_json
-from receiver.cli.responding import path_of
 
 ObligationName = Annotated[
     str,

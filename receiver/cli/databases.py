@@ -28,6 +28,8 @@ _CURE = (
 
 Json = Annotated[bool, typer.Option("--json", help="For programs.")]
 
+OPTION = "TOCSIN_DATABASE (--database)"
+
 database = typer.Typer(help="The database's schema: which it is, what an upgrade would do, and the upgrade.")
 
 
@@ -98,7 +100,7 @@ def copy(
 
     if not without_fallback:
         asyncio.run(_require_fallback(Settings.read(os.environ)))
-    done = copy_all(source, target, lambda line: console.print(line, markup=False))
+    done = copy_all(existing(source, "--from"), target, lambda line: console.print(line, markup=False))
     console.print(
         f"the same on both sides: {sum(done.rows.values())} rows, audit log to {done.audit_head[:20]}, "
         f"{done.open_windows} open windows. Serve the new one; never the old one again",
@@ -132,13 +134,20 @@ async def _require_fallback(settings: Settings) -> None:
         console.print(f"meanwhile Alertmanager {client.name} tells: {', '.join(sorted(told))}", markup=False)
 
 
-def _look(url: str | None) -> "SchemaState":
-    from receiver.store.database import Database, file_of, parse_url
+def existing(url: str, option: str) -> str:
+    """Returns the URL. Exits if its file is missing: opened, it would be made."""
+    from receiver.store.database import file_of, parse_url
 
-    url = Settings.read(os.environ, database=url).database
     file = file_of(parse_url(url))
     if file is not None and not file.exists():
-        fail(f"tocsin database: there is no database {file}")
+        fail(f"tocsin: {option}: there is no database {file}; name the one that the receiver has")
+    return url
+
+
+def _look(url: str | None) -> "SchemaState":
+    from receiver.store.database import Database
+
+    url = existing(Settings.read(os.environ, database=url).database, OPTION)
     with closing(Database(url)) as opened:
         return opened.schema()
 

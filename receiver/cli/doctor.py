@@ -15,9 +15,10 @@ from urllib.parse import urlsplit
 
 import typer
 
-from receiver.cli.incidents import LOCAL, Json, Token, Url, base, why_none
+from receiver.cli.incidents import LOCAL, Json, Token, Url, base
 from receiver.cli.output import console, print_json
 from receiver.cli.policies import Paths
+from receiver.cli.refusals import why_none
 from receiver.clock import wall_clock
 from receiver.errors import CannotError, SettingsError, TocsinError
 from receiver.settings import Settings

@@ -4,13 +4,12 @@ import difflib
 import sys
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
-from urllib.parse import quote
 
 import typer
 
 from receiver.cli.calendar_copies import Calendars, Fetch, with_calendars
-from receiver.cli.incidents import LOCAL, Token, Url, call, declare
-from receiver.cli.output import console, fail, hanging, print_json, print_table, write
+from receiver.cli.incidents import LOCAL, Token, Url, call, declare, path_of
+from receiver.cli.output import console, fail, hanging, print_json, print_table, why_unread, write
 from receiver.cli.policies import Paths
 from receiver.clock import wall_clock
 from receiver.core.model import Instant
@@ -123,7 +122,7 @@ def drill(
 
 
 def _print_tabletop(id_: str, url: str, token: str) -> None:
-    sys.stdout.write(call("GET", url, token, f"/incidents/{quote(id_.lstrip('#'), safe='')}/test")["tabletop"])
+    sys.stdout.write(call("GET", url, token, path_of(id_, "test"))["tabletop"])
 
 
 def _began_at(policy: Policy, at: str) -> Instant:
@@ -174,11 +173,11 @@ def _script(file: Path) -> DrillScript:
     try:
         return read(read_whole(file, LARGEST).decode())
     except OSError as error:
-        fail(f"tocsin drill: {file}: {error.strerror}", 2)
+        fail(f"tocsin drill: --script: {file}: {why_unread(error)}", 2)
     except UnicodeDecodeError:
-        fail(f"tocsin drill: {file} is no text", 2)
+        fail(f"tocsin drill: --script: {file} is no text", 2)
     except ScriptError as error:
-        fail(f"tocsin drill: {file} is no drill script: {error}", 2)
+        fail(f"tocsin drill: --script: {file} is no drill script: {error}", 2)
 
 
 def _print_relived(relived: ScriptRun) -> None:

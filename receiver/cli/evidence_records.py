@@ -8,9 +8,8 @@ from typing import Annotated, Any
 import typer
 
 from receiver.cli import completion
-from receiver.cli.incidents import LOCAL, By, Id, Json, NoteText, Token, Url, call, save_file, send_file
-from receiver.cli.output import console, fail, local, print_json
-from receiver.cli.responding import path_of
+from receiver.cli.incidents import LOCAL, By, Id, Json, NoteText, Token, Url, call, path_of, save_file, send_file
+from receiver.cli.output import console, fail, local, print_json, why_unread
 
 evidence = typer.Typer(help="Files that are kept with an incident as evidence.", no_args_is_help=True)
 hold = typer.Typer(help="Legal holds: nothing of an incident is deleted.", no_args_is_help=True)
@@ -53,7 +52,7 @@ def digest(file: Path) -> str:
         with file.open("rb") as stream:
             return file_digest(stream, "sha256").hexdigest()
     except OSError as error:
-        fail(f"tocsin: {file} cannot be read: {error.strerror}", 2)
+        fail(f"tocsin: {file} cannot be read: {why_unread(error)}", 2)
 
 
 @evidence.command(name="list")
@@ -77,7 +76,8 @@ def get(
     known = call("GET", url, token, path_of(id, "evidence"))["files"]
     found = next((each for each in known if each["id"] == file), None)
     if found is None:
-        fail(f"tocsin evidence get: the incident has no evidence file {file}")
+        has = ", ".join(each["id"] for each in known) or "none"
+        fail(f"tocsin evidence get: the incident has no evidence file {file}; it has {has}")
     target = to or Path(Path(found["name"]).name)
     if target.exists():
         fail(f"tocsin evidence get: {target} is there already; name another place with --to", 2)

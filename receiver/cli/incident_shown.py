@@ -12,9 +12,9 @@ from rich.text import Text
 from receiver.cli.authorities import say_obligations
 from receiver.cli.evidence_records import say_evidence
 from receiver.cli.incident_told import COLUMNS, head, print_incident, told
-from receiver.cli.incidents import LOCAL, Id, Json, Token, Url, call
+from receiver.cli.incidents import LOCAL, Id, Json, Token, Url, call, path_of
 from receiver.cli.output import console, fail, local, print_json, print_table, state_words
-from receiver.cli.responding import path_of, say_follow_ups, say_notices, say_steps
+from receiver.cli.responding import say_follow_ups, say_notices, say_steps
 from receiver.cli.watch import Ask, follow, sign
 
 LISTS = ("checklists", "notices", "follow-ups", "obligations", "evidence")

@@ -18,14 +18,16 @@ from receiver.cli.output import (
     print_json,
     print_table,
     why_not,
+    why_unread,
 )
+from receiver.cli.refusals import not_tocsin, refused, remember, why_none
 from receiver.version import MARK
 
 Id = Annotated[
     str,
     typer.Argument(metavar="ID", help="The incident's number (12 or #12) or id.", autocompletion=completion.incidents),
 ]
-Url = Annotated[str, typer.Option("--url", envvar="TOCSIN_URL", help="Where the receiver listens.")]
+Url = Annotated[str, typer.Option("--url", envvar="TOCSIN_URL", help="Where the receiver listens.", callback=remember)]
 Token = Annotated[str, typer.Option("--token", envvar="TOCSIN_TOKEN", help="An API token.", show_default=False)]
 Json = Annotated[bool, typer.Option("--json", help="For programs.")]
 By = Annotated[
@@ -36,13 +38,6 @@ By = Annotated[
 ]
 NoteText = Annotated[str, typer.Option("--note", help="A word on why.", show_default=False)]
 LOCAL = completion.LOCAL
-
-OPTIONS = {
-    "with force and a reason": 'with --force --note "why"',
-    "resolving while alerts fire needs a reason": 'resolving while alerts fire needs a reason: --note "why"',
-    "(`new_type`; on the command line --type-is-new)": "with --type-is-new",
-}
-"""A receiver's messages → the options of these commands."""
 
 FILE_SECONDS = 900.0
 """Seconds to send or fetch a file."""
@@ -56,7 +51,8 @@ def incidents(
         ),
     ] = "",
     level: Annotated[
-        int | None, typer.Option(help="Only this level.", show_default=False, autocompletion=completion.levels)
+        int | None,
+        typer.Option(min=1, max=4, help="Only this level.", show_default=False, autocompletion=completion.levels),
     ] = None,
     type: Annotated[str, typer.Option(help="Only this type.", autocompletion=completion.types)] = "",  # noqa: A002
     search: Annotated[
@@ -70,7 +66,7 @@ def incidents(
         typer.Option(help="Only what this person acknowledged or got handed over.", autocompletion=completion.people),
     ] = "",
     legal_hold: Annotated[bool, typer.Option("--legal-hold", help="Only those under legal hold.")] = False,
-    limit: Annotated[int, typer.Option(help="At most so many.")] = 50,
+    limit: Annotated[int, typer.Option(min=1, max=200, help="At most so many.")] = 50,
     url: Url = LOCAL,
     token: Token = "",
     json: Json = False,
@@ -212,7 +208,9 @@ def declare(
     ],
     level: Annotated[
         int | None,
-        typer.Option(help="1 to 4; left out: the type's.", show_default=False, autocompletion=completion.levels),
+        typer.Option(
+            min=1, max=4, help="1 to 4; left out: the type's.", show_default=False, autocompletion=completion.levels
+        ),
     ] = None,
     title: Annotated[str, typer.Option(help="One line.", show_default=False)] = "",
     system: Annotated[
@@ -240,8 +238,19 @@ def declare(
 
 
 def _act(action: str, id_: str, body: dict[str, Any], url: str, token: str, json: bool) -> None:
-    path = f"/incidents/{quote(id_.lstrip('#'))}/{action}"
-    say(call("POST", url, token, path, body={name: value for name, value in body.items() if value}), json)
+    say(
+        call("POST", url, token, path_of(id_, action), body={name: value for name, value in body.items() if value}),
+        json,
+    )
+
+
+def path_of(id_: str, *parts: str) -> str:
+    """Returns the API's path of an incident, or of a part of it. Exits if a name is empty."""
+    if not all(each.strip(" #") for each in (id_, *parts)):
+        fail(
+            "tocsin: an argument is empty: an incident is named by its number (12), its parts as the lists name them", 2
+        )
+    return "/".join(("/incidents", *(quote(part, safe="") for part in (id_.lstrip("#"), *parts))))
 
 
 def say(incident: dict[str, Any], json: bool) -> None:
@@ -287,11 +296,6 @@ def base(url: str, token: str) -> str:
     return url.rstrip("/")
 
 
-def not_tocsin(address: str, status: int) -> str:
-    """Returns the message for an answer from another server, without that answer's content."""
-    return f"tocsin: {address} answered {status}, but it is no Tocsin. Is --url (TOCSIN_URL) right?"
-
-
 async def send_file(url: str, token: str, path: str, file: Path, fields: dict[str, str]) -> Any:
     """Posts a form with a file, in pieces; returns the answer's JSON. Exits if it is refused."""
     import aiohttp
@@ -302,7 +306,7 @@ async def send_file(url: str, token: str, path: str, file: Path, fields: dict[st
             form.add_field("file", stream, filename=file.name)
             return await _call("POST", f"{base(url, token)}/api/v1{path}", token, data=form, seconds=FILE_SECONDS)
     except FileNotFoundError as error:
-        fail(f"tocsin: {file} cannot be read: {error.strerror}", 2)
+        fail(f"tocsin: {file} cannot be read: {why_unread(error)}", 2)
 
 
 async def save_file(url: str, token: str, path: str, target: Path, sha256: str) -> None:
@@ -325,31 +329,6 @@ async def save_file(url: str, token: str, path: str, target: Path, sha256: str) 
         fail(f"tocsin: {target} cannot be written: {why_not(error)}; name another place with --to", 2)
     finally:
         partial.unlink(missing_ok=True)
-
-
-def why_none(error: Exception) -> str:
-    """Returns why there is no answer, in words."""
-    import aiohttp
-
-    from receiver.clients.egress import reason_of
-
-    match error:
-        case aiohttp.ClientHttpProxyError() | aiohttp.ClientProxyConnectionError():
-            return reason_of(error)
-        case TimeoutError():
-            return "it takes too long"
-        case aiohttp.ClientConnectorCertificateError():
-            return f"its certificate is not trusted: {error.certificate_error} (see TOCSIN_CA_FILE)"
-        case aiohttp.ClientConnectorDNSError():
-            return f"the name {error.host} is not known"
-        case aiohttp.ClientConnectorSSLError():
-            return "it does not speak TLS as it should; perhaps it is http, not https"
-        case aiohttp.ClientConnectorError():
-            return f"nothing listens at {error.host}:{error.port}"
-        case aiohttp.ServerDisconnectedError():
-            return "it hung up"
-        case _:
-            return str(error) or type(error).__name__
 
 
 async def _call(
@@ -394,8 +373,4 @@ async def _call(
         fail(f"tocsin: no answer from {address}: {why}. Is the receiver running, and --url (TOCSIN_URL) right?")
     except (ValueError, TypeError):
         fail(not_tocsin(address, response.status))
-    cure = ". Give one with --token, or TOCSIN_TOKEN" if response.status == 401 else ""
-    detail = str(answer.get("detail", ""))
-    for words, options in OPTIONS.items():
-        detail = detail.replace(words, options)
-    fail(f"tocsin: {answer.get('title', 'refused')}: {detail}".rstrip(": ") + cure)
+    fail(refused(answer))

@@ -92,6 +92,19 @@ def why_not(error: OSError) -> str:
             return error.strerror or type(error).__name__
 
 
+def why_unread(error: OSError) -> str:
+    """Returns why a file cannot be read, in words for the user."""
+    match error:
+        case FileNotFoundError():
+            return "there is no such file"
+        case IsADirectoryError():
+            return "it is a folder, and a file is needed"
+        case PermissionError():
+            return "you may not read it"
+        case _:
+            return error.strerror or type(error).__name__
+
+
 def _cell(value: object) -> str:
     """Returns the value on one line, without tabs."""
     return " ".join(str(value).split())

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from receiver.cli.calendar_copies import Calendars, Fetch, with_calendars
 from receiver.cli.drills import LARGEST, after
-from receiver.cli.output import console, fail, hanging, print_json, print_table
+from receiver.cli.output import console, fail, hanging, print_json, print_table, why_unread
 from receiver.clients.alert_payload import Payload, parse
 from receiver.clock import wall_clock
 from receiver.core.classify import Received
@@ -98,11 +98,11 @@ def _read(file: Path) -> Payload:
     try:
         return parse(read_whole(file, LARGEST), wall_clock())
     except OSError as error:
-        fail(f"tocsin explain: {file}: {error.strerror}", 2)
+        fail(f"tocsin explain: --alert: {file}: {why_unread(error)}", 2)
     except ValidationError as error:
         first = error.errors()[0]
         said = ": ".join(filter(None, (".".join(str(step) for step in first["loc"]), first["msg"])))
-        fail(f"tocsin explain: {file} is no body of Alertmanager's webhook: {said}", 2)
+        fail(f"tocsin explain: --alert: {file} is no body of Alertmanager's webhook: {said}", 2)
 
 
 def _print_explained(found: explained.Explained) -> None:
@@ -139,7 +139,7 @@ def replay_(
     try:
         heard = [each for path in recordings for each in read(path)]
     except OSError as error:
-        fail(f"tocsin replay: {error.filename}: {error.strerror}", 2)
+        fail(f"tocsin replay: {error.filename}: {why_unread(error)}", 2)
     except ValueError as error:
         fail(f"tocsin replay: {error}", 2)
     lasting = 24 * HOUR if lasts is None else lasts

@@ -3,13 +3,11 @@
 import sys
 from pathlib import Path
 from typing import Annotated, Any
-from urllib.parse import quote
 
 import typer
 
-from receiver.cli.incidents import LOCAL, By, Id, Token, Url, call
+from receiver.cli.incidents import LOCAL, By, Id, Token, Url, call, path_of
 from receiver.cli.output import console, fail, hanging, make_folder, write
-from receiver.cli.responding import path_of
 
 FORMATS = ("md", "html", "json")
 
@@ -53,12 +51,12 @@ def report(
     if as_test is not None:
         if id is None:
             fail("tocsin report: --as-test is about one incident: say its number", 2)
-        _write_test(call("GET", url, token, f"/incidents/{quote(id.lstrip('#'), safe='')}/test"), as_test)
+        _write_test(call("GET", url, token, path_of(id, "test")), as_test)
         return
     query = {"format": format} | ({"period": period} if period else {})
     query |= {"version": str(version)} if version is not None else {}
     many = "/drills" if drills else "/report"
-    path = many if id is None else f"/incidents/{quote(id.lstrip('#'))}/report"
+    path = many if id is None else path_of(id, "report")
     sys.stdout.write(call("GET", url, token, path, query=query, text=True))
 
 

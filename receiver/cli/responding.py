@@ -1,15 +1,13 @@
 """Work on an incident from a shell: checklists, owner, notices, follow-up actions, close."""
 
-import sys
 from typing import Annotated, Any
-from urllib.parse import quote
 
 import click
 import typer
 
 from receiver.cli import completion
-from receiver.cli.incidents import LOCAL, By, Id, Json, NoteText, Token, Url, call, say
-from receiver.cli.output import console, local, print_json, print_table
+from receiver.cli.incidents import LOCAL, By, Id, Json, NoteText, Token, Url, call, path_of, say
+from receiver.cli.output import console, fail, local, print_json, print_table
 
 NoticeId = Annotated[
     str,
@@ -98,14 +96,19 @@ def edit_notice(
 ) -> None:
     """Edit a held notice before it is approved; without --subject and --text, in your editor."""
     found = call("GET", url, token, path_of(id, "notices"))["notices"]
-    known = next((each for each in found if each["id"] == notice), None)
-    if known is None:
-        print(f"tocsin edit-notice: the incident has no notice {notice}", file=sys.stderr)
-        raise typer.Exit(1)
+    known = _notice(found, notice)
     if not subject and not text:
         subject, text = _edited(known)
     body = {"hash": known["hash"], "subject": subject or known["subject"], "text": text or known["text"], "by": by}
     say_notices(call("PUT", url, token, path_of(id, "notices", notice), body=body), json)
+
+
+def _notice(found: list[dict[str, Any]], name: str) -> dict[str, Any]:
+    """Returns the notice of that name. Exits if there is none."""
+    for each in found:
+        if each["id"] == name:
+            return each
+    fail(f"tocsin: the incident has no notice {name}; it has {', '.join(each['id'] for each in found) or 'none'}")
 
 
 def _edited(notice: dict[str, Any]) -> tuple[str, str]:
@@ -133,11 +136,11 @@ def approve(
     """Approve and send a held notice; without --hash its text is shown first, and must be confirmed."""
     if not hash:
         found = call("GET", url, token, path_of(id, "notices"))["notices"]
-        shown = [each for each in found if each["id"] == notice]
-        say_notices({"notices": shown}, json=False)
-        if not shown or not typer.confirm("Send exactly this?"):
+        shown = _notice(found, notice)
+        say_notices({"notices": [shown]}, json=False)
+        if not typer.confirm("Send exactly this?"):
             raise typer.Exit(1)
-        hash = shown[0]["hash"]  # noqa: A001 - as the option is called
+        hash = shown["hash"]  # noqa: A001 - as the option is called
     body = {"hash": hash, "by": by, "recipients": to or []}
     say_notices(call("POST", url, token, path_of(id, "notices", notice, "approve"), body=body), json)
 
@@ -215,11 +218,6 @@ def close(
 ) -> None:
     """Close a resolved incident now, even if tasks are open; the reason is recorded."""
     say(call("POST", url, token, path_of(id, "close"), body={"by": by, "note": note}), json)
-
-
-def path_of(id_: str, *parts: str) -> str:
-    """Returns the API's path of an incident, or of a part of it."""
-    return "/".join(("/incidents", *(quote(part, safe="") for part in (id_.lstrip("#"), *parts))))
 
 
 def say_steps(found: dict[str, Any], json: bool) -> None:

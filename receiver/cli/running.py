@@ -86,7 +86,9 @@ def _allow_many_connections() -> None:
 
 
 def demo(
-    factor: Annotated[float, typer.Option(help="How many times faster than the policy says time passes.")] = 60.0,
+    factor: Annotated[
+        float, typer.Option(min=1, max=3600, help="How many times faster than the policy says time passes.")
+    ] = 60.0,
     once: Annotated[bool, typer.Option(help="End when the story is told, instead of waiting for Ctrl-C.")] = False,
 ) -> None:
     """Run a demonstration on this machine: policy, rules, alert, incident, messages, resolve."""

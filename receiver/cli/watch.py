@@ -19,8 +19,9 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from receiver.cli.incidents import LOCAL, Token, Url, base, not_tocsin, why_none
+from receiver.cli.incidents import LOCAL, Token, Url, base
 from receiver.cli.output import console, fail, level_words, print_table, state_words
+from receiver.cli.refusals import not_tocsin, why_none
 from receiver.clock import wall_clock
 from receiver.version import MARK
 from rules.policy import SECOND

@@ -128,7 +128,7 @@ def _fits(name: str, host: str) -> bool:
 
 
 def reason_of(error: BaseException) -> str:
-    """A connection error in a few words, without the URL: a proxy's failure, or the error's type."""
+    """A connection error in a few words, without the URL: what failed, or the error's type."""
     match error:
         case aiohttp.ClientHttpProxyError(status=401 | 407 as status):
             return f"the proxy asks for other credentials ({status}): see HTTPS_PROXY"
@@ -140,6 +140,12 @@ def reason_of(error: BaseException) -> str:
             )
         case aiohttp.ClientConnectorCertificateError():
             return f"{error.host} does not prove who it is (TLS): see TOCSIN_CA_FILE"
+        case aiohttp.ClientConnectorDNSError():
+            return "its name is not known"
+        case aiohttp.ClientConnectorSSLError():
+            return "it does not speak TLS as it should"
+        case aiohttp.ClientConnectorError():
+            return error.os_error.strerror or "no connection"
         case requests.exceptions.ProxyError():
             return "the proxy cannot be reached, or does not let us through"
         case _:

@@ -45,7 +45,8 @@ def finish(draft: Draft, action: FinishFollowUp) -> None:
     """Mark one as done; for one that changes the policy, note the resulting version. Raises RefusedError."""
     found = next((each for each in draft.incident.response.follow_ups if each.id == action.follow_up), None)
     if found is None:
-        raise RefusedError(f"the incident has no follow-up action {action.follow_up!r}")
+        has = ", ".join(each.id for each in draft.incident.response.follow_ups) or "none"
+        raise RefusedError(f"the incident has no follow-up action {action.follow_up!r}; it has {has}"[:1000])
     if found.done_at is None:
         current = draft.context.current.digest
         brought = current if found.under not in {"", current} else ""

@@ -331,7 +331,8 @@ def _held(incident: Incident, id_: str) -> Notice:
     """The notice with that id, if it waits for approval. Raises RefusedError otherwise."""
     notice = find(incident, id_)
     if notice is None:
-        raise RefusedError(f"the incident has no notice {id_!r}")
+        has = ", ".join(each.id for each in incident.response.notices) or "none"
+        raise RefusedError(f"the incident has no notice {id_!r}; it has {has}"[:1000])
     if notice.standing is not Standing.HELD:
         raise RefusedError(f"the notice {id_} is {notice.standing} already")
     return notice

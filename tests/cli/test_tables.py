@@ -7,8 +7,8 @@ import pytest
 
 from receiver.cli import completion
 from receiver.cli.incident_told import COLUMNS, row
-from receiver.cli.incidents import why_none
 from receiver.cli.output import print_table, state_words
+from receiver.cli.refusals import why_none
 
 
 def test_a_row_is_a_line_where_no_terminal_is(capsys: pytest.CaptureFixture[str]) -> None:

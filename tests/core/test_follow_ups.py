@@ -68,4 +68,4 @@ def test_done_twice_is_done_once_and_the_unknown_is_refused():
     for by in ("ben", "ada"):
         world.act(FinishFollowUp(by, "f1"))
     assert len(world.entries(Fact.FOLLOW_UP_DONE)) == 1
-    assert world.act(FinishFollowUp("ben", "f2")).reason == "the incident has no follow-up action 'f2'"
+    assert world.act(FinishFollowUp("ben", "f2")).reason == "the incident has no follow-up action 'f2'; it has f1"

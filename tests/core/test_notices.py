@@ -189,7 +189,7 @@ def test_an_approved_notice_is_not_dropped_by_the_resolution():
 def test_an_unknown_notice_is_refused():
     """Approving what is not there says so."""
     world = opened()
-    assert approve(world, "n7").reason == "the incident has no notice 'n7'"
+    assert approve(world, "n7").reason == "the incident has no notice 'n7'; it has none"
     assert world.incident.state is State.OPEN
 
 

@@ -217,7 +217,12 @@ class Sessions:
 def allow(caller: Caller, role: Role) -> None:
     """Raises HttpProblem 403 if the caller's role is below `role`."""
     if caller.role < role:
-        raise HttpProblem(403, f"{caller.name} is a {caller.role.name.lower()}; this needs a {role.name.lower()}")
+        raise HttpProblem(403, f"{caller.name} is {_with_article(caller.role)}; this needs {_with_article(role)}")
+
+
+def _with_article(role: Role) -> str:
+    name = role.name.lower()
+    return f"{'an' if name[0] in 'aeiou' else 'a'} {name}"
 
 
 def safe_path(path: str) -> str:

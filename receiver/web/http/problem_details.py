@@ -15,6 +15,7 @@ import structlog
 from aiohttp import web
 from multidict import CIMultiDict
 from pydantic import ValidationError
+from pydantic_core import ErrorDetails
 
 from receiver.errors import StoreDamaged, StoreUnavailable
 from receiver.version import MARK
@@ -94,17 +95,68 @@ STOPPING = HttpProblem(503, "Tocsin is stopping; nothing was stored, please try 
 STOPPING.hangs_up = True  # a retry reaches another replica, or waits for the next start
 
 
+INSTANT = "write a time with its offset, such as 2026-12-24T12:00:00Z"
+
+FAULTS: Mapping[str, str] = {
+    "missing": "missing",
+    "extra_forbidden": "not known here",
+    "string_too_short": "shorter than {min_length} characters",
+    "string_too_long": "longer than {max_length} characters",
+    "too_long": "longer than {max_length}",
+    "less_than_equal": "more than {le}",
+    "greater_than_equal": "less than {ge}",
+    "string_type": "no text",
+    "int_parsing": "no whole number",
+    "int_type": "no whole number",
+    "bool_parsing": "neither true nor false",
+    "bool_type": "neither true nor false",
+    "literal_error": "none of {expected}",
+    "enum": "none of {expected}",
+    "list_type": "no list",
+    "dict_type": "no object",
+    "date_from_datetime_parsing": "no day: write 2026-12-24",
+    "datetime_parsing": INSTANT,
+    "datetime_from_date_parsing": INSTANT,
+    "datetime_type": INSTANT,
+    "datetime_object_invalid": INSTANT,
+    "timezone_aware": INSTANT,
+}
+"""The validator's kind of fault → what is told of it."""
+
+FORMS: Mapping[str, str] = {
+    r"^[a-zA-Z_][a-zA-Z0-9_.-]{0,63}$": "a name of letters, digits, _, - and ., 64 at most",
+    r"^(https?://[^\s<>\"]+)?$": "a link that begins with https:// or http://, without spaces",
+    r"^[0-9a-f]{64}$": "a SHA-256 of 64 digits 0-9a-f, as it was shown with the text",
+    r"^([0-9a-fA-F]{64})?$": "a SHA-256 of 64 digits 0-9a-f, as sha256sum prints it",
+    r"^[\w.:/ -]{1,200}$": "a name of letters, digits, spaces and _.:/-, 200 at most",
+    "^before-[0-9]{1,18}$": "a cursor: the `next` of the page before",
+}
+"""A pattern of the API's fields → what is wanted."""
+
+
 def invalid(error: ValidationError, what: str) -> HttpProblem:
     """The problem of an invalid body or query: what is wrong where, without the input."""
     faults = [
         {
             "where": ".".join(str(part)[:NAME_LIMIT] for part in fault["loc"]),
-            "what": fault["msg"].removeprefix("Value error, "),
+            "what": _fault(fault),
         }
-        for fault in error.errors(include_url=False, include_context=False, include_input=False)[:MOST_FAULTS]
+        for fault in error.errors(include_url=False, include_input=False)[:MOST_FAULTS]
     ]
     said = "; ".join(f"{fault['where'] or what}: {fault['what']}" for fault in faults[:3])
     return HttpProblem(400, f"the {what} is not what it should be: {said}", {"errors": faults})
+
+
+def _fault(fault: ErrorDetails) -> str:
+    """What is wrong with a field, in words for people."""
+    context = fault.get("ctx", {})
+    if fault["type"] == "string_pattern_mismatch" and context["pattern"] in FORMS:
+        return f"not {FORMS[context['pattern']]}"
+    if fault["type"] == "string_too_short" and context["min_length"] == 1:
+        return "empty"
+    if fault["type"] in FAULTS:
+        return FAULTS[fault["type"]].format(**context)
+    return fault["msg"].removeprefix("Value error, ")
 
 
 @web.middleware
