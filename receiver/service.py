@@ -24,7 +24,7 @@ from receiver.clients.calendar_download import CalendarFeeds
 from receiver.clients.egress import Egress
 from receiver.clock import Clock, steady_clock, wall_clock
 from receiver.core.cluster import Cluster
-from receiver.core.model import Instant
+from receiver.core.model import Incident, Instant
 from receiver.engine.engine import Engine
 from receiver.engine.heartbeat_cache import Heartbeats
 from receiver.engine.queue import CommandQueue
@@ -51,6 +51,7 @@ from receiver.telemetry.metrics import Metrics
 from receiver.telemetry.tracing import make_traces
 from receiver.version import installed
 from receiver.web.app import make_app, make_runner
+from receiver.web.auth.message_tokens import BOUNCES, MessageTokens
 from receiver.web.auth.signing import Signing
 from receiver.web.console.links import Links
 from receiver.web.http.connections import CONNECTIONS, Listener
@@ -144,6 +145,7 @@ class Service:
         self._records = records = Records(self._reads, renderer, self.engine)
         self.dispatcher = Dispatcher(self.queue, self.engine, senders, renderer, records, worker, self.metrics)
         self.dispatcher.traces = traces
+        self.dispatcher.return_token = self._return_token(key)
         self._scheduler = Scheduler(self.queue, self.engine, self._store, self.dispatcher, self.state)
         self.state.add_check(self._failing_scheduler)
         self.queue.on_commit = self.dispatcher.on_progress = self._scheduler.wake
@@ -200,7 +202,19 @@ class Service:
         ack_url = links.url if settings.external_url else None
         heard = providers_heard(settings)
         replies = bool(heard) and all(heard)  # any provider may send the SMS, so each must receive replies
-        return MessageRenderer(settings.external_url, installation, sms_replies=replies, ack_url=ack_url)
+        return MessageRenderer(
+            settings.external_url,
+            installation,
+            sms_replies=replies,
+            ack_url=ack_url,
+            reply_token=links.tokens.make if settings.email_reply_to else None,
+        )
+
+    def _return_token(self, key: str) -> Callable[[Incident, str], str]:
+        """Makes the token by which bounces name their message; no token if bounces do not reach Tocsin."""
+        if not self._settings.email_reply_to:
+            return lambda _incident, _name: ""
+        return MessageTokens(Signing(key, self.clock), self._store.installation, BOUNCES).make
 
     async def _open_queue(self, configured: frozenset[str]) -> AsyncExitStack:
         """Open database and queue, retrying a server for START_PATIENCE; returns the stack that closes them."""

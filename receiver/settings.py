@@ -104,6 +104,10 @@ class Settings(BaseModel):
 
     smtp_url: Annotated[SecretStr, secret_url_of("smtp", "smtps")] | None = None
     email_from: str | None = None
+    email_reply_to: str | None = None
+    """The address whose mail comes to Tocsin, also with ``+`` and a token before its @: replies and bounces."""
+    email_inbound_token: SecretStr | None = None
+    """Authenticates the mail server that passes that mail on."""
     slack_token: SecretStr | None = None
     slack_signing_secret: SecretStr | None = None
     slack_api_url: HttpUrl = "https://slack.com/api"
@@ -167,7 +171,9 @@ class Settings(BaseModel):
 
     def contradictions(self) -> list[str]:
         """Problems of settings that require others that are not set."""
-        needed = {
+        needed: dict[str, tuple[str, ...]] = {
+            "email_reply_to": ("smtp_url", "email_from", "email_inbound_token"),
+            "email_inbound_token": ("email_reply_to",),
             "oidc_issuer": ("oidc_client_id", "oidc_roles", "external_url"),
             "tls_cert_file": ("tls_key_file",),
             "tls_key_file": ("tls_cert_file",),
@@ -230,6 +236,8 @@ class Settings(BaseModel):
             "TOCSIN_WEBHOOK_TOKEN": [self.webhook_token] if self.webhook_token else [],
             "TOCSIN_API_TOKENS": [each.token for each in self.api_tokens],
         }
+        if self.email_inbound_token:
+            tokens["TOCSIN_EMAIL_INBOUND_TOKEN"] = [self.email_inbound_token]
         said = []
         for name, found in tokens.items():
             try:

@@ -167,7 +167,7 @@ _ROWS = (
         fallback_rank=5,
         retry_after=(5, 30, MINUTE, 5 * MINUTE, 15 * MINUTE),
         give_up_after=DAY,
-        settings=("smtp_url", "email_from"),
+        settings=("smtp_url", "email_from", "email_reply_to", "email_inbound_token"),
     ),
     ChannelFacts(
         name="slack",

@@ -45,6 +45,9 @@ class Outgoing:
     name: str
     """The name that an answer refers to: the notification's id, or the bundle's name
     (`receiver.engine.commands.Delivery`)."""
+    return_token: str = ""
+    """Names the message in reports that it did not arrive (`receiver.web.auth.message_tokens`); empty: no report can
+    reach Tocsin."""
 
 
 def without_address(outcome: Outcome, notification: Notification) -> Outcome:

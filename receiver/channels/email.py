@@ -4,6 +4,9 @@ A password is sent over TLS only. Every mail has its own Message-ID, constant ac
 duplicates but not a second page. Mails after the first of an incident refer to it and keep the incident's subject
 (Gmail threads by both). Ids stay under 60 bytes: the standard library encodes longer ones, which breaks threads
 (measured).
+
+Where replies reach Tocsin (`receiver.web.callbacks.mail_answers`), the sender of the envelope is the reply address with
+the message's token, so that a bounce names its message. A server that does not accept it gets TOCSIN_EMAIL_FROM.
 """
 
 import asyncio
@@ -21,9 +24,11 @@ from ipaddress import ip_address
 from urllib.parse import unquote, urlsplit
 
 import aiosmtplib
+import structlog
 
 from receiver.channels import Configured, Outgoing
 from receiver.channels.posting import excerpt
+from receiver.clients.egress import Egress
 from receiver.core.events import Delivered, Outcome, Rejected, Retry
 from receiver.core.model import Kind
 from receiver.errors import SettingsError
@@ -42,6 +47,9 @@ LOCAL_ID = 26
 """Maximum length of an id's left part: ``inc.``, 16 digits, a dot, five digits."""
 MAX_ID = 60
 
+LONGEST_LOCAL = 16
+"""Characters of the reply address before its @: a bundle's token has up to 47, an address 64 there."""
+
 URGENCY = {
     EMERGENCY: ("1 (Highest)", "high"),
     CRITICAL: ("2 (High)", "high"),
@@ -51,6 +59,11 @@ URGENCY = {
 """Level of a page → `X-Priority` and `Importance`. Mail programs read one of the two; only pages have them."""
 
 SUBMISSION, SUBMISSIONS, RELAY = 587, 465, 25
+
+RETURN_HEADER = "X-Tocsin-Message"
+"""Has the message's token: a bounce returns the headers, also where a server replaces the envelope's sender."""
+
+log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,9 +105,17 @@ class EmailSender:
     """The sender for channels of type email."""
 
     def __init__(
-        self, url: str, sender: str, timeout: float = TIMEOUT, tls_context: ssl.SSLContext | None = None
+        self,
+        url: str,
+        sender: str,
+        timeout: float = TIMEOUT,
+        tls_context: ssl.SSLContext | None = None,
+        reply_to: MailAddress | None = None,
     ) -> None:
-        """`sender`: an address, with or without a name. `timeout`: seconds. Raises SettingsError."""
+        """`sender`: an address, with or without a name. `timeout`: seconds. `reply_to`: where replies and bounces go.
+
+        Raises SettingsError.
+        """
         self._server = Server.parse(url)
         name, address = parseaddr(sender)
         try:
@@ -104,6 +125,7 @@ class EmailSender:
             raise SettingsError(f"TOCSIN_EMAIL_FROM: not an e-mail address: {sender!r} ({error})") from None
         self._timeout = timeout
         self._tls = tls_context
+        self._reply_to = reply_to
 
     async def send(self, outgoing: Outgoing) -> Outcome:
         """Sends one message to its one recipient."""
@@ -112,6 +134,22 @@ class EmailSender:
             mail = self._write(outgoing, recipient)
         except (AddressError, ValueError, MessageError):
             return Rejected(f"{outgoing.notification.recipient!r} is not an e-mail address; mend it in the policy")
+        back = tagged(self._reply_to, outgoing.return_token) if self._reply_to else self._sender
+        return await self._submit(mail, recipient, back, outgoing.notification.recipient)
+
+    async def answer(self, to: str, mail: EmailMessage) -> Outcome:
+        """Sends an answer to a reply; `mail` lacks only sender, recipient and date."""
+        try:
+            recipient = parse_address(to)
+        except AddressError:
+            return Rejected("the reply has no usable sender")
+        mail["From"], mail["To"] = self._from, Address(username=recipient.local, domain=recipient.domain)
+        mail["Auto-Submitted"] = "auto-replied"
+        mail["List-Id"] = list_id(self._from.domain)
+        return await self._submit(mail, recipient, self._sender, to)
+
+    async def _submit(self, mail: EmailMessage, recipient: MailAddress, back: MailAddress, shown: str) -> Outcome:
+        """`back`: the envelope's sender. `shown`: the recipient in reasons."""
         client = aiosmtplib.SMTP(
             hostname=self._server.host,
             port=self._server.port,
@@ -125,14 +163,30 @@ class EmailSender:
         try:
             async with asyncio.timeout(self._timeout):
                 await client.connect()
-                await client.send_message(mail, sender=str(self._sender), recipients=[str(recipient)])
+                await self._hand_over(client, mail, recipient, back)
         except Exception as error:  # noqa: BLE001 - all errors are judged: a channel never raises
-            return self._judge(error, outgoing.notification.recipient)
+            return self._judge(error, shown)
         else:
             await _say_goodbye(client)
             return Delivered(str(mail["Message-ID"]))  # the store cannot encode a header object
         finally:
             client.close()
+
+    async def _hand_over(
+        self, client: aiosmtplib.SMTP, mail: EmailMessage, recipient: MailAddress, back: MailAddress
+    ) -> None:
+        """Hands the mail to the server. Many servers accept only the account's own address as the envelope's sender."""
+        try:
+            await client.send_message(mail, sender=str(back), recipients=[str(recipient)])
+        except (aiosmtplib.SMTPResponseException, aiosmtplib.SMTPRecipientsRefused) as error:
+            if back == self._sender or not _is_final(error):
+                raise
+            await client.send_message(mail, sender=str(self._sender), recipients=[str(recipient)])
+            log.warning(
+                "the mail host does not accept TOCSIN_EMAIL_REPLY_TO as the envelope's sender: bounces go to"
+                " TOCSIN_EMAIL_FROM",
+                host=self._server.host,
+            )
 
     async def close(self) -> None:
         """Does nothing: no state between messages."""
@@ -149,6 +203,11 @@ class EmailSender:
         mail["Subject"] = f"Re: {message.subject}" if is_answer else message.subject
         mail["Date"] = format_datetime(moment(notification.created_at))
         mail["Message-ID"] = message_id(outgoing, self._from.domain)
+        if self._reply_to and message.reply_token:
+            answers = tagged(self._reply_to, message.reply_token)
+            mail["Reply-To"] = Address(username=answers.local, domain=answers.domain)
+        if self._reply_to and outgoing.return_token:
+            mail[RETURN_HEADER] = outgoing.return_token
         if root:
             mail["In-Reply-To"] = root
             mail["References"] = root
@@ -201,8 +260,36 @@ def configure(settings: Settings, _now: Callable[[], int]) -> Configured | None:
     """Configured if there is a mail server and a sender address."""
     if not (settings.smtp_url and settings.email_from):
         return None
-    url, sender = settings.smtp_url.get_secret_value(), settings.email_from
-    return Configured(lambda egress: EmailSender(url, sender, tls_context=egress.tls))
+    return Configured(lambda egress: make_sender(settings, egress))
+
+
+def make_sender(settings: Settings, egress: Egress) -> EmailSender:
+    """Makes the sender of complete settings. Raises SettingsError."""
+    assert settings.smtp_url, "`configure` looks first"
+    assert settings.email_from, "the same"
+    url, reply_to = settings.smtp_url.get_secret_value(), reply_address(settings)
+    return EmailSender(url, settings.email_from, tls_context=egress.tls, reply_to=reply_to)
+
+
+def reply_address(settings: Settings) -> MailAddress | None:
+    """The address for replies and bounces; None: there is none. Raises SettingsError."""
+    if not settings.email_reply_to:
+        return None
+    try:
+        address = parse_address(settings.email_reply_to, within=True)
+    except AddressError as error:
+        raise SettingsError(f"TOCSIN_EMAIL_REPLY_TO: not an e-mail address ({error})") from None
+    if len(address.local) > LONGEST_LOCAL or address.needs_utf8 or "+" in address.local:
+        raise SettingsError(
+            f"TOCSIN_EMAIL_REPLY_TO: before its @ it needs at most {LONGEST_LOCAL} ASCII characters without a plus,"
+            " because + and a token follow them"
+        )
+    return address
+
+
+def tagged(address: MailAddress, token: str) -> MailAddress:
+    """The address with a message's token: ``tocsin+12-3-…@example.org``. Without a token the address itself."""
+    return MailAddress(f"{address.local}+{token}", address.domain) if token else address
 
 
 def _add_picture(mail: EmailMessage, picture: Picture) -> None:
@@ -240,6 +327,11 @@ async def _say_goodbye(client: aiosmtplib.SMTP) -> None:
     with suppress(aiosmtplib.SMTPException, OSError, TimeoutError):
         async with asyncio.timeout(GOODBYE):
             await client.quit()
+
+
+def _is_final(error: aiosmtplib.SMTPResponseException | aiosmtplib.SMTPRecipientsRefused) -> bool:
+    codes = [error.code] if isinstance(error, aiosmtplib.SMTPResponseException) else [e.code for e in error.recipients]
+    return all(500 <= code < 600 for code in codes)
 
 
 def _is_loopback(host: str) -> bool:

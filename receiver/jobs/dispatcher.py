@@ -81,6 +81,8 @@ class Dispatcher:
         self._reporting: asyncio.Task[None] | None = None
         self._is_finishing = False
         self.traces: Traces = NoTraces()
+        self.return_token: Callable[[Incident, str], str] = lambda _incident, _name: ""
+        """Makes `Outgoing.return_token` from the (first) incident and the message's name."""
         self.on_progress: Callable[[], None] = lambda: None
         """Called after each report: further messages may be due."""
         self.plotter: Plotter | None = None
@@ -183,6 +185,7 @@ class Dispatcher:
                 incident=incident,
                 pages=pages_to_close(incident, notification),
                 name=delivery.name,
+                return_token=self.return_token(incident, delivery.name),
             )
             async with asyncio.timeout(SEND_TIMEOUT):
                 return without_address(await sender.send(outgoing), notification)

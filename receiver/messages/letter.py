@@ -53,6 +53,8 @@ class Letter:
     """The policy's template, filled in."""
     button: tuple[str, str] | None = None
     """(label, URL)."""
+    reply: str = ""
+    """How to acknowledge by a reply to the mail; empty: replies do not reach Tocsin."""
     command: str = ""
     """The shell command for the same action."""
     facts: Sequence[tuple[str, str]] = ()

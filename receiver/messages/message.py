@@ -72,6 +72,8 @@ class Message:
     """(name, value) of the labels that people chose."""
     acknowledge: str = ""
     """URL at which the reader may acknowledge without logging in; empty: none."""
+    reply_token: str = ""
+    """Token of the address whose mail acknowledges (`receiver.web.auth.message_tokens`); empty: none is offered."""
     command: str = ""
     """Shell command to answer with, for media without buttons."""
     instants: Mapping[str, Instant] = field(default_factory=dict)

@@ -47,6 +47,9 @@ EVENTS = {
     Kind.RESOLVED: "resolved",
 }
 
+REPLY = "To acknowledge by mail: reply with ack as the first line, alone."
+REPLY_TO_ALL = "To acknowledge all of these by mail: reply with ack as the first line, alone."
+
 OPENING = frozenset({Reason.OPENED, Reason.RECURRED})
 SELF_EXPLAINING = frozenset({*EVENTS, Kind.BREACH, Kind.REPORT})
 """Kinds whose first sentence already contains the label."""
@@ -82,6 +85,8 @@ class MessageRenderer:
     """Whether answers to an SMS reach Tocsin."""
     ack_url: Callable[[Incident, str], str] | None = None
     """Returns a message's own link to acknowledge by, from the (first) incident and the message's name."""
+    reply_token: Callable[[Incident, str], str] | None = None
+    """Returns the token of the address to reply to, from the same; None: replies to mails do not reach Tocsin."""
 
     def render(
         self, delivery: Telling, now: Instant, picture: Picture | None = None, earlier: Sequence[Incident] = ()
@@ -99,16 +104,21 @@ class MessageRenderer:
             ack_url=self._link(delivery),
             asks_reader=_is_asked(notification, incident),
         )
-        return self._single(notification, case, picture, earlier)
+        return self._single(notification, case, picture, earlier, self._reply_token(delivery))
 
     def _link(self, delivery: Telling) -> str:
-        """Only on pages of channels that one person reads: following the link acknowledges without a login."""
-        notification, first = delivery.items[0]
-        is_wanted = any(incident.wants_answer for _, incident in delivery.items)
-        if self.ack_url is None or notification.kind is not Kind.PAGE or not is_wanted:
+        """Only for channels that one person reads: following the link acknowledges without a login."""
+        facts = delivery.context.facts(delivery.items[0][0].channel)
+        if self.ack_url is None or not _wants_answer(delivery) or facts is None or not facts.shows_link:
             return ""
-        facts = delivery.context.facts(notification.channel)
-        return self.ack_url(first, delivery.name) if facts and facts.shows_link else ""
+        return self.ack_url(delivery.items[0][1], delivery.name)
+
+    def _reply_token(self, delivery: Telling) -> str:
+        """Only for channels with a setting for it."""
+        facts = delivery.context.facts(delivery.items[0][0].channel)
+        if self.reply_token is None or facts is None or "email_reply_to" not in facts.settings:
+            return ""
+        return self.reply_token(delivery.items[0][1], delivery.name) if _wants_answer(delivery) else ""
 
     def case(
         self, incident: Incident, context: DecisionContext, now: Instant, alerts: Sequence[Alert] = ()
@@ -127,11 +137,16 @@ class MessageRenderer:
         return replace(case, zone_of_channel=zone or "")
 
     def _single(
-        self, notification: Notification, case: IncidentText, picture: Picture | None, earlier: Sequence[Incident]
+        self,
+        notification: Notification,
+        case: IncidentText,
+        picture: Picture | None,
+        earlier: Sequence[Incident],
+        reply_token: str,
     ) -> Message:
         case = replace(case, news=notification.data.get("summary", ""))
         letter, unfilled = _letter(notification, case)
-        letter = replace(letter, picture=picture.words if picture else "")
+        letter = replace(letter, picture=picture.words if picture else "", reply=REPLY if reply_token else "")
         if earlier and case.live:
             pages = ((f"Earlier: #{each.number}", self._page_url(each)) for each in earlier)
             told = tuple(_came_to(each, case) for each in earlier)
@@ -162,6 +177,7 @@ class MessageRenderer:
             actions=letter.actions,
             labels=letter.labels,
             acknowledge=case.ack_url,
+            reply_token=reply_token,
             command=letter.command,
             instants=case.instants,
             unfilled=unfilled,
@@ -179,7 +195,8 @@ class MessageRenderer:
         notifications = [notification for notification, _ in delivery.items]
         pages = notifications[0].kind is Kind.PAGE
         make = _bundle_letter if pages else _news_letter
-        letter = make(notifications, cases, console, link)
+        reply_token = self._reply_token(delivery)
+        letter = replace(make(notifications, cases, console, link), reply=REPLY_TO_ALL if reply_token else "")
         spoken = [_spoken(case) for case in cases]
         said = make(notifications, spoken, console, link)
         worst = max(case.incident.level for case in cases)
@@ -202,9 +219,16 @@ class MessageRenderer:
             count=len(cases),
             level_name=letter.level,
             acknowledge=link,
+            reply_token=reply_token,
             command=letter.command,
             instants={words: at for case in cases for words, at in case.instants.items()},
         )
+
+
+def _wants_answer(delivery: Telling) -> bool:
+    """Whether it is a page that an acknowledgement answers."""
+    is_page = delivery.items[0][0].kind is Kind.PAGE
+    return is_page and any(incident.wants_answer for _, incident in delivery.items)
 
 
 def _came_to(earlier: Incident, case: IncidentText) -> str:

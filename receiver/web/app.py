@@ -176,7 +176,7 @@ def make_app(  # noqa: PLR0913 - the service's parts, each by name
         app.router.add_route(method, path, handler)
     if oidc:
         app.on_cleanup.append(oidc.close)
-    add_callbacks(app, settings, callbacks, rosters, clock)
+    add_callbacks(app, settings, callbacks, rosters, signing, installation, clock)
     tests = MessageRenderer(settings.external_url, "test", sms_replies=False)
     add_console(
         app,

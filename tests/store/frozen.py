@@ -325,7 +325,7 @@ def _keys() -> Iterator[str]:
         "fingerprint, parsed": f"{parse(body, NOW).alerts[0].fingerprint} {parse(body, NOW).alerts[0].starts_at}",
         "Alertmanager": PeersSeen().hear("src", "http://am:9093", "{}:{a=b}")[0],
         "lane": bucket_name(RateLimitKey("slack", "#ops", 3)),
-        "link": LINK_OF_BEFORE if links.read(LINK_OF_BEFORE.rpartition("/")[2]) else "",
+        "link": LINK_OF_BEFORE if links.tokens.read(LINK_OF_BEFORE.rpartition("/")[2]) else "",
         "short link": links.url(_incident(), f"{_incident().id}-7"),
         "token": signing.sign("session", {"name": "ada"}, 1),
         "csrf": signing.seal("csrf", "ada"),

@@ -13,8 +13,9 @@ from receiver.channels.teams_card import as_body
 from receiver.core.model import Instant, Kind, Notification
 from receiver.messages import MessageRenderer
 from receiver.settings import Settings
+from receiver.web.auth.message_tokens import LASTS
 from receiver.web.auth.signing import Signing
-from receiver.web.console.links import LASTS, Links
+from receiver.web.console.links import Links
 from rules.load import load_text
 from tests.web.conftest import Running, StillClock, _begin
 

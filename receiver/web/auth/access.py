@@ -136,6 +136,12 @@ class WebhookAccess:
             raise HttpProblem(401, "the webhook token is missing or wrong", headers=CHALLENGE)
 
 
+def holds(request: web.Request, token: str) -> bool:
+    """Whether the request has that token: Bearer, or Basic with any user."""
+    given = credential(request)
+    return given is not None and compare_digest(_digest(given), _digest(token))
+
+
 def credential(request: web.Request) -> str | None:
     """The request's token: Bearer, or the password of Basic."""
     scheme, _, rest = request.headers.get("Authorization", "").partition(" ")

@@ -11,12 +11,14 @@ from contextlib import suppress
 
 from aiohttp import web
 
-from receiver.channels import vonage
+from receiver.channels import email, vonage
 from receiver.clients.egress import Egress
 from receiver.core.model import Instant
 from receiver.settings import Settings
 from receiver.web.api.rosters import RosterReader
+from receiver.web.auth.signing import Signing
 from receiver.web.callbacks.actions import CallbackActions
+from receiver.web.callbacks.mail_answers import MailAnswers
 from receiver.web.callbacks.pagerduty_webhook import PagerDutyCallbacks
 from receiver.web.callbacks.slack_interactions import SlackCallbacks
 from receiver.web.callbacks.slack_socket import SlackSocket
@@ -31,10 +33,12 @@ def add_callbacks(
     settings: Settings,
     at: CallbackActions,
     rosters: RosterReader,
+    signing: Signing,
+    installation: str,
     clock: Callable[[], Instant],
 ) -> None:
     """Registers the callbacks of the configured providers."""
-    found: list[SlackCallbacks | TwilioCallbacks | VonageCallbacks | PagerDutyCallbacks] = []
+    found: list[SlackCallbacks | TwilioCallbacks | VonageCallbacks | PagerDutyCallbacks | MailAnswers] = []
     secret, app_token = settings.slack_signing_secret, settings.of_channels.get("slack_app_token")
     if secret or app_token:
         slack = SlackCallbacks(at, rosters, secret.get_secret_value() if secret else "", settings, clock)
@@ -55,6 +59,18 @@ def add_callbacks(
     if settings.pagerduty_webhook_secret:
         secrets = settings.pagerduty_webhook_secret.get_secret_value().split(",")
         found.append(PagerDutyCallbacks(at, [secret.strip() for secret in secrets if secret.strip()]))
+    if (mailbox := email.reply_address(settings)) and settings.email_inbound_token:
+        found.append(
+            MailAnswers(
+                at,
+                token=settings.email_inbound_token.get_secret_value(),
+                address=mailbox,
+                sender=email.make_sender(settings, Egress.of(settings)),
+                signing=signing,
+                installation=installation,
+                clock=clock,
+            )
+        )
     for callbacks in found:
         for method, path, handler in callbacks.routes():
             app.router.add_route(method, path, handler)

@@ -17,6 +17,8 @@ from receiver.messages.incident_text import name
 from receiver.on_call.references import owner_of
 from receiver.store import Reads
 from receiver.web.api.several import Taken, act_on_several
+from receiver.web.auth.message_tokens import MessageTokens
+from rules.channel_types import CHANNEL_TYPES
 from rules.policy import Policy
 
 ANSWER_WITHIN = 2.0
@@ -44,6 +46,18 @@ class Outcome:
     """A retry may succeed."""
 
 
+@dataclass(frozen=True, slots=True)
+class SentMessage:
+    """A message that a person answers, or a server reports on."""
+
+    name: str
+    """As of `receiver.engine.commands.Delivery.name`."""
+    incident: Incident
+    """Of a bundle the first."""
+    notifications: list[Notification]
+    """One, or a bundle's."""
+
+
 class CallbackActions:
     """Finds incidents and messages, and runs actions on them."""
 
@@ -66,6 +80,16 @@ class CallbackActions:
     async def message(self, name: str) -> list[Notification]:
         """The notifications of a message, by its name (`receiver.engine.commands.Delivery.name`); empty: unknown."""
         return await self._queue.read(self._reads.message, name) if _NAME.fullmatch(name) else []
+
+    async def by_token(self, tokens: MessageTokens, token: str) -> SentMessage | None:
+        """The message with that token; None: invalid or unknown."""
+        named = tokens.read(token)
+        incident = await self.by_number(named[0]) if named else None
+        if named is None or incident is None:
+            return None
+        name = f"{incident.id}-{named[1]}"
+        pages = await self.message(name) if tokens.is_about(token, name) else []
+        return SentMessage(name, incident, pages) if pages else None
 
     async def sent_to(self, recipient: str) -> list[Notification]:
         """The last page of each open incident to a recipient."""
@@ -115,6 +139,12 @@ class CallbackActions:
     def name(self, address: str, types: Collection[str]) -> str:
         """The policy's person with that address on channels of these types, else the address itself."""
         return owner_of(self.policy, address, types) or address
+
+    def whom(self, page: Notification) -> str:
+        """The name under which the reader of a message answers it."""
+        who, channel = self.name(page.recipient, CHANNEL_TYPES), self.policy.channel(page.channel)
+        is_group = channel is not None and channel.facts.has_names and self.policy.person(who) is None
+        return f"{who} ({channel.facts.label})" if channel and is_group else who
 
     async def declare(self, declare: Declare, origin: Origin) -> Outcome:
         """Opens an incident without an alert."""

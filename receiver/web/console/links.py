@@ -7,10 +7,7 @@ is made with the key that signs sessions, so a link cannot be guessed or altered
 verified before any read, so that guesses cost no database time.
 """
 
-import re
-from base64 import b32encode
 from collections.abc import Callable
-from hmac import compare_digest
 
 from aiohttp import web
 
@@ -18,39 +15,20 @@ from receiver.core.audit_log import Origin
 from receiver.core.events import Acknowledge
 from receiver.core.model import Incident, Instant, Notification, State
 from receiver.web.auth.access import refuse_other_sites
+from receiver.web.auth.message_tokens import ANSWERS, LASTS, MessageTokens
 from receiver.web.auth.sessions import Sessions
 from receiver.web.auth.signing import Signing
 from receiver.web.callbacks.actions import LATER, CallbackActions, stands
 from receiver.web.console.pages import draw
 from receiver.web.http.problem_details import Handler
-from rules.channel_types import CHANNEL_TYPES
-from rules.policy import HOUR
-
-LASTS = 24 * HOUR
-
-PURPOSE = "acknowledge"
-SEAL, MARK = 13, 4
-"""Characters of a link's parts, of five bits each: the seal, and the mark that identifies the message beside its
-number. A link must be short for an SMS; 65 bits cannot be guessed over the network within its day.
-"""
-OLD_SEAL, OLD_MARK = 24, 8
-"""Hexadecimal digits of both in links of earlier versions."""
-
-_TOKEN = re.compile(
-    rf"((\d{{1,9}})-(\d{{1,9}}(?:-\d{{1,18}})?))-"
-    rf"(?:([a-z2-7]{{{SEAL}}})[a-z2-7]{{{MARK}}}|([0-9a-f]{{{OLD_SEAL}}})[0-9a-f]{{{OLD_MARK}}})",
-    re.ASCII,
-)
-"""Groups: number of the (first) incident, rest of the message's name, and the seal."""
 
 
 class Links:
-    """Makes and reads links."""
+    """Makes links."""
 
     def __init__(self, signing: Signing, installation: str, external_url: str | None) -> None:
-        """`installation`: distinguishes installations with the same key, each of which has a #12."""
-        self._signing = signing
-        self._installation = installation
+        """`external_url`: where people reach Tocsin; None: there are no links."""
+        self.tokens = MessageTokens(signing, installation, ANSWERS)
         self._external_url = external_url
 
     def url(self, incident: Incident, name: str) -> str:
@@ -58,39 +36,7 @@ class Links:
 
         `incident`: the message's incident, for a bundle the first.
         """
-        if not self._external_url:
-            return ""
-        rest = name.removeprefix(f"{incident.id}-")
-        what = f"{incident.number}-{rest}"
-        return f"{self._external_url}/act/{what}-{self._seal(what, SEAL)}{self._mark(name, MARK)}"
-
-    def read(self, token: str) -> tuple[int, str] | None:
-        """Incident number and rest of the message's name of a valid link; None: invalid."""
-        parts = _TOKEN.fullmatch(token)
-        if parts is None:
-            return None
-        said = parts[4] or parts[5]
-        if not compare_digest(self._seal(parts[1], len(said)), said):
-            return None
-        return int(parts[2]), parts[3]
-
-    def is_about(self, token: str, name: str) -> bool:
-        """Whether a valid link belongs to this message: a restored database reuses numbers."""
-        length = OLD_MARK if len(token.rpartition("-")[2]) == OLD_SEAL + OLD_MARK else MARK
-        return compare_digest(self._mark(name, length), token[-length:])
-
-    def _seal(self, what: str, length: int) -> str:
-        return _written(self._signing.seal(PURPOSE, f"{self._installation}/{what}"), length)
-
-    def _mark(self, name: str, length: int) -> str:
-        return _written(self._signing.seal(PURPOSE, name), length)
-
-
-def _written(seal: str, length: int) -> str:
-    """The first `length` characters of a seal: base32, or hexadecimal for links of earlier versions."""
-    if length in {OLD_SEAL, OLD_MARK}:
-        return seal[:length]
-    return b32encode(bytes.fromhex(seal)).decode().lower()[:length]
+        return f"{self._external_url}/act/{self.tokens.make(incident, name)}" if self._external_url else ""
 
 
 class LinkPages:
@@ -124,7 +70,7 @@ class LinkPages:
         if found is None:
             return self._page(None, status=404)
         incident, pages = found
-        who = self._whom(pages[0])
+        who = self._queue.whom(pages[0])
         origin = Origin(who, "link", self._access.address(request))
         if len(pages) > 1:
             answer = await self._queue.answer(pages, origin, lambda page: _acknowledge(who, page))
@@ -132,13 +78,6 @@ class LinkPages:
             return self._page(incident, words, 200 if answer and answer.done else 409, pages=len(pages))
         outcome = await self._queue.act(incident.id, _acknowledge(who, pages[0]), origin)
         return self._page(outcome.incident or incident, outcome.words, status=200 if outcome.done else 409)
-
-    def _whom(self, page: Notification) -> str:
-        """The name under which the link acts."""
-        policy, who = self._queue.policy, self._queue.name(page.recipient, CHANNEL_TYPES)
-        channel = policy.channel(page.channel)
-        is_group = channel is not None and channel.facts.has_names and policy.person(who) is None
-        return f"{who} ({channel.facts.label})" if channel and is_group else who
 
     def _page(
         self, incident: Incident | None, said: str = "", status: int = 200, *, pages: int = 1, asks: bool = False
@@ -149,15 +88,10 @@ class LinkPages:
 
     async def _read(self, token: str) -> tuple[Incident, list[Notification]] | None:
         """The first incident and all notifications of a link; None: invalid or expired."""
-        named = self._links.read(token)
-        incident = await self._queue.by_number(named[0]) if named else None
-        if named is None or incident is None:
+        sent = await self._queue.by_token(self._links.tokens, token)
+        if sent is None or sent.notifications[0].created_at + LASTS <= self._clock():
             return None
-        name = f"{incident.id}-{named[1]}"
-        pages = await self._queue.message(name) if self._links.is_about(token, name) else []
-        if not pages or pages[0].created_at + LASTS <= self._clock():
-            return None
-        return incident, pages
+        return sent.incident, sent.notifications
 
 
 def _acknowledge(who: str, page: Notification) -> Acknowledge:

@@ -22,9 +22,15 @@ class MailHost:
         self.sources: list[bytes] = []
         """The mails as they came."""
         self.to: list[str] = []
+        self.returns: list[str] = []
+        """The senders of their envelopes, where bounces go."""
         self.connections = 0
         self.answers: dict[str, str] = {}
-        """Hook (RCPT, DATA, AUTH), or RCPT and an address → answer it gives instead of taking the mail."""
+        """Hook (RCPT, DATA, AUTH), or RCPT and an address → answer it gives instead of taking the mail.
+
+        MAIL: its answer to each sender but the one of its own account.
+        """
+        self.account = "tocsin@example.org"
         self.utf8 = False
         """Whether it takes addresses with letters beyond ASCII (SMTPUTF8)."""
         self.raw = None
@@ -82,6 +88,13 @@ class MailHost:
             return AuthResult(success=False, handled=False, message=self.answers["AUTH"])
         return AuthResult(success=data == self._login, handled=False)
 
+    async def handle_MAIL(self, _server, _session, envelope, address, options):  # noqa: N802 - aiosmtpd's name
+        if "MAIL" in self.answers and address != self.account:
+            return self.answers["MAIL"]
+        envelope.mail_from = address
+        envelope.mail_options.extend(options)
+        return "250 OK"
+
     async def handle_RCPT(self, _server, _session, envelope, address, _options):  # noqa: N802 - aiosmtpd's name
         refusal = self.answers.get(f"RCPT {address}") or self.answers.get("RCPT")
         if refusal:
@@ -99,6 +112,7 @@ class MailHost:
         self.sources.append(envelope.content)
         self.mails.append(message_from_bytes(envelope.content, policy=default))
         self.to += envelope.rcpt_tos
+        self.returns.append(envelope.mail_from)
         return "250 2.0.0 queued as 4F7K2"
 
 
