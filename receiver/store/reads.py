@@ -68,6 +68,11 @@ WHERE i.state IN ('open', 'acknowledged') AND n.status IN ('accepted', 'delivere
   AND n.done_at <= :until
 ORDER BY i.number, n.sequence
 """
+_IN_THREAD = """
+SELECT n.incident_id FROM incidents i JOIN notifications n ON n.incident_id = i.id
+WHERE i.state IN ('open', 'acknowledged', 'resolved') AND n.status IN ('accepted', 'delivered')
+  AND n.reference = :reference
+"""
 _WITH_EVIDENCE = "SELECT DISTINCT incident_id FROM evidence_files"
 _READABLE = schema.incidents.c.state != "set_aside"
 
@@ -410,6 +415,12 @@ class Reads:
         last = {row.incident_id: row for row in rows}.values()
         wanted = (row for row in last if codec.read_incident(row.doc, row.incident_id).wants_answer)
         return [codec.read_notification(row) for row in wanted]
+
+    def incident_of(self, reference: str) -> str:
+        """Id of the incident that is not closed and has a message with that reference of its provider; empty: none."""
+        with self._database.read() as connection:
+            rows = Session(connection).rows(_IN_THREAD, reference=reference.replace("\0", ""))
+        return str(rows[0].incident_id) if rows else ""
 
     def notification(self, notification_id: str) -> Notification | None:
         """The notification with that id; None: no such notification."""

@@ -20,6 +20,7 @@ from tests.web.conftest import Running
 
 SECRET = "8f742231b10e8888abcd99yyyzzz85a5"
 ACTIONS, COMMANDS = "/callbacks/slack/actions", "/callbacks/slack/commands"
+EVENTS = "/callbacks/slack/events"
 
 
 class Slack:
@@ -93,6 +94,16 @@ async def test_acknowledge(slack: Slack) -> None:
     assert (found["state"], found["acknowledged_by"]) == ("acknowledged", "ron")
     _, sent = await slack.receiver.get("/api/v1/incidents/1/notifications")
     assert ("acknowledged", "slack") in {(each["kind"], each["channel"]) for each in sent["notifications"]}
+
+
+async def test_events_are_signed_too(slack: Slack) -> None:
+    """Slack's test of the URL is answered; an event that Slack did not sign is refused, and one of no use is taken."""
+    asked = json.dumps({"type": "url_verification", "challenge": "3eZbrw1a"})
+    assert await slack.post(EVENTS, asked) == (200, "3eZbrw1a")
+    assert (await slack.post(EVENTS, asked, slack.sign(asked, secret="another")))[0] == 401
+    event = {"type": "message", "channel": "C1", "thread_ts": "1.2", "ts": "1.3", "user": "U1", "text": "!note x"}
+    assert (await slack.post(EVENTS, json.dumps({"event": event})))[0] == 200
+    assert [(await slack.post(EVENTS, body))[0] for body in ("[]", "x")] == [400, 400]
 
 
 async def test_escalate_and_resolve(slack: Slack) -> None:

@@ -1,5 +1,6 @@
 """Slack's Socket Mode: buttons and the command where Slack cannot reach us."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
@@ -9,9 +10,12 @@ import yaml
 
 from receiver.channels.slack import configure
 from receiver.clients.egress import Egress
+from receiver.core.events import Delivered
+from receiver.engine.commands import OutcomeReport
 from receiver.settings import Settings
 from tests.channels.servers.slack_socket import TICKET, SlackGateway
 from tests.docs.sessions import ROOT
+from tests.patience import GIVES_UP
 from tests.web.conftest import Running
 
 TOKEN = "xapp-1-A0123456789-secret"
@@ -58,6 +62,57 @@ async def test_the_command_is_answered(start: Callable[..., Any], slack: SlackGa
     answer = await slack.ask(socket, "e-1", "slash_commands", typed)
     assert answer["payload"] == {"response_type": "ephemeral", "text": "#1 is acknowledged by ron."}
     assert (await receiver.get("/api/v1/incidents/1"))[1]["state"] == "acknowledged"
+
+
+async def deliver(receiver: Running) -> str:
+    """Deliver everything; the id of the first message in Slack."""
+    deliveries = await receiver.queue.run(receiver.engine.claim, receiver.clock(), "me", frozenset())
+    claimed = [notification for delivery in deliveries for notification, _ in delivery.items]
+    reports = [
+        OutcomeReport(each, Delivered("C0123456:1795400000.000100")) for each in claimed if each.channel == "slack"
+    ]
+    await receiver.queue.run(receiver.engine.report, reports, receiver.clock())
+    assert reports
+    return "1795400000.000100"
+
+
+async def notes(receiver: Running) -> list[tuple[str, str]]:
+    """Who noted what."""
+    _, answer = await receiver.get("/api/v1/incidents/1/timeline")
+    return [(each["by"], each["data"]["text"]) for each in answer["timeline"] if each["fact"] == "noted"]
+
+
+async def test_a_note_in_the_thread_is_in_the_timeline(start: Callable[..., Any], slack: SlackGateway) -> None:
+    """`!note` in an incident's thread is noted once in the writer's name and gets a check mark; all else is ignored."""
+    receiver = await start(TOCSIN_SLACK_APP_TOKEN=TOKEN, TOCSIN_SLACK_TOKEN="xoxb-1", TOCSIN_SLACK_API_URL=slack.url)
+    assert (await receiver.post("/api/v1/incidents", {"type": "engine_failure", "level": 4}))[0] == 201
+    thread = await deliver(receiver)
+    socket = await slack.connected()
+    said = {"type": "message", "channel": "C0123456", "thread_ts": thread, "user": "U1", "ts": "1795400060.000200"}
+    said["text"] = "!Note\npump 2 &lt; 3 bar"
+    ignored = [
+        {"text": "we look at pump 2"},
+        {"text": "!note"},
+        {"text": "!notes are fun"},
+        {"thread_ts": "1795400000.000101"},
+        {"channel": "C9999999"},
+        {"bot_id": "B1"},
+        {"subtype": "message_changed"},
+        {"user": 1},
+        {"thread_ts": None},
+    ]
+    for number, change in enumerate(ignored):
+        await slack.ask(socket, f"e-{number}", "events_api", {"event": {**said, "ts": f"17954.{number}", **change}})
+    for again in ("e-20", "e-21"):
+        await slack.ask(socket, again, "events_api", {"event": said})
+    assert await notes(receiver) == [("U1", "pump 2 < 3 bar")]
+    async with asyncio.timeout(GIVES_UP):
+        mark = await slack.reactions.get()
+    assert mark == {"channel": "C0123456", "timestamp": "1795400060.000200", "name": "white_check_mark"}
+    typed = {"command": "/tocsin", "text": "note 1 it holds", "user_id": "U1", "user_name": "ron"}
+    answer = await slack.ask(socket, "e-30", "slash_commands", typed)
+    assert answer["payload"]["text"] == "Noted. #1 is open."
+    assert (await notes(receiver))[1] == ("ron", "it holds")
 
 
 @pytest.mark.parametrize("payload", ["text", {"actions": "none"}, {}])
@@ -118,6 +173,7 @@ def test_the_manifest_is_whole() -> None:
     page = Path(ROOT / "docs" / "channels" / "slack.md").read_text()
     assert manifest["settings"]["socket_mode_enabled"] is True
     assert manifest["settings"]["interactivity"]["is_enabled"] is True
+    assert set(manifest["settings"]["event_subscriptions"]["bot_events"]) == {"message.channels", "message.groups"}
     assert [each["command"] for each in manifest["features"]["slash_commands"]] == ["/tocsin"]
     scopes = manifest["oauth_config"]["scopes"]["bot"]
     assert {each for each in scopes if f"`{each}`" not in page} == set()

@@ -95,6 +95,10 @@ class CallbackActions:
         """The last page of each open incident to a recipient."""
         return await self._queue.read(self._reads.answerable, recipient, self._clock())
 
+    async def incident_of(self, reference: str) -> str:
+        """Id of the incident that is not closed and whose message the provider calls so; empty: none."""
+        return await self._queue.read(self._reads.incident_of, reference)
+
     async def act(self, incident_id: str, action: Action, origin: Origin) -> Outcome:
         """Runs an action; the outcome describes the incident's state afterwards."""
         return await self._ask(Asked(ForIncident(incident_id, action), origin))

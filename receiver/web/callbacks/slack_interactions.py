@@ -1,4 +1,4 @@
-"""Slack's callbacks: the buttons on a message, and the command `/tocsin`.
+"""Slack's callbacks: the buttons on a message, the command `/tocsin`, and notes in a thread.
 
 Each person who can see the message or type the command may act: the channel's members are the responders. Rules: the
 signature is checked over the raw bytes; the response is sent within three seconds; the outbox updates the message
@@ -6,7 +6,7 @@ itself, so here only the acting person is told the state.
 """
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import replace
 from typing import Any, assert_never
 from urllib.parse import urlsplit
@@ -22,8 +22,19 @@ from receiver.channels.slack_blocks import ACKNOWLEDGE_ALL, SIGN_OFF, literal
 from receiver.clients.egress import Egress
 from receiver.core.audit_log import Origin
 from receiver.core.classify import incident_key
-from receiver.core.events import Acknowledge, Action, Close, Declare, Escalate, GiveBack, Resolve, SignOff, Withdraw
-from receiver.core.model import Instant, State
+from receiver.core.events import (
+    Acknowledge,
+    Action,
+    Close,
+    Declare,
+    Escalate,
+    GiveBack,
+    Note,
+    Resolve,
+    SignOff,
+    Withdraw,
+)
+from receiver.core.model import Incident, Instant, State
 from receiver.messages.on_call_text import who_is_on_call
 from receiver.messages.plain import line
 from receiver.on_call.references import owner_of
@@ -31,6 +42,7 @@ from receiver.settings import Settings
 from receiver.web.api.rosters import RosterReader
 from receiver.web.callbacks.actions import LATER, CallbackActions, Outcome
 from receiver.web.callbacks.replies import VERBS, Verb, read_reply
+from receiver.web.callbacks.slack_notes import SlackMarks, read_note
 from receiver.web.http.problem_details import JSON, Handler, HttpProblem
 from receiver.web.http.request_body import parse_form, read_strangers_body
 from rules.policy import SECOND
@@ -44,7 +56,8 @@ HOOKS = "https://hooks.slack.com/"
 HELP = (
     "`/tocsin oncall` (who is on call), `/tocsin incidents`, `/tocsin ack 12` (or several), "
     "`/tocsin escalate 12` (asks for help), `/tocsin withdraw 12` (asks no more), `/tocsin back 12` (gives it back), "
-    "`/tocsin resolve 12`, `/tocsin signoff 12` (a second person, who may close it), `/tocsin close 12 why`, "
+    "`/tocsin resolve 12`, `/tocsin note 12 what happened` (or `!note` in its thread), "
+    "`/tocsin signoff 12` (a second person, who may close it), `/tocsin close 12 why`, "
     "`/tocsin declare TYPE what happened` (`declare-new` where the type is new on purpose)"
 )
 WHICH = "There is no incident {}. /tocsin incidents lists them."
@@ -75,6 +88,7 @@ class SlackCallbacks:
         own = urlsplit(settings.slack_api_url)
         self._answers = (HOOKS, f"{own.scheme}://{own.netloc}/")
         self._poster = Poster(10.0, Egress.of(settings))
+        self._marks = SlackMarks(settings)
         self._telling: set[asyncio.Task[None]] = set()
 
     def routes(self) -> tuple[tuple[str, str, Handler], ...]:
@@ -84,6 +98,7 @@ class SlackCallbacks:
         return (
             ("POST", "/callbacks/slack/actions", self.press),
             ("POST", "/callbacks/slack/commands", self.command),
+            ("POST", "/callbacks/slack/events", self.event),
         )
 
     async def close(self, _app: web.Application) -> None:
@@ -124,6 +139,27 @@ class SlackCallbacks:
         form, reference = await self._believe(request)
         return web.Response(body=orjson.dumps(await self.commanded(form, reference)), content_type=JSON)
 
+    async def event(self, request: web.Request) -> web.Response:
+        """Takes an event, and the question with which Slack tests the URL."""
+        payload = _payload((await self._signed(request)).decode("utf-8", "replace"))
+        if payload.get("type") == "url_verification":
+            return web.Response(text=str(payload.get("challenge", "")))
+        await self.happened(payload)
+        return web.Response()
+
+    async def happened(self, payload: Mapping[str, Any]) -> None:
+        """Stores a note of a verified event. Raises HttpProblem 503: Slack sends the event again."""
+        note = read_note(payload.get("event"))
+        incident_id = await self._queue.incident_of(str(note.thread)) if note else ""
+        if note is None or not incident_id:
+            return
+        origin = self._origin({"id": note.user}, f"slack {note.thread.channel} {note.ts}")
+        outcome = await self._queue.act(incident_id, Note(origin.who, note.text), origin)
+        if outcome.again:
+            raise HttpProblem(503, outcome.words)
+        if outcome.done:
+            self._begin(self._marks.put(note))
+
     async def commanded(self, form: Mapping[str, str], reference: str) -> dict[str, str]:
         """Runs a verified command and returns the answer; `reference`: the request's id."""
         user = {"id": form.get("user_id", ""), "username": form.get("user_name", "")}
@@ -140,6 +176,8 @@ class SlackCallbacks:
                 return _say(await self._on_call())
             case ("signoff" | "sign-off" | "close") as how if rest.strip():
                 return _say(await self._conclude(how, rest.strip(), origin))
+            case "note" if rest.strip():
+                return _say(await self._note(rest.strip(), origin))
             case ("declare" | "declare-new") as how if rest.strip():
                 outcome = await self._declare(rest.strip(), origin, new_type=how == "declare-new")
                 return _say(outcome.words, to_all=outcome.done)
@@ -148,8 +186,12 @@ class SlackCallbacks:
 
     async def _believe(self, request: web.Request) -> tuple[dict[str, str], str]:
         """The verified form and the request's id. Raises HttpProblem 401 for an invalid signature."""
+        body = await self._signed(request)
+        return parse_form(body), f"slack {request.headers.get('X-Slack-Signature', '')}"
+
+    async def _signed(self, request: web.Request) -> bytes:
+        """The body that Slack signed. Raises HttpProblem 401 for an invalid signature."""
         body = await read_strangers_body(request)
-        signature = request.headers.get("X-Slack-Signature", "")
         try:
             is_slack = bool(self._verifier and self._verifier.is_valid_request(body, dict(request.headers)))
         except Exception:  # noqa: BLE001 - the verifier raises on invalid input: non-numeric times, non-ASCII …
@@ -157,7 +199,7 @@ class SlackCallbacks:
         if not is_slack:
             log.warning("callback refused: not signed by Slack, or too old", path=request.path)
             raise HttpProblem(401, "this is not signed by Slack, or too old")
-        return parse_form(body), f"slack {signature}"
+        return body
 
     async def _list(self) -> str:
         found = await self._queue.live(MOST_LISTED)
@@ -183,16 +225,29 @@ class SlackCallbacks:
 
     async def _conclude(self, how: str, rest: str, origin: Origin) -> str:
         """Signs an incident off, or closes it with a reason: `12 what there is to say`."""
-        named, _, note = rest.partition(" ")
+        found = await self._read_numbered(rest)
+        if isinstance(found, str):
+            return found
+        incident, note = found
+        action = Close(origin.who, note) if how == "close" else SignOff(origin.who, note)
+        return self._refuse_signature(origin) or (await self._queue.act(incident.id, action, origin)).words
+
+    async def _note(self, rest: str, origin: Origin) -> str:
+        """Adds a note: `12 text`."""
+        found = await self._read_numbered(rest)
+        if isinstance(found, str) or not found[1]:
+            return found if isinstance(found, str) else HELP
+        outcome = await self._queue.act(found[0].id, Note(origin.who, found[1]), origin)
+        return f"Noted. {outcome.words}" if outcome.done else outcome.words
+
+    async def _read_numbered(self, rest: str) -> tuple[Incident, str] | str:
+        """Incident and text of `12 text`; or why not, in words."""
+        named, _, text = rest.partition(" ")
         number = named.removeprefix("#")
         if not (number.isascii() and number.isdigit() and len(number) < LONGEST_NUMBER):
             return HELP
         incident = await self._queue.by_number(int(number))
-        if incident is None:
-            return WHICH.format(int(number))
-        note = line(note.strip(), MOST_NOTE)
-        action = Close(origin.who, note) if how == "close" else SignOff(origin.who, note)
-        return self._refuse_signature(origin) or (await self._queue.act(incident.id, action, origin)).words
+        return (incident, line(text.strip(), MOST_NOTE)) if incident else WHICH.format(int(number))
 
     def _refuse_signature(self, origin: Origin) -> str:
         """Why the person may not sign off or close, in words; empty: they may.
@@ -239,7 +294,10 @@ class SlackCallbacks:
         """Sends the answer in the background, since Slack does not wait for it."""
         if not url.startswith(self._answers):
             return
-        task = asyncio.create_task(self._post(url, words))
+        self._begin(self._post(url, words))
+
+    def _begin(self, telling: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(telling)
         self._telling.add(task)
         task.add_done_callback(self._telling.discard)
 

@@ -131,5 +131,8 @@ class SlackSocket:
             case "slash_commands":
                 form = {name: value for name, value in payload.items() if isinstance(value, str)}
                 return await self._callbacks.commanded(form, reference)
-            case _:  # an event without a subscription
+            case "events_api":
+                await self._callbacks.happened(payload)
+                return {}
+            case _:
                 return {}

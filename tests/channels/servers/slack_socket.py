@@ -26,6 +26,8 @@ class SlackGateway:
         app = web.Application()
         app.router.add_post("/api/apps.connections.open", self._open)
         app.router.add_get("/link/", self._link)
+        app.router.add_post("/api/reactions.add", self._react)
+        self.reactions: asyncio.Queue[dict] = asyncio.Queue()
         self._runner = web.AppRunner(app, shutdown_timeout=0.1)
         await self._runner.setup()
         await web.TCPSite(self._runner, "127.0.0.1", 0).start()
@@ -43,6 +45,10 @@ class SlackGateway:
             return web.json_response({"ok": False, "error": self.refuses})
         self.opened += 1
         return web.json_response({"ok": True, "url": f"ws://{self._host}/link/?ticket={TICKET}"})
+
+    async def _react(self, request):
+        await self.reactions.put(await request.json())
+        return web.json_response({"ok": True})
 
     async def _link(self, request):
         socket = web.WebSocketResponse()
