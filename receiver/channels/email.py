@@ -141,9 +141,9 @@ class EmailSender:
         """Sends an answer to a reply; `mail` lacks only sender, recipient and date."""
         try:
             recipient = parse_address(to)
-        except AddressError:
+            mail["From"], mail["To"] = self._from, Address(username=recipient.local, domain=recipient.domain)
+        except (AddressError, ValueError, MessageError):
             return Rejected("the reply has no usable sender")
-        mail["From"], mail["To"] = self._from, Address(username=recipient.local, domain=recipient.domain)
         mail["Auto-Submitted"] = "auto-replied"
         mail["List-Id"] = list_id(self._from.domain)
         return await self._submit(mail, recipient, self._sender, to)

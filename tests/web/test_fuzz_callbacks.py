@@ -12,6 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from yarl import URL
 
+from receiver.web.auth.message_tokens import ANSWERS, MessageTokens
+from receiver.web.auth.signing import Signing
 from tests.web.conftest import Running
 from tests.web.test_callbacks_pagerduty import PATH as PAGERDUTY
 from tests.web.test_callbacks_slack import ACTIONS, COMMANDS
@@ -20,7 +22,13 @@ from tests.web.test_fuzz import ANY_JSON, FEW, TEXT, dump
 
 SOME = settings(FEW, max_examples=30)
 SECRET = "a-secret-of-all-three"
-SETTINGS = {**ENVIRON, "TOCSIN_SLACK_SIGNING_SECRET": SECRET, "TOCSIN_PAGERDUTY_WEBHOOK_SECRET": SECRET}
+MAIL = {
+    "TOCSIN_SMTP_URL": "smtp://127.0.0.1:1",
+    "TOCSIN_EMAIL_FROM": "tocsin@example.test",
+    "TOCSIN_EMAIL_REPLY_TO": "acks@example.test",
+    "TOCSIN_EMAIL_INBOUND_TOKEN": SECRET,
+}
+SETTINGS = {**ENVIRON, **MAIL, "TOCSIN_SLACK_SIGNING_SECRET": SECRET, "TOCSIN_PAGERDUTY_WEBHOOK_SECRET": SECRET}
 FORM_TYPE = {"Content-Type": "application/x-www-form-urlencoded"}
 HEADER = st.text("abcé v0:=,'\"\t12", max_size=30).map(str.strip)
 
@@ -46,6 +54,21 @@ TWILIO = near(
     ["MessageStatus", "CallStatus", "ErrorCode", "Digits", "To", "From", "Body", "CallSid", "MessageSid"],
     st.sampled_from(["failed", "1", "2", "+12025550143", "ACK 1", "RESOLVE 1", "ESC 999999999", ""]),
 )
+MAILS = st.lists(
+    st.sampled_from(
+        [b"\n", b"\n\n", b"\n--b\n", b"\0", b"\xff", b"<![x", b"ack", b"From: <d@example.test>\n", b"From: \xff<>\n"]
+    )
+    | st.sampled_from(
+        [b"To: acks+TOKEN@example.test\n", b"Message-ID: <<>\n", b"Message-ID: <\xff@\0>\n", b"Subject: =?x?b?=\n"]
+    )
+    | st.sampled_from(
+        [b"Content-Type: text/html; charset=", b"utf-8", b"u\0", b"Content-Type: text/plain\n", b"Action: failed\n"]
+    )
+    | st.sampled_from([b"Content-Type: multipart/report; boundary=b\n", b"Content-Type: message/delivery-status\n"])
+    | st.sampled_from([b"Content-Type: text/rfc822-headers\n", b"Content-Transfer-Encoding: base64\n", b"Status: 5\n"])
+    | st.binary(max_size=20),
+    max_size=12,
+).map(b"".join)
 EVENT = st.fixed_dictionaries(
     {"event": st.fixed_dictionaries(
         {"event_type": st.sampled_from(["incident.acknowledged", "incident.resolved"]) | ANY_JSON},
@@ -84,6 +107,19 @@ async def test_slack(called: Running, body: bytes, path: str, typed: dict[str, s
     for sent in (body.replace(b"ID", incident_id.encode()), urlencode(typed).encode()):
         status, _ = await called.post(path, sent, headers=by_slack(called, sent))
         assert status in {200, 400, 401}, sent  # 401: slack-sdk reads the body as text to check it
+    await lives(called)
+
+
+@SOME
+@given(body=MAILS)
+async def test_mail(called: Running, body: bytes) -> None:
+    """Malformed mails make no 500, also as replies to a real message: a mail server would post them for days."""
+    incident = called.store.reads().by_number(1)
+    token = MessageTokens(Signing(called.store.key, called.clock), called.store.installation, ANSWERS).make(
+        incident, f"{incident.id}-1"
+    )
+    for sent in (body.replace(b"TOKEN", token.encode()), b"To: acks+%s@example.test\n" % token.encode() + body):
+        assert await called.post("/callbacks/email", sent, headers={"Authorization": f"Bearer {SECRET}"}) == (204, "")
     await lives(called)
 
 

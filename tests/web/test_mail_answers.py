@@ -248,6 +248,8 @@ async def test_a_server_that_accepts_only_its_own_account_gets_the_page(office: 
         (b"Content-Type: text/plain; charset=utf-16\n\n\xff\xfea\x00c\x00k\x00", "ack"),
         (b"Content-Type: text/plain\n\n> ack\nack", "> ack"),
         (b"Content-Type: multipart/mixed\n\nack", ""),
+        (b"Content-Type: text/html\n\n<![if !supportLists]><p>ack<![x[", "ack"),
+        (b"Content-Type: text/plain; charset=u\0\n\nack", "ack"),
         (b"From: =?broken?=\nTo: <<\xc3\xa4\nContent-Type: ;;;\nAuto-Submitted: no\n\nack", "ack"),
     ],
 )

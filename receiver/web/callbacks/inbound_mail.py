@@ -5,6 +5,7 @@ The standard library's older policy parses, because the newer one raises for mal
 
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from email import message_from_bytes, message_from_string
 from email.message import Message
@@ -24,6 +25,7 @@ ADDRESSED = ("To", "Delivered-To", "X-Original-To", "Envelope-To", "Cc")
 """Headers with the address that a mail was sent to."""
 
 _ADDRESS = re.compile(r"[^\s<>;:,()]+@[^\s<>;:,()]+")
+_MESSAGE_ID = re.compile(r"<[!-;=?-~]{1,120}@[!-;=?-~]{1,120}>")
 _BREAKS = frozenset({"br", "div", "p", "tr", "li", "blockquote", "hr", "h1", "h2", "h3"})
 _UNSEEN = frozenset({"head", "style", "script", "title"})
 
@@ -37,6 +39,7 @@ class MailReply:
     sender: str
     subject: str
     message_id: str
+    """Empty: it has none that can be referred to."""
     first_line: str
 
     @property
@@ -72,7 +75,7 @@ def read_mail(source: bytes, address: MailAddress) -> MailReply | Undelivered | 
         _token(mail, address),
         parseaddr(_said(mail, "From"))[1],
         line(_said(mail, "Subject")),
-        line(_said(mail, "Message-ID")),
+        found[0] if (found := _MESSAGE_ID.search(_said(mail, "Message-ID"))) else "",
         _first_line(mail),
     )
 
@@ -129,7 +132,7 @@ def _text(part: Message) -> str:
         return ""
     try:
         return content.decode(part.get_content_charset() or "utf-8", "replace")
-    except LookupError:
+    except (LookupError, ValueError):  # ValueError: a null in the charset's name
         return content.decode("utf-8", "replace")
 
 
@@ -158,7 +161,8 @@ class _Shown(HTMLParser):
 
 def _shown(html: str) -> str:
     parser = _Shown()
-    parser.feed(html)
+    with suppress(AssertionError):  # raised for malformed conditional sections; the text before them counts
+        parser.feed(html)
     return "".join(parser.text)
 
 
