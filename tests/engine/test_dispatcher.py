@@ -11,9 +11,9 @@ from receiver.channels import Outgoing
 from receiver.core.events import Declare, Delivered, Outcome, Rejected
 from receiver.core.model import Instant, Status
 from receiver.core.outside import KEPT_IN
-from receiver.engine.engine import Engine
+from receiver.engine.engine import BUNDLE_LIMIT, Engine
 from receiver.engine.queue import CommandQueue
-from receiver.jobs.dispatcher import IN_FLIGHT, Dispatcher
+from receiver.jobs.dispatcher import IN_FLIGHT, UNRECORDED, Dispatcher
 from receiver.messages import MessageRenderer
 from receiver.reports.queries import Records
 from receiver.store import SqlStore
@@ -63,7 +63,8 @@ class Post:
     def __init__(self, store: SqlStore) -> None:
         self.store = store
         self.engine = engine = Engine(store, POLICY, ALL, START)
-        self.queue = CommandQueue(engine, lambda: Instant(START))
+        self.now = START
+        self.queue = CommandQueue(engine, lambda: Instant(self.now))
         self.held = Held()
         words = MessageRenderer(None, store.installation, sms_replies=False)
         records = Records(store.reads(), words, engine)
@@ -113,6 +114,20 @@ async def test_an_exercise_that_would_leave_the_house_is_not_handed_to_a_sender(
     [drill] = [each for each in post.store.reads().incidents(limit=9)[0] if each.exercise]
     [mail] = [each for each in post.store.reads().notifications(drill.id) if each.channel == "email"]
     assert (mail.status, mail.detail) == (Status.GAVE_UP, KEPT_IN)
+
+
+async def test_a_storm_is_claimed_no_faster_than_it_is_recorded(post: Post) -> None:
+    """What waits for its record stays below the limit and two claims more: it takes memory, and its leases run out."""
+    post.held.may_answer.set()
+    await post.queue.handle([firing(f"flood-{number}") for number in range(8 * BUNDLE_LIMIT)])
+    post.now = START + 40_000_000
+    waiting, started = [0], [0]
+    for _ in range(20):
+        started.append(await post.dispatcher.send_due())
+        await post.held.until(lambda: len(post.held.begun) >= sum(started))
+        waiting.append(post.dispatcher.unrecorded)
+    claimed = 3 * BUNDLE_LIMIT  # at once, on three channels
+    assert 0 < max(waiting) <= UNRECORDED + 2 * claimed
 
 
 @pytest.mark.parametrize("bundled", [False, True], ids=["single pages", "bundles"])
