@@ -55,6 +55,10 @@ def attached(incident: Incident, policy_version: PolicyVersion) -> list[Checklis
     return [*found, Checklist(CALLS, "Calls to make", calls, "opened")] if calls else found
 
 
+LATE = "late, after the response time"
+"""The note of the step that an acknowledgement ticks after the breach."""
+
+
 def steps(incident: Incident, policy_version: PolicyVersion) -> dict[str, str]:
     """Every step of the incident's checklists: id → text."""
     return {id_: text for checklist in attached(incident, policy_version) for id_, text in checklist.numbered()}
@@ -67,12 +71,21 @@ def done(incident: Incident, step: str, text: str) -> Done | None:
 
 
 def next_steps(incident: Incident, policy_version: PolicyVersion) -> list[str]:
-    """The texts of the open steps, the next first."""
+    """The texts of the open steps, the next first. After a breach without those that ask for the acknowledgement in
+    time.
+    """
+    is_late = incident.breached_at is not None
     return list(
         dict.fromkeys(
-            text for id_, text in steps(incident, policy_version).items() if done(incident, id_, text) is None
+            text
+            for id_, text in steps(incident, policy_version).items()
+            if done(incident, id_, text) is None and not (is_late and _asks_acknowledgement(text))
         )
     )
+
+
+def _asks_acknowledgement(text: str) -> bool:
+    return text.lower().startswith("acknowledge ")
 
 
 def tick(draft: Draft, action: Tick) -> None:
@@ -94,10 +107,13 @@ def tick(draft: Draft, action: Tick) -> None:
 
 
 def tick_acknowledgement(draft: Draft, by: str) -> None:
-    """Tick the steps that ask for the acknowledgement (guide: "Acknowledge incident within response time")."""
+    """Tick the steps that ask for the acknowledgement (guide: "Acknowledge incident within response time"). After the
+    response time the tick says that it is late.
+    """
+    note = "" if draft.incident.breached_at is None else LATE
     for id_, text in steps(draft.incident, draft.context.policy_version).items():
-        if text.lower().startswith("acknowledge ") and done(draft.incident, id_, text) is None:
-            tick(draft, Tick(by, id_))
+        if _asks_acknowledgement(text) and done(draft.incident, id_, text) is None:
+            tick(draft, Tick(by, id_, note=note))
 
 
 def untick(draft: Draft, step: str, by: str) -> None:

@@ -132,6 +132,7 @@ def acknowledge(draft: Draft, by: str, note: str, hold: int | None) -> None:
 
     If the owner asked for help, they stay the owner: another person's acknowledgement answers, their own does not.
     """
+    record_late_answer(draft)
     before = draft.incident
     helped = before.holder if before.holder in before.response.asked_by else ""
     draft.set(
@@ -150,6 +151,17 @@ def acknowledge(draft: Draft, by: str, note: str, hold: int | None) -> None:
         _answer(draft, helped or by, {**words, **again})
     begin_assessment(draft)
     renew_acknowledgement(draft)
+
+
+def record_late_answer(draft: Draft) -> None:
+    """Record the breach of a response time that ended while Tocsin was down: the answer came before the window fired.
+
+    The answer follows at once, so the breach is not paged.
+    """
+    due_at = draft.incident.windows.get(Window.BREACH)
+    if due_at is not None and due_at < draft.now:
+        draft.set(breached_at=draft.now)
+        draft.enter(Fact.BREACHED, due_at=due_at)
 
 
 def _answer(draft: Draft, owner: str, words: Mapping[str, str]) -> None:
@@ -270,6 +282,7 @@ def conclude_recovery(draft: Draft, *, verified: bool = True, why: str = "") -> 
 
 def resolve(draft: Draft, by: str, note: str) -> None:
     """Resolve the incident: tell all who were paged, and monitor for recurrence until it closes."""
+    record_late_answer(draft)
     forced = draft.incident.is_firing or draft.incident.held > 0
     draft.supersede(EVERYTHING_WAITING)
     draft.enter(Fact.RESOLVED, by, note=note, forced="yes" if forced else "")

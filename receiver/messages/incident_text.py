@@ -360,7 +360,7 @@ class IncidentText:
         if due > self.now:
             told = f"{before}; acknowledge by {self.time(due)}{self.left(due)}"
         elif self.was_answered:
-            told = f"{before}; due by {self.time(due)}{self.left(due, ', ', '')}"
+            told = f"{before}; an answer was due by {self.time(due)}{self.left(due, ', ', '')}"
         else:
             told = f"open; nobody has acknowledged, due by {self.time(due)}{self.left(due, ', ', '')}"
         following = self.incident.windows.get(Window.ESCALATE)

@@ -177,8 +177,8 @@ class NowFiring:
 
     @cached_property
     def names(self) -> list[str]:
-        """The name of each alert: the value of one label if it distinguishes all of them, else all
-        labels that differ.
+        """The name of each alert: the value of one label if it distinguishes all of them, else all labels that differ;
+        where several rules fire about one unit, the rule's name too.
         """
         if len(self.alerts) < 2:
             return [_only_unit(each) for each in self.alerts]
@@ -189,7 +189,11 @@ class NowFiring:
             values = {each.get(name, "") for each in own}
             if len(values) == len(own) and "" not in values:
                 return [line(each[name], UNIT) for each in own]
-        return [line(" ".join(f"{name}={value}" for name, value in each.items()), UNIT) for each in own]
+        told = [line(" ".join(f"{name}={value}" for name, value in each.items()), UNIT) for each in own]
+        rules = [line(each.rule.rpartition("/")[2], UNIT) for each in self.alerts]
+        if len(set(told)) == len(told) or len(set(rules)) == 1:
+            return told
+        return [line(f"{rule} {name}".strip(), 2 * UNIT) for rule, name in zip(rules, told, strict=True)]
 
 
 def _only_unit(alert: Alert) -> str:

@@ -26,6 +26,8 @@ ROOM = 25
 
 _SAID = {"<": "below", "<=": "at most", ">": "above", ">=": "at least", "==": "is", "!=": "is not"}
 _COMPARED = re.compile(r" ([<>]=?|[=!]=) ")
+_PER = re.compile(r"(\d [^\W\d_]+)/(?=[^\W\d_]+\b)")
+"""The stroke of a unit behind a number: ``9.43 mm/s``."""
 _UNSPOKEN = re.compile(r"[^\w\s.,:;?!'%-]|_")
 
 
@@ -138,7 +140,7 @@ def speak(case: IncidentText, lead: str) -> str:
 def sayable(text: str, zone: str) -> str:
     """Removes what a speech synthesiser would spell out or mispronounce. `zone`: the zone of the times in the text."""
     spelt = _COMPARED.sub(lambda found: f" {_SAID[found[1]]} ", text)
-    spelt = spelt.replace("UTC", "U T C").replace(" (", ", ").replace("-#", " to ")
+    spelt = _PER.sub(r"\1 per ", spelt).replace("UTC", "U T C").replace(" (", ", ").replace("-#", " to ")
     ended = (f"{part}." if part[-1].isalnum() else part for part in spelt.split("\n") if part)
     words = " ".join(_UNSPOKEN.sub(" ", " ".join(ended)).split())
     times = f" Times are {spoken_zone(zone)}."

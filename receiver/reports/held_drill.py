@@ -16,7 +16,7 @@ class HeldDrill:
     """Microseconds; None: not acknowledged."""
     resolved_after: int | None
     kept: bool | None
-    """Whether it was acknowledged within the response time; None: it still runs, or was resolved without."""
+    """Whether it was answered within the response time; None: no answer yet, or it ended without a person."""
     people: tuple[str, ...]
     """All people who acted or held a role, in that order."""
     acted: tuple[str, ...] = ()
@@ -30,12 +30,13 @@ def held(incident: Incident, entries: Iterable[Entry]) -> HeldDrill:
     acted = [each.by for each in done if each.by and each.fact is not Fact.DECLARED]
     people += [each.data["to"] for each in done if each.fact in {Fact.ROLE_TAKEN, Fact.HANDED_OVER}]
     first = next((each.at for each in done if each.fact is Fact.ACKNOWLEDGED), None)
+    is_answered = first is not None or any(each.fact is Fact.RESOLVED and each.by for each in done)
     breached = any(each.fact is Fact.BREACHED for each in done)
     return HeldDrill(
         incident,
         None if first is None else first - incident.opened_at,
         None if incident.resolved_at is None else incident.resolved_at - incident.opened_at,
-        False if breached else True if first is not None else None,
+        False if breached else True if is_answered else None,
         tuple(dict.fromkeys(people)),
         tuple(dict.fromkeys(acted)),
     )

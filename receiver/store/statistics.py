@@ -12,7 +12,7 @@ SELECT level, type, exercise, count(*) AS incidents,
     count(acknowledged) AS acknowledged, avg(acknowledged - opened_at) AS to_acknowledge,
     count(resolved) AS resolved, avg(resolved - opened_at) AS to_resolve,
     count(breached) AS breached,
-    sum(CASE WHEN breached IS NULL AND (acknowledged IS NOT NULL OR resolved IS NOT NULL) THEN 1 ELSE 0 END) AS kept
+    sum(CASE WHEN breached IS NULL AND (acknowledged IS NOT NULL OR finished IS NOT NULL) THEN 1 ELSE 0 END) AS kept
 FROM (
     SELECT i.level, i.type, i.exercise, i.opened_at,
         min(CASE WHEN e.fact = 'acknowledged' AND coalesce((
@@ -21,6 +21,7 @@ FROM (
             ORDER BY n.position LIMIT 1
         ), '') <> 'ack_undone' THEN e.at END) AS acknowledged,
         max(CASE WHEN e.fact = 'resolved' AND i.state IN ('resolved', 'closed') THEN e.at END) AS resolved,
+        min(CASE WHEN e.fact = 'resolved' AND e."by" <> '' THEN e.at END) AS finished,
         min(CASE WHEN e.fact = 'breached' THEN e.at END) AS breached
     FROM incidents i
     LEFT JOIN entries e ON e.incident_id = i.id
@@ -50,7 +51,7 @@ class Tally:
     to_resolve: int | None
     """From the opening to the last resolve; None: none is resolved."""
     kept: int
-    """Acknowledged or resolved without a breach of the response time."""
+    """Acknowledged, or resolved by a person, without a breach; what recovers by itself needs no answer."""
     breached: int
 
 

@@ -7,9 +7,11 @@ import pytest
 from receiver.core.checklists import attached, done, next_steps, steps
 from receiver.core.events import Tick
 from receiver.core.model import Fact, State, Window
+from receiver.messages.timeline import sentence
 from rules.policy import Policy, Procedure
 from tests.core.alerts import SAFETY, SLO
 from tests.core.guide import AVIATION_SECTION, PROCEDURES, SAFETY_SECTION, WHOLE
+from tests.core.truth import UntrueError, check_line
 from tests.core.world import World
 
 SECTION, AVIATION = SAFETY_SECTION, AVIATION_SECTION
@@ -184,3 +186,17 @@ def test_procedures_of_one_name_in_two_sections_stay_apart():
     )
     world = opened(policy=twice)
     assert f"{SECTION}.drill.1" in steps(world.incident, world.current)
+
+
+def test_a_late_acknowledgement_ticks_no_step_as_in_time():
+    """An answer after the breach ticks "Acknowledge incident within response time", and says that it is late."""
+    world = opened()
+    world.advance(minutes=40)
+    world.acknowledge("amir")
+    [step] = world.entries(Fact.STEP_DONE)
+    assert sentence(step) == "done: Acknowledge incident in time (late, after the response time)"
+    record = world.record()
+    record = replace(record, entries=record.entries[: step.position], now=step.at)
+    check_line(sentence(step), record)
+    with pytest.raises(UntrueError):
+        check_line("done: Acknowledge incident in time", record)

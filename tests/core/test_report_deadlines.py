@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from receiver.core.events import AddFollowUp, FinishFollowUp, Tick
-from receiver.core.model import Instant
+from receiver.core.model import Fact, Instant, Kind
 from receiver.reports.deadline_outcome import DeadlineOutcome, DeadlineResult, result_of
 from receiver.reports.deadlines_kept import deadlines_of
 from rules.policy import HOUR, MINUTE, Micros, TimedActions
@@ -213,3 +213,16 @@ def test_a_lowered_level_hides_no_missed_limit() -> None:
     assert [each.result for each in found(late, 'checklist "fix"')] == [BREACHED]
     assert [each.result for each in found(lowered, 'checklist "fix"')] == [NOT_NEEDED]
     assert found(limited(), 'checklist "fix"') == []
+
+
+@pytest.mark.parametrize("act", [World.acknowledge, lambda world, by: world.resolve(by, note="mended", force=True)])
+def test_an_answer_after_a_downtime_records_the_breach(act):
+    """Tocsin was down when the response time ended: the timeline says that it was breached, as the report does."""
+    world = World(WHOLE)
+    world.fire("a", level=4)
+    world.now = Instant(world.now + 40 * MINUTE)
+    act(world, "amir")
+    [breach] = world.entries(Fact.BREACHED)
+    assert int(breach.data["due_at"]) == found(world)[0].due_at
+    assert [each.result for each in found(world)] == [BREACHED]
+    assert not world.planned(Kind.BREACH)

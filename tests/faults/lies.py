@@ -13,7 +13,9 @@ from receiver.core.response import ApprovedReport
 from receiver.messages import Message
 from receiver.messages.timeline import sentence
 from receiver.on_call.shift import Roster
+from receiver.reports.held_drill import HeldDrill
 from receiver.reports.incident_record import IncidentRecord
+from receiver.store.statistics import Tally
 from rules.policy import MINUTE
 
 
@@ -72,6 +74,14 @@ class Lie:
     def record(self, record: IncidentRecord) -> IncidentRecord:
         """What the report is made of."""
         return record
+
+    def tallies(self, tallies: Sequence[Tally]) -> Sequence[Tally]:
+        """What the report of a period is made of."""
+        return tallies
+
+    def drills(self, drills: Sequence[HeldDrill]) -> Sequence[HeldDrill]:
+        """What the report of a period's drills is made of."""
+        return drills
 
     def handoff(self, message: Message) -> Message:
         """The message of a handoff, as its words were made."""
@@ -327,6 +337,20 @@ class OfFates(Lie):
             for each in record.notifications
         ]
         return IncidentRecord(record.case, record.alerts, record.timeline, told)
+
+
+class OfPeriods(Lie):
+    """The report of a period says that breached response times were kept."""
+
+    def tallies(self, tallies: Sequence[Tally]) -> Sequence[Tally]:
+        return [dataclasses.replace(each, kept=each.kept + each.breached, breached=0) for each in tallies]
+
+
+class OfDrills(Lie):
+    """The report of the drills says that dana took part in them all."""
+
+    def drills(self, drills: Sequence[HeldDrill]) -> Sequence[HeldDrill]:
+        return [dataclasses.replace(each, people=(*each.people, "dana")) for each in drills]
 
 
 def tell_everybody(effects: Effects) -> Effects:

@@ -295,6 +295,7 @@ class Mirror:
             or entry.fact in {Fact.ACKNOWLEDGED, Fact.RESOLVED}
             or run is None
             or (entry.fact is Fact.ESCALATED and entry.by)
+            or (entry.fact is Fact.BREACHED and not after.wants_answer)  # recorded with the answer that came too late
         ):
             self.steps[after.id] = None
         elif entry.fact in {Fact.ESCALATED, Fact.BREACHED, Fact.WINDOW_MISSED}:

@@ -14,15 +14,18 @@ from receiver.cli.incident_told import row
 from receiver.cli.incident_told import told as lines_of
 from receiver.core.closing import outstanding
 from receiver.core.duties import running
-from receiver.core.model import Fact, Incident, State
+from receiver.core.model import Fact, Incident, Instant, State
 from receiver.engine.commands import Result
 from receiver.messages.deadlines import deadlines
 from receiver.messages.plain import plain
 from receiver.messages.timeline import sentence
 from receiver.messages.times import rfc3339
+from receiver.reports.drill_report import training
 from receiver.reports.frozen import content_hash
+from receiver.reports.held_drill import held
 from receiver.reports.incident_record import IncidentRecord
 from receiver.reports.incident_report import write
+from receiver.reports.period import review
 from receiver.reports.queries import Records
 from receiver.reports.report import Report
 from receiver.store import SqlStore
@@ -30,13 +33,16 @@ from receiver.web.api.views import show_incident
 from receiver.web.callbacks.actions import outcome_of
 from receiver.web.console.incident_page_data import Reader, Shown
 from receiver.web.console.pages import draw
+from rules.policy import MINUTE
 from tests.core.truth import (
     WORDS,
     Record,
     UntrueError,
     check,
+    check_drills,
     check_history,
     check_now,
+    check_period,
     check_reply,
     check_report_page,
     check_shell_row,
@@ -76,6 +82,7 @@ class Onlooker:
     def look(self) -> None:
         """At everything."""
         self._read_lists()
+        self.read_periods()
         for incident in [*self.world.mirror.incidents.values()]:
             self.read_report(incident)
             self._read_pages(incident)
@@ -93,6 +100,19 @@ class Onlooker:
         told = IncidentRecord(self._case(record), list(record.alerts), record.entries, list(record.notifications))
         report = write(self.world.lie.record(told))
         self._check(report_text(report), record, lines)
+
+    def read_periods(self) -> None:
+        """The reports of the last day's part, its incidents and its drills."""
+        now, lie, policy = self.world.now, self.world.lie, self.world.policy
+        since = Instant(now - self._dice.randrange(1, 24 * 60) * MINUTE)
+        reads = SqlStore(database()).reads()
+        records = [self.world.mirror.record(each, now) for each in self._known()]
+        drills = [held(*each) for each in reads.drills(since, now)]
+        try:
+            check_period(review(lie.tallies(reads.tallies(since, now)), policy, since, now), records, since, now)
+            check_drills(training(lie.drills(drills), policy, since, now), records, since, now)
+        except UntrueError as told:
+            raise Broken(str(told)) from told
 
     def report(self, incident: Incident) -> Report | None:
         """As the console would show it now; None: no process is there."""

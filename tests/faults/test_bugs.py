@@ -69,6 +69,8 @@ PLANTED: list[tuple[str, dict[str, Any], str]] = [
     ("a lie in a shell's list", {"lie": lies.OfShellLists()}, "a list says .*dana.* .lists: who has it"),
     ("a lie about the system", {"lie": lies.OfSystems()}, "is about 'moon' .* .systems."),
     ("a lie about a report's versions", {"lie": lies.OfApprovals()}, "dana.* .lists: which versions are approved"),
+    ("a lie about a period", {"lie": lies.OfPeriods()}, "response time kept: .* .periods: .*, and it is not so"),
+    ("a lie about a drill", {"lie": lies.OfDrills()}, "dana.* .periods: who took part"),
     ("a lie in a medium's form", {"lie": lies.OfForms()}, r"says severity 'info' \(forms\)"),
     ("an all-clear to a stranger", {"engine": bugs.TellsStrangers}, "who never heard that it began"),
     ("missed steps are not recorded", {"engine": bugs.SkipsSilently}, "steps taken or missed"),

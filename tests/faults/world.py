@@ -252,6 +252,7 @@ class World:
         check_all_cleared(self.mirror)
         self.people.resolve_all()
         self._until(self.now + 25 * HOUR)
+        self.onlooker.read_periods()
         for incident in self.mirror.incidents.values():
             self.onlooker.read_report(incident)
         check_end(self.mirror, self.providers, self.people.said, SqlStore(database()).reads())

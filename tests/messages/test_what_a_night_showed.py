@@ -3,8 +3,10 @@
 import pytest
 from msgspec.structs import replace
 
-from receiver.core.model import Kind, Reason, State
+from receiver.core.model import Fact, Kind, Reason, State
+from receiver.messages.short import sayable
 from receiver.web.api.several import Taken
+from tests.core.alerts import SLO
 from tests.core.guide import WHOLE
 from tests.core.test_what_fires import disk
 from tests.core.truth import WORDS, OneMessage, UntrueError, check, check_several, texts
@@ -255,3 +257,41 @@ def test_what_expired_says_until_when_somebody_had_it(world):
     world.advance(minutes=40)
     lead = told(world, Reason.ACK_EXPIRED).lead
     assert "amir had it until the acknowledgement expired at 09:09 UTC. It is open again." in lead
+
+
+def test_after_the_breach_the_first_action_is_no_answer_in_time():
+    """No page asks for "Acknowledge incident in time" any more: it asks for the answer itself."""
+    world = World(WHOLE)
+    world.receive(disk(world, "db1", 4))
+    assert "1. Acknowledge incident in time" in told(world, Reason.OPENED).text
+    world.advance(minutes=15)
+    text = told(world, Reason.BREACHED).text
+    assert "in time" not in text
+    assert "Acknowledge #1: " in text
+
+
+def test_what_was_due_is_named(world):
+    """What was due is said: "Open; due by 12:43" leaves that open."""
+    world.advance(minutes=30)
+    assert world.entries(Fact.ACK_EXPIRED)
+    world.advance(minutes=25)
+    assert "an answer was due by" in told(world, Reason.REPEATED).text
+
+
+def test_one_unit_of_which_two_rules_fire_has_no_two_values():
+    """Of "P2 (0.1 bar), P2 (2.2 bar)" which rule told which is said, where nothing else tells them apart."""
+    world = World(WHOLE)
+    low, gone = (
+        replace(disk(world, name, 4, value=value), labels={"unit": "P2"})
+        for name, value in (("a", "2.2"), ("b", "0.1"))
+    )
+    world.receive(low)
+    world.receive(replace(gone, rule=SLO))
+    counted = dict(told(world, Reason.OPENED).facts)["Alerts"]
+    assert f"{SLO.rpartition('/')[2]} (0.1 %)" in counted
+    assert counted.count(" (") == 2
+
+
+def test_units_of_measure_are_spoken():
+    """A value of "9.43 mm/s" is said as people do, and the names of rules stay apart."""
+    assert sayable("9.43 mm/s on s/slo", "UTC").startswith("9.43 mm per s on s slo")

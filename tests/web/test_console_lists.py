@@ -333,3 +333,11 @@ async def test_lists_name_what_fires_now(receiver: Running) -> None:
         assert "db9 is hot</" in text, path
         assert "db1 is hot</a>" not in text, path
         assert "<h1>db1" not in text, path
+
+
+async def test_no_response_time_is_kept_without_an_answer(receiver: Running) -> None:
+    """An incident that recovers by itself needed no answer: reports of a period, as its own report, count none as kept."""
+    await receiver.send("single_firing", "single_resolved")
+    await receiver.pass_time(30 * MINUTE)
+    (tally,) = receiver.store.reads().tallies(Instant(0), Instant(receiver.clock.now + 1))
+    assert (tally.acknowledged, tally.resolved, tally.kept, tally.breached) == (0, 1, 0, 0)

@@ -10,6 +10,7 @@ from tests.core.truth.forms import check_blocks, check_document, check_event, ch
 from tests.core.truth.lines import FACTS, check_line
 from tests.core.truth.lists import check_history, check_now, check_report_page, check_shell_row
 from tests.core.truth.oracle import STATEMENTS, check, unread
+from tests.core.truth.periods import check_drills, check_period
 from tests.core.truth.record import Record, UntrueError
 from tests.core.truth.recovery import check_system
 from tests.core.truth.replies import check_reply, check_several
@@ -28,11 +29,13 @@ __all__ = [
     "check_blocks",
     "check_bundle",
     "check_document",
+    "check_drills",
     "check_event",
     "check_history",
     "check_html",
     "check_line",
     "check_now",
+    "check_period",
     "check_reply",
     "check_report_page",
     "check_several",

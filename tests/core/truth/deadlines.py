@@ -298,7 +298,7 @@ STATEMENTS = statements(
             _clock(over=bool(found["over"]))(record, found)
         ),
         "the [^¤;]+? was due, and is done by now or not asked for any more": _no_clock,
-        "due by <at>(?:, <span> ago)?": lambda record, found: (
+        "(?:an answer was )?due by <at>(?:, <span> ago)?": lambda record, found: (
             _passed(record, found) and (not found["span"] or _ago(record, found))
         ),
         "next escalation at <at>": lambda record, found: (

@@ -59,6 +59,15 @@ def _silent_since(record: Record, entry: Entry, _found: Mapping[str, str]) -> bo
     return due <= entry.at and all(each.fact is not Fact.ACKNOWLEDGED for each in since)
 
 
+def _in_time(record: Record, entry: Entry, found: Mapping[str, str]) -> bool:
+    """What an acknowledgement ticks by itself is said to be late, where the response time was breached before it."""
+    alarm = since_alarm(record.entries[:-1])
+    is_breached = any(each.fact is Fact.BREACHED for each in alarm)
+    ticks = any(each.fact is Fact.ACKNOWLEDGED and each.at == entry.at for each in alarm)
+    asks = ticks and found["what"].startswith("acknowledge ")
+    return not asks or found["what"].endswith("(late, after the response time)") is is_breached
+
+
 def _rule(record: Record, entry: Entry, found: Mapping[str, str]) -> bool:
     """An alert of that rule is known."""
     return all(any(each.rule.lower() == rule for each in record.alerts) for rule in found["rule"].split(", "))
@@ -408,7 +417,7 @@ FACTS: Mapping[Fact, tuple[str, Line]] = {
     Fact.SILENCE_MADE: _free(rf"alertmanager silences it until {DAY}, as long as the acknowledgement holds"),
     Fact.SILENCE_FAILED: _free(r"no silence for the acknowledgement: .*"),
     Fact.PROCEDURE_ATTACHED: _free(r"checklists attached: .*"),
-    Fact.STEP_DONE: _free(r"done: .*"),
+    Fact.STEP_DONE: (r"done: (?P<what>.*)", _in_time),
     Fact.STEP_UNDONE: _free(r"not done after all: .*"),
     Fact.OBLIGATION_APPLIES: (
         rf".+ must be told \(.+\): .+ until {DAY}(?P<practised> \(an exercise: nothing is filed\))?",

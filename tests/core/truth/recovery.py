@@ -83,10 +83,11 @@ def _counted(record: Record, found: Found) -> bool:
     """So many fire, and these are among them, with their values."""
     firing = {str(value).lower() for each in record.firing for value in each.labels.values()}
     values = {measured(each).lower() for each in record.firing}
+    rules = {each.rule.rpartition("/")[2].lower() for each in record.firing}
     named = found["named"].partition(" and ")[0].removeprefix(": ")
     units = [each.partition(" (") for each in named.split(", ") if each]
     known = not record.alerts or all(
-        (unit in firing or all(part.partition("=")[2] in firing for part in unit.split()))
+        (unit in firing or all(part.partition("=")[2] in firing or part in rules for part in unit.split()))
         and (not value or value.rstrip(")") in values)
         for unit, _, value in units
     )
