@@ -123,16 +123,16 @@ STATEMENTS = statements(
         "the notice <notice> to (?P<group>[\\w ]+?) waits for approval(?:, best by <at>)?: nobody outside is told before that": _waits,
         "the notice <notice> to (?P<group>[\\w ]+?) is (?P<became>held|sent|rejected|void) by now": _became(""),
         "the notice <notice> to (?P<group>[\\w ]+?) is void: (?P<why>[^¤]+)$": _is_void,
-        "^external notices\\| (?P<group>[^|]+?) \\| [^|]+ \\| (?P<became>held|sent|rejected|void)(?:: [^|]+)? \\|.*$": (
+        "^external notices\\| <notice> \\| (?P<group>[^|]+?) \\| [^|]+ \\| (?P<became>held|sent|rejected|void)(?:: [^|]+)? \\|.*$": (
             lambda record, found: any(
-                each.standing == found["became"] and each.group.lower() == found["group"]
+                each.standing == found["became"] and (each.id, each.group.lower()) == (found["notice"], found["group"])
                 for each in record.incident.response.notices
             )
         ),
-        "^external notices\\| (?P<group>[^|]+?) \\| [^|]+ \\| practised: sent to its approvers \\|.*$": lambda record, found: (
+        "^external notices\\| <notice> \\| (?P<group>[^|]+?) \\| [^|]+ \\| practised: sent to its approvers \\|.*$": lambda record, found: (
             record.incident.exercise
             and any(
-                each.standing is Standing.SENT and each.group.lower() == found["group"]
+                each.standing is Standing.SENT and (each.id, each.group.lower()) == (found["notice"], found["group"])
                 for each in record.incident.response.notices
             )
         ),
