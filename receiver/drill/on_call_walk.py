@@ -24,6 +24,9 @@ DAY = 24 * HOUR
 NIGHT_BEGINS, NIGHT_ENDS, DEEP_NIGHT = 22, 7, 3
 """Hours of the person's local day: a handoff from 22 to 7 is at night; a shift over hour 3 counts as a night."""
 
+FOREVER = 1000 * DAY
+"""Exceeds every response time."""
+
 NAMED = 5
 """The number of times that a message lists; it counts the rest."""
 
@@ -41,6 +44,21 @@ class OnCallYear:
     drilled: Policy
     """The policy with an assumed person on call in the unknown schedules."""
 
+    def held(self, at: int) -> tuple[Roster, ...]:
+        """The people on call at an instant, as if they were from then on; also the assumed ones."""
+        known = [replace(each, shifts=each.at(at), gaps=()) for each in self.rosters]
+        unknown = (each for each in self.drilled.schedules if each.name in self.unread)
+        assumed = (
+            Roster(
+                each.name,
+                each.time_zone,
+                tuple(Shift(at, at, layer.people[0], layer.name) for layer in each.layers),
+                (),
+            )
+            for each in unknown
+        )
+        return tuple(_lasting(each, at) for each in (*known, *assumed))
+
 
 def walk(policy: Policy, starts: int, days: int) -> OnCallYear:
     """Expand every schedule over `days` days from an instant (microseconds)."""
@@ -56,6 +74,12 @@ def walk(policy: Policy, starts: int, days: int) -> OnCallYear:
             rosters.append(roster)
     drilled = tuple(_assumed(policy, each) if each.name in unread else each for each in policy.schedules)
     return OnCallYear(policy, starts, ends, tuple(rosters), unread, replace(policy, schedules=drilled))
+
+
+def _lasting(roster: Roster, at: int) -> Roster:
+    ends = at + FOREVER
+    held = tuple(replace(each, starts=at, ends=ends) for each in roster.shifts)
+    return replace(roster, shifts=held, gaps=() if held else (Gap(at, ends),))
 
 
 def with_copies(policy: Policy, copies: Mapping[str, str]) -> Policy:

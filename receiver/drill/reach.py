@@ -3,16 +3,17 @@
 `tocsin check` shows the worst case of each level, and reports single points of failure as lints.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import takewhile
 
 from receiver.core.events import AlertsReceived
 from receiver.core.model import Alert, Instant
-from receiver.drill.script import first_reached
-from receiver.drill.simulator import START, ChannelFaults, World
+from receiver.drill.simulator import START, ChannelFaults, Sent, World
+from receiver.on_call.shift import Roster
 from rules.durations import as_spelled
 from rules.lint_catalog import doubt
-from rules.policy import IncidentType, Person, Place, Policy, Rule
+from rules.policy import MINUTE, IncidentType, Person, Place, Policy, Rule
 from rules.problems import Problem
 
 KEY = "drill"
@@ -34,72 +35,115 @@ class Reach:
     """Person → the same while no message gets through to that person."""
 
 
-def reaches(policy: Policy, at: Instant = START, people: Iterable[Person] = ()) -> tuple[Reach, ...]:
-    """All ways of notification of the policy, the most severe level first.
+@dataclass(frozen=True, slots=True)
+class Way:
+    """A level, the channels that it names first, and who names them."""
 
-    `at`: the drill's start, which determines who is on call. `people`: each is made unreachable in turn.
-    """
-    ways: dict[tuple[int, tuple[str, ...]], list[Rule | IncidentType]] = {}
+    level: int
+    channels: tuple[str, ...]
+    members: tuple[Rule | IncidentType, ...]
+
+
+def ways(policy: Policy) -> tuple[Way, ...]:
+    """All ways of notification of the policy, the most severe level first."""
+    found: dict[tuple[int, tuple[str, ...]], list[Rule | IncidentType]] = {}
     told: list[Rule | IncidentType] = [*policy.rules, *policy.incident_types]
     for level in reversed(policy.levels):
         default = policy.level_channels(level.level)
-        ways.setdefault((level.level, default), [])
+        found.setdefault((level.level, default), [])
         for each in told:
             if each.level == level.level:
-                ways.setdefault((level.level, each.channels or default), []).append(each)
-    up = [channel.name for channel in policy.channels if channel.enabled]
-    losses = {each.name: frozenset(address for _, address in each.contacts) for each in people}
-
-    def way(level: int, channels: tuple[str, ...], members: list[Rule | IncidentType]) -> Reach:
-        first = _first(policy, at, level, members, ChannelFaults())
-
-        def without(lost: frozenset[str], faults: ChannelFaults) -> int | None:
-            """Only the loss of the channel or recipient that was reached first changes the result; else no drill is
-            needed.
-            """
-            return _first(policy, at, level, members, faults).after if lost & first.by else first.after
-
-        return Reach(
-            level,
-            channels,
-            tuple(members),
-            all_up=first.after,
-            without={name: without(frozenset([name]), ChannelFaults(frozenset([name]))) for name in up},
-            without_person={name: without(some, ChannelFaults(missing=some)) for name, some in losses.items()},
-        )
-
-    return tuple(way(*key, members) for key, members in ways.items())
+                found.setdefault((level.level, each.channels or default), []).append(each)
+    return tuple(Way(*key, tuple(members)) for key, members in found.items())
 
 
 @dataclass(frozen=True, slots=True)
-class _FirstReached:
-    """The first page of a drill that reached a person."""
+class Attempt:
+    """A page that reaches a person if it gets through."""
 
-    after: int | None
-    """Microseconds; None: no page reached a person within the response time."""
-    by: frozenset[str] = frozenset()
-    """The channel's name, its type, and the recipient."""
+    after: int
+    """Microseconds since the alert."""
+    channel: str
+    type: str
+    recipient: str
+    person: str
+    """The person whose contact the recipient is; empty: none, or several."""
 
 
-def _first(
-    policy: Policy, at: Instant, level: int, members: Iterable[Rule | IncidentType], faults: ChannelFaults
-) -> _FirstReached:
-    world = World(policy, faults, now=at)
-    rule = next((each.key for each in members), "Stranger")
-    alert = Alert(KEY, world.now, firing=True, level=level, rule=rule, type=rule, labels={}, annotations={})
-    began_at = world.now
-    world.handle(AlertsReceived(KEY, "", (alert,)))
-    world.advance(
-        Instant(began_at + policy.level(level).response_time),
-        enough=lambda: first_reached(world.sent, began_at) is not None,
+Attempts = Callable[[int], Iterable[Attempt]]
+"""All attempts until so many microseconds after the alert."""
+
+
+class SilentDrill:
+    """A drill of one way in which no page reaches a person. It goes on as far as its attempts are asked for.
+
+    Until a page reaches a person, a drill with any fault goes as this one. So the first attempt that a fault spares is
+    the one by which a person is reached with that fault: one drill answers for all faults.
+    """
+
+    def __init__(self, policy: Policy, way: Way, rosters: Sequence[Roster] = (), at: Instant = START) -> None:
+        """`rosters`: who is on call, at all times of the drill."""
+        self._world = World(policy, ChannelFaults(nobody_reached=True), now=at)
+        self._world.engine.held_rosters = rosters
+        self._began_at = at
+        self._read = 0
+        self._found: list[Attempt] = []
+        rule = next((each.key for each in way.members), "Stranger")
+        alert = Alert(KEY, at, firing=True, level=way.level, rule=rule, type=rule, labels={}, annotations={})
+        self._world.handle(AlertsReceived(KEY, "", (alert,)))
+
+    def attempts(self, until: int) -> Iterator[Attempt]:
+        """The attempts until `until` microseconds after the alert, in order."""
+        if self._world.now < self._began_at + until:
+            self._world.advance(Instant(self._began_at + until))
+        sent = self._world.sent[self._read :]
+        self._read += len(sent)
+        self._found += [self._attempt(each) for each in sent if each.would_reach]
+        return takewhile(lambda each: each.after <= until, self._found)
+
+    def _attempt(self, sent: Sent) -> Attempt:
+        notification = sent.notification
+        channel = self._world.policy_version.channels.get(notification.channel)
+        type_ = channel.type if channel else ""
+        after = sent.at - self._began_at
+        return Attempt(after, notification.channel, type_, notification.recipient, notification.person)
+
+
+def reaches(policy: Policy) -> tuple[Reach, ...]:
+    """How soon each way of notification reaches a person, in a policy without people on call."""
+    return tuple(reach_by(policy, way, (SilentDrill(policy, way).attempts,)) for way in ways(policy))
+
+
+def reach_by(policy: Policy, way: Way, attempts: Sequence[Attempts], people: Iterable[Person] = ()) -> Reach:
+    """How soon these attempts reach a person, with each channel down and each of these people missing in turn."""
+    within = policy.level(way.level).response_time
+    usual = _first(attempts, within)
+    hit = frozenset((usual.channel, usual.type, usual.recipient)) if usual else frozenset()
+
+    def without(lost: frozenset[str]) -> int | None:
+        first = _first(attempts, within, lost) if lost & hit else usual
+        return first.after if first else None
+
+    return Reach(
+        way.level,
+        way.channels,
+        way.members,
+        all_up=usual.after if usual else None,
+        without={each.name: without(frozenset([each.name])) for each in policy.channels if each.enabled},
+        without_person={each.name: without(frozenset(address for _, address in each.contacts)) for each in people},
     )
-    sent = next((each for each in world.sent if each.reached), None)
-    if sent is None:
-        return _FirstReached(None)
-    channel = policy.channel(sent.notification.channel)
-    type_ = channel.type if channel else ""
-    by = frozenset((sent.notification.channel, type_, sent.notification.recipient))
-    return _FirstReached(sent.at - began_at, by)
+
+
+def _first(attempts: Sequence[Attempts], within: int, lost: frozenset[str] = frozenset()) -> Attempt | None:
+    """The first attempt that is on no lost channel, type or recipient. Later times are looked at only if needed."""
+    until = 0
+    while True:
+        found = (each for some in attempts for each in some(until))
+        spared = (each for each in found if not {each.channel, each.type, each.recipient} & lost)
+        first = min(spared, key=lambda each: each.after, default=None)
+        if first is not None or until == within:
+            return first
+        until = min(max(2 * until, MINUTE), within)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,8 +9,9 @@ from hashlib import blake2b
 from typing import NoReturn
 
 from receiver.core.events import Delivered, Outcome, Rejected, Retry
-from receiver.core.model import Entry, Incident, Instant, Notification
+from receiver.core.model import Entry, Incident, Instant, Kind, Notification, Status
 from receiver.core.plan import PolicyVersion
+from receiver.core.reached import has_reached
 from receiver.drill.memory_store import MemoryStore
 from receiver.engine.commands import OutcomeReport, Request, Result
 from receiver.engine.engine import Engine
@@ -27,6 +28,8 @@ def begins_at(policy: Policy, now: Instant) -> Instant:
 
 WORKER = "drill"
 
+NOBODY_REACHED = Retry("nobody is reached in this drill")
+
 
 @dataclass(frozen=True, slots=True)
 class ChannelFaults:
@@ -40,9 +43,11 @@ class ChannelFaults:
     """The seed that selects the failing attempts."""
     missing: frozenset[str] = frozenset()
     """Recipients to whom no message gets through."""
+    nobody_reached: bool = False
+    """No page that would reach a person gets through; everything else does."""
 
-    def outcome(self, notification: Notification, channel: Channel | None) -> Outcome:
-        """The outcome of one attempt."""
+    def outcome(self, notification: Notification, channel: Channel | None, *, would_reach: bool = False) -> Outcome:
+        """The outcome of one attempt. `would_reach`: it is a page that reaches a person if it gets through."""
         if channel is None:
             return Rejected("no such channel")
         if _has_no_address(channel, notification.recipient):
@@ -52,6 +57,8 @@ class ChannelFaults:
             return Retry("down in this drill")
         if notification.recipient in self.missing:
             return Retry("not there in this drill")
+        if self.nobody_reached and would_reach:
+            return NOBODY_REACHED
         share = max(self.flaky.get(name, 0.0) for name in names)
         if share > 0 and self._throw(notification) < share:
             return Retry("flaky in this drill")
@@ -78,6 +85,11 @@ class Sent:
     outcome: Outcome
     reached: bool = False
     """Whether it is a page that reached a person."""
+
+    @property
+    def would_reach(self) -> bool:
+        """Whether it failed only because of `ChannelFaults.nobody_reached`."""
+        return self.outcome == NOBODY_REACHED
 
 
 def nothing() -> None:
@@ -143,8 +155,10 @@ class World:
         while deliveries := self.engine.claim(self.now, WORKER):
             reports = []
             for delivery in deliveries:
+                head = delivery.items[0][0]
+                would_reach = self.channel_faults.nobody_reached and self._would_reach(head)
                 outcome = self.channel_faults.outcome(
-                    delivery.items[0][0], delivery.context.channel(delivery.items[0][0].channel)
+                    head, delivery.context.channel(head.channel), would_reach=would_reach
                 )
                 reports += [OutcomeReport(notification, outcome) for notification, _ in delivery.items]
             self.engine.report(reports, self.now)
@@ -153,6 +167,14 @@ class World:
                     self._receive(each.notification, each.outcome.reference)
                 reached_at = self.store.outbox[each.notification.id].reached_at
                 self.sent.append(Sent(self.now, each.notification, each.outcome, reached_at is not None))
+
+    def _would_reach(self, notification: Notification) -> bool:
+        """Whether it is a page that reaches a person if it gets through, with the receipts of `_receive`."""
+        context = self.engine.context_at(self.now)
+        facts, level = context.facts(notification.channel), notification.level
+        return notification.kind is Kind.PAGE and has_reached(
+            Status.DELIVERED, facts, level, receipts=True, can_wake=context.can_wake
+        )
 
     def _receive(self, notification: Notification, reference: str) -> None:
         """Simulate receipts of accepted messages: an SMS is delivered, a call is answered."""

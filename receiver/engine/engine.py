@@ -137,6 +137,8 @@ class Engine:
         """The Alertmanagers that send webhooks here (set by the service)."""
         self.jumps: Sequence[Jump] = ()
         """Jumps of the clock that Tocsin's time has followed (set by the service, which appends to it)."""
+        self.held_rosters: Sequence[Roster] | None = None
+        """Who is on call at all times, instead of by the schedules (set by drills); None: by the schedules."""
         self._overrides: list[tuple[int, OverrideChange]] = []
         self._calendars: dict[str, tuple[str, str]] = {}
         self._rostered: tuple[tuple[object, ...], Sequence[Roster]] | None = None
@@ -482,6 +484,8 @@ class Engine:
     def _rosters(self, transaction: Transaction, now: Instant) -> Sequence[Roster]:
         """The current rosters; overrides by number and calendars by digest are read within the transaction."""
         policy = self._current.policy
+        if self.held_rosters is not None:
+            return self.held_rosters
         if not policy.schedules:
             return ()
         self._overrides += transaction.override_changes(self._overrides[-1][0] if self._overrides else 0)
@@ -520,6 +524,11 @@ class Engine:
     def _put_off(self, incident_id: str, until: Instant) -> None:
         with self._store.transaction() as transaction:
             transaction.postpone(incident_id, until)
+
+    def context_at(self, now: Instant) -> DecisionContext:
+        """The context of a decision at `now` on an incident under the current policy."""
+        with self._store.transaction() as transaction:
+            return self.context(self._current, self._rosters(transaction, now), now)
 
     def context(
         self, policy_version: PolicyVersion, rosters: Sequence[Roster] = (), now: Instant = EPOCH

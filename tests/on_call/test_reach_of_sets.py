@@ -1,0 +1,154 @@
+"""How soon a person is reached over a year, held against a drill of every set of people with every fault in turn."""
+
+from hypothesis import given, settings
+from hypothesis import strategies as some
+
+from receiver.core.events import AlertsReceived
+from receiver.core.model import Alert, Instant
+from receiver.drill import on_call_reach
+from receiver.drill.on_call_reach import reaches_over, sets
+from receiver.drill.on_call_walk import walk
+from receiver.drill.reach import SilentDrill, ways
+from receiver.drill.simulator import ChannelFaults, World
+from rules.load import load_text
+from tests.on_call.teams import utc
+
+NOW = utc("2026-10-01T00:00")
+TYPES = ("email", "sms", "phone")
+MORE_SCHEDULES = ("primary", "secondary", "third")
+
+
+def team(people, places, fallback, every="1d", schedules=MORE_SCHEDULES[:2]):
+    """A policy of three levels. `people`: YAML of `contacts` and `reach` of each; `places`: whom each channel names."""
+    rows = "\n".join(f"  - {{name: p{number}, {each}}}" for number, each in enumerate(people))
+    names = [f"p{number}" for number in range(len(people))]
+    layers = "\n".join(
+        f"  - {{name: {name}, time_zone: UTC, layers: [{{people: [{', '.join(names[n:])}], "
+        f'starts: "2026-01-05T{9 + n:02}:00", every: {every}}}]}}'
+        for n, name in enumerate(schedules)
+    )
+    channels = "\n".join(
+        f"    - {{name: {type_}, type: {type_}, recipients: [{', '.join(places[type_])}]}}" for type_ in TYPES
+    )
+    return load_text(f"""\
+incident_response:
+  classification:
+    severity_levels:
+      - {{level: 2, name: Warning, response_time: "40m", escalation_time: "10m"}}
+      - {{level: 3, name: Critical, response_time: "30m", escalation_time: "8m"}}
+      - {{level: 4, name: Emergency, response_time: "12m", escalation_time: "5m"}}
+  alert_channels:
+{channels}
+    - {{name: pagerduty, type: pagerduty, service: desk}}
+  detection:
+    rules:
+      - {{name: slow, condition: "slow > 1", severity: 2, channels: [email]}}
+      - {{name: late, condition: "late > 1", severity: 3, channels: [email, sms]}}
+      - {{name: margin, condition: "margin < 1", severity: 4, channels: [phone]}}
+fallback: {fallback}
+people:
+{rows}
+schedules:
+{layers}
+""").policy
+
+
+def first_reached(year, one, way, faults):
+    """Microseconds until a person is reached in a drill of this set alone, with these faults."""
+    world = World(year.drilled, faults, now=Instant(one.at))
+    world.engine.held_rosters = year.held(one.at)
+    rule = next((each.key for each in way.members), "Stranger")
+    alert = Alert("drill", world.now, firing=True, level=way.level, rule=rule, type=rule, labels={}, annotations={})
+    world.handle(AlertsReceived("drill", "", (alert,)))
+    within = year.drilled.level(way.level).response_time
+    world.advance(Instant(one.at + within), enough=lambda: any(each.reached for each in world.sent))
+    return next((each.at - one.at for each in world.sent if each.reached), None)
+
+
+def joint(year):
+    """Way → what is lost → the worst of all sets, each drilled by itself with everybody on call at once."""
+    worst = {}
+
+    def note(way, lost, after):
+        key = (way.level, way.channels, lost)
+        rank = float("inf") if after is None else after
+        worst[key] = max(worst.get(key, -1), rank)
+
+    for one in sets(year):
+        for way in ways(year.drilled):
+            note(way, "", first_reached(year, one, way, ChannelFaults()))
+            for each in year.drilled.channels:
+                note(way, each.name, first_reached(year, one, way, ChannelFaults(frozenset([each.name]))))
+            for cast in one.casts:
+                for name, own in zip(cast, one.casts[0], strict=True):
+                    missing = frozenset(address for _, address in year.drilled.person(own).contacts)
+                    note(way, name, first_reached(year, one, way, ChannelFaults(missing=missing)))
+    return worst
+
+
+def decomposed(year):
+    """The same, as `check` finds it."""
+    found, _ = reaches_over(year)
+    answer = {}
+    for each in found:
+        for lost, after in {"": each.all_up, **each.without, **each.without_person}.items():
+            answer[each.level, each.channels, lost] = float("inf") if after is None else after
+    return answer
+
+
+@some.composite
+def person(draw, number):
+    """Some contacts, a way of being told, and whether they are told again."""
+    types = draw(some.lists(some.sampled_from(TYPES), min_size=1, unique=True))
+    address = draw(some.sampled_from((number, number, number, 0)))  # now and then another's number
+    known = {"email": f"p{address}@example.org", "sms": f'"+49170100000{address}"', "phone": f'"+49170100000{address}"'}
+    contacts = ", ".join(f"{each}: {known[each]}" for each in types)
+    steps = some.tuples(
+        some.lists(some.sampled_from(types), min_size=1, max_size=2, unique=True),
+        some.integers(0, 9),
+        some.sampled_from(("", ", levels: [3, 4]", ", levels: [4]")),
+    )
+    reach = ", ".join(
+        f"{{by: [{', '.join(by)}]{f', after: {after}m' if n and after else ''}{levels}}}"
+        for n, (by, after, levels) in enumerate(draw(some.lists(steps, max_size=3)))
+    )
+    again = draw(some.sampled_from(("true", "true", "false")))
+    return f"contacts: {{{contacts}}}, repeat: {again}" + (f", reach: [{reach}]" if reach else "")
+
+
+PLACES = some.lists(some.sampled_from(('"@primary"', '"@secondary"')), min_size=1, max_size=2, unique=True)
+
+
+@settings(max_examples=4, deadline=None)
+@given(
+    people=some.tuples(*(person(number) for number in (1, 2, 3))),
+    places=some.tuples(PLACES, PLACES, PLACES),
+    fallback=some.sampled_from(("[pagerduty]", "[sms]", "[phone, pagerduty]")),
+)
+def test_it_is_the_same_as_drilling_every_set(people, places, fallback):
+    """People tell on their own what holds for them in every set: whoever shares an address, is spared or is a fallback."""
+    named = dict(zip(TYPES, places, strict=True))
+    year = walk(team(people, named, fallback), NOW, 2)
+    assert decomposed(year) == joint(year)
+
+
+def test_drills_grow_with_people_and_not_with_sets(monkeypatch):
+    """Of seven people of unlike `reach` in three schedules each is drilled in each place; not every set that they make."""
+    people = [
+        f'contacts: {{email: p{n}@example.org, sms: "+4917010001{n:02}", phone: "+4917010001{n:02}"}}, '
+        f"reach: [{{by: [sms]}}, {{by: [phone], after: {n + 1}m}}]"
+        for n in range(7)
+    ]
+    places = {"email": ['"@primary"'], "sms": ['"@secondary"'], "phone": ['"@third"']}
+    year = walk(team(people, places, "[pagerduty]", schedules=MORE_SCHEDULES), NOW, 60)
+    drilled = []
+
+    class Counted(SilentDrill):
+        def __init__(self, *given):
+            drilled.append(given)
+            super().__init__(*given)
+
+    monkeypatch.setattr(on_call_reach, "SilentDrill", Counted)
+    reaches_over(year)
+    assert len(sets(year)) > 150
+    assert len(drilled) < len(ways(year.drilled)) * 50
