@@ -260,9 +260,10 @@ def thread_targets(draft: Draft) -> list[Target]:
 def tell_everybody(
     draft: Draft, kind: Kind, reason: Reason, words: Mapping[str, str] = NO_WORDS, until: Instant | None = None
 ) -> None:
-    """Notify each target told of the incident, on channels that carry updates, valid `until`."""
+    """Notify each target told of the incident, on channels that carry updates, valid `until`; nobody who has left."""
+    context = draft.context
     told = dict.fromkeys((*draft.incident.paged, *draft.incident.told))
-    targets = [target for target in told if draft.context.carries_updates(target.channel)]
+    targets = [each for each in told if context.carries_updates(each.channel) and not context.has_left(each)]
     draft.notify(kind, reason, targets, words, until=until)
 
 
@@ -363,6 +364,8 @@ def _stakeholders(draft: Draft) -> tuple[Target, ...]:
 
 
 def _paged_on(draft: Draft, holds: Callable[[ChannelFacts], bool]) -> list[Target]:
-    """Paged targets on channels whose type fulfils `holds`."""
-    found = ((target, draft.context.facts(target.channel)) for target in draft.incident.paged)
+    """Paged targets on channels whose type fulfils `holds`, without people who have left the policy."""
+    context = draft.context
+    paged = (target for target in draft.incident.paged if not context.has_left(target))
+    found = ((target, context.facts(target.channel)) for target in paged)
     return [target for target, facts in found if facts is not None and holds(facts)]

@@ -336,6 +336,16 @@ class DecisionContext(Struct, frozen=True):
             owners = [each for each in on_call if each in owners][:1]
         return owners[0].name if owners else ""
 
+    def has_left(self, target: Target) -> bool:
+        """Whether the target was a person's contact and is nobody's by the current policy: the person has left."""
+        channel, address = self.channel(target.channel), target.recipient
+        if channel is None or self.person(target):
+            return False
+        policies = (self.current.policy, self.policy_version.policy)
+        named = (each for policy in policies for some in (policy.channels, policy.stakeholders) for each in some)
+        shared = any(each.contact(channel.type) == address for each in self.current.policy.people)
+        return not shared and not any(address in each.recipients for each in named)
+
     def shift(self, reference: str, person: str) -> Shift | None:
         """The shift by which a person is on call now; None: the reference is no schedule."""
         return shift_of(reference, person, self.rosters, self.at)

@@ -298,6 +298,25 @@ def test_a_step_whose_channel_and_schedule_are_lost_says_so():
     assert paged(one, "phone")
 
 
+def test_a_person_who_has_left_is_told_nothing_more():
+    """Dana was paged, and is deleted from the policy: updates and the news of ben's answer go to the others only."""
+    text = POLICY.replace("PEOPLE", "dana, ben").replace("CHANNELS", "email")
+    text = text.replace("[team@example.org]", '[team@example.org, "@primary"]')
+    text = text.replace("{sms: ", "{email: dana@example.org, sms: ", 1)
+    one = World(load_text(text).policy, configured=("email", "sms", "phone"))
+    one.now = Instant(EIGHT)
+    one.fire("a", level=4, rule=RULE)
+    assert "dana@example.org" in paged(one, "email")
+    people = text.replace('  - {name: dana, contacts: {email: dana@example.org, sms: "+4917010000001"}}\n', "")
+    one.use(load_text(people.replace("[dana, ben]", "[ben]")).policy)
+    before = len(one.outbox)
+    one.acknowledge("ben")
+    one.update("ben", "We are on it.")
+    news = [each for each in list(one.outbox.values())[before:] if each.channel == "email"]
+    assert {each.kind for each in news} >= {Kind.ACKNOWLEDGED, Kind.UPDATE}
+    assert {each.recipient for each in news} == {"team@example.org"}
+
+
 def test_one_number_for_calls_and_sms_is_told_both_ways():
     """The rule calls it, and dana wants an SMS there too: one way does not stand for the other."""
     policy = wishing("{by: [sms]}", channels="phone").current.policy

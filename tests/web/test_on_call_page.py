@@ -73,7 +73,7 @@ async def test_now_until_when_and_next(receiver: Running) -> None:
     assert "Next dana , from Mon 23 Nov, 09:00 CET" in facts(text, "primary")
     assert "Now ✕ nobody Next ben , from Mon 30 Nov, 09:00 CET" in facts(text, "later")
     assert "Nobody is on call for 7 days 5 hours of it" in text
-    assert "<span>from Mon 30 Nov, 09:00 CET on</span>" in text, "where its end is not known none is told"
+    assert "<span>from Mon 30 Nov, 09:00 CET on, no end before " in text, "where its end is not known none is told"
     assert "<span>until Mon 30 Nov, 09:00 CET</span>" in text
     assert text.count("<svg") == 4
     assert (await page(receiver, "/on-call?weeks=13")).count("<svg") == 26
@@ -228,3 +228,9 @@ async def test_a_contact_that_fails_is_shown(start: Callable[..., Any]) -> None:
         assert "+4917010000002" not in text
         assert "The last message failed" not in await page(receiver, "/people/dana")
         await receiver.pass_time(1_000_000)
+
+
+async def test_a_shift_without_an_end_is_told_as_that(receiver: Running) -> None:
+    """Ben alone is on call in "later" from Monday on: his page does not take the end of what was looked at for his."""
+    text = " ".join(re.sub(r"<[^>]+>", " ", await page(receiver, "/people/ben", headers=BEN)).split())
+    assert "later from Mon 30 Nov, 08:00 UTC on, no end before Mon 22 Feb, 02:13 UTC" in text

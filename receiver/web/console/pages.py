@@ -210,11 +210,11 @@ def _from_until(shift: Shift | Gap | OverrideChange, zone: str, looked_at: tuple
         case True, True:
             return from_until(shift.starts, shift.ends, time_zone(zone))
         case True, False:
-            return f"from {_wall(shift.starts, zone)} on"
+            return f"from {_wall(shift.starts, zone)} on, no end before {_wall(last, zone)}"
         case False, True:
             return f"until {_wall(shift.ends, zone)}"
         case _:
-            return "all the time"
+            return f"all the time, no end before {_wall(last, zone)}"
 
 
 @cache
