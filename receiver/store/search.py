@@ -40,7 +40,7 @@ def with_words(connection: Connection, words: str, below: int | None, newest: in
     """
     words = words.replace("\0", "")
     is_not_closed = schema.incidents.c.state.in_(closed_words.NOT_CLOSED)
-    with_title = schema.incidents.c.title.icontains(words, autoescape=True)
+    with_title = contains(schema.incidents.c.title, words)
     found = [_with_facts(connection, words)]
     in_titles = _indexed(connection, "incident_titles", words, below, newest)
     found.append(with_title if in_titles is None else or_(in_titles, and_(is_not_closed, with_title)))
@@ -54,6 +54,15 @@ def with_words(connection: Connection, words: str, below: int | None, newest: in
     if number.isascii() and number.isdigit() and len(number) < LONGEST_NUMBER:
         found.append(schema.incidents.c.number == int(number))
     return or_(*found)
+
+
+def contains(text_column: ColumnElement[str], words: str) -> ColumnElement[bool]:
+    """The condition that a column contains these words, ignoring case: as PostgreSQL's indexes have it, by `lower`.
+
+    SQLAlchemy's `icontains` is ILIKE there, for which those indexes are of no use.
+    """
+    pattern = words.replace("/", "//").replace("%", "/%").replace("_", "/_")
+    return func.lower(text_column).like(func.lower(f"%{pattern}%"), escape="/")
 
 
 def _newest(connection: Connection) -> int:
@@ -90,7 +99,7 @@ def _are(numbers: list[int]) -> ColumnElement[bool]:
 
 def _with_facts(connection: Connection, words: str) -> ColumnElement[bool]:
     """Match in findings. Few matches are listed by number, so that PostgreSQL can use its index of titles too."""
-    found = select(schema.learned.c.number).where(schema.learned.c.words.icontains(words, autoescape=True))
+    found = select(schema.learned.c.number).where(contains(schema.learned.c.words, words))
     few = connection.scalars(found.limit(FEW + 1)).all()
     return schema.incidents.c.number.in_(few if len(few) <= FEW else found)
 
@@ -98,7 +107,7 @@ def _with_facts(connection: Connection, words: str) -> ColumnElement[bool]:
 def _with_others(connection: Connection, words: str, below: int | None) -> ColumnElement[bool]:
     """Match in labels, people and notes of closed incidents, without SQLite's trigram index."""
     kept = schema.closed_words.c
-    found = select(kept.number).where(kept.words.icontains(words, autoescape=True))
+    found = select(kept.number).where(contains(kept.words, words))
     few = connection.scalars(found.where(kept.number < (_NO_END if below is None else below)).limit(FEW + 1)).all()
     if len(few) <= FEW:
         return schema.incidents.c.number.in_(few)

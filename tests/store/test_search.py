@@ -11,11 +11,13 @@ from typing import Any
 import psycopg
 import pytest
 from msgspec.structs import replace
+from sqlalchemy import select
+from sqlalchemy.dialects import postgresql
 
 from receiver.core.model import Entry, Fact, Incident, State
 from receiver.core.response import Deed, Occurrence, Response, Turn
 from receiver.demo.tools import free_port
-from receiver.store import SqlStore
+from receiver.store import SqlStore, schema, search
 from receiver.store.search import FEW, RECENT
 from receiver.store.session import Session
 from tests.npm import missing
@@ -196,7 +198,9 @@ def test_postgresql_walks_its_trigrams(debians: str, open_stores: Open) -> None:
     with store._database.read() as connection:
         connection.exec_driver_sql("SET LOCAL enable_seqscan = off")
         connection.exec_driver_sql("SET LOCAL enable_indexscan = off")
-        plan = Session(connection).rows("EXPLAIN SELECT number FROM incidents WHERE lower(title) LIKE '%pump%'")
+        asked = select(schema.incidents.c.number).where(search.contains(schema.incidents.c.title, "pump"))
+        sql = asked.compile(connection, compile_kwargs={"literal_binds": True})
+        plan = Session(connection).rows(f"EXPLAIN {sql}".replace("%%", "%"))
         assert "incidents_by_words" in str(plan)
 
 
@@ -246,3 +250,10 @@ def test_what_is_not_there_is_not_looked_for_one_by_one(open_stores: Open) -> No
         connection.exec_driver_sql("DROP INDEX incidents_by_opening")
     for ask in asked:
         assert _steps(store, ask) > FEW / 5
+
+
+def test_a_search_is_made_of_what_the_index_is_made_of() -> None:
+    """PostgreSQL's trigram indexes are of lower(title) and lower(words): for ILIKE every row of a million would be read."""
+    for column in (schema.incidents.c.title, schema.closed_words.c.words):
+        asked = str(search.contains(column, "50%").compile(dialect=postgresql.dialect()))
+        assert asked.startswith(f"lower({column}) LIKE lower(")
