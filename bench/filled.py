@@ -3,6 +3,9 @@
 import sqlite3
 from contextlib import closing
 from pathlib import Path
+from typing import Any
+
+import psycopg
 
 from bench.ingest import POLICY, body
 from receiver.clients.alert_payload import parse
@@ -34,16 +37,16 @@ def url(folder: Path) -> str:
     return f"sqlite:///{folder / 'tocsin.db'}"
 
 
-def engine(folder: Path, now: Instant) -> Engine:
-    """An engine on the folder's database."""
+def engine(folder: Path, now: Instant, database: str = "") -> Engine:
+    """An engine on that database; empty: on the folder's."""
     (folder / "policy.yaml").write_text(POLICY)
-    return Engine(open_store(url(folder)), load([folder / "policy.yaml"]), CHANNELS, now)
+    return Engine(open_store(database or url(folder)), load([folder / "policy.yaml"]), CHANNELS, now)
 
 
-def first(folder: Path) -> Incident:
+def first(folder: Path, database: str = "") -> Incident:
     """Open the incident to be copied."""
     now = wall_clock()
-    opening = engine(folder, now)
+    opening = engine(folder, now, database)
     payload = parse(body(1), now)
     found = classify(opening.current, "", payload.group_labels, payload.alerts[0])
     (result,) = opening.handle([AlertsReceived(found.key, "", (found.alert,))], now)
@@ -68,6 +71,53 @@ def history(folder: Path, size: int) -> None:
             _copy_parts(connection, table, size)
         for statement in _FOUND_BY:
             connection.execute(f"{_NUMBERS} {statement}", {"size": size})
+
+
+def history_of_server(address: str, size: int) -> None:
+    """As `history`, in PostgreSQL, without alerts, messages and timelines. Indexes are made after the rows."""
+    with psycopg.connect(address, autocommit=True) as connection:
+        made_by = connection.execute(
+            "SELECT indexname, indexdef FROM pg_indexes"
+            " WHERE tablename IN ('incidents', 'closed_words', 'closed_people') AND indexdef NOT LIKE 'CREATE UNIQUE%'"
+        ).fetchall()
+        for name, _ in made_by:
+            connection.execute(f'DROP INDEX "{name}"')
+        with connection.transaction():
+            connection.execute("SET LOCAL synchronous_commit = off")
+            _copy_on_server(connection, size)
+        for _, made in made_by:
+            connection.execute(made)
+        connection.execute("VACUUM ANALYZE")
+
+
+def _copy_on_server(connection: psycopg.Connection[Any], size: int) -> None:
+    what = {
+        "number": "i",
+        "id": "'id-' || i",
+        "key": "'k' || i",
+        "open_key": "NULL",
+        "state": "'closed'",
+        "type": "CASE WHEN i % 1000 <> 0 THEN type ELSE 'rare' END",
+        "title": "title || ' ' || i",
+        "due_at": "NULL",
+        "doc": "(doc::jsonb || jsonb_build_object('state', 'closed', 'windows', '{}'::jsonb, 'id', 'id-' || i,"
+        " 'number', i, 'key', 'k' || i))::text",
+    }
+    names = [
+        row[0]
+        for row in connection.execute(
+            "SELECT column_name FROM information_schema.columns"
+            " WHERE table_name = 'incidents' ORDER BY ordinal_position"
+        )
+    ]
+    columns, values = ", ".join(names), ", ".join(what.get(name, name) for name in names)
+    numbers = f"generate_series(2, {size + 1}) AS n(i)"
+    connection.execute(f"INSERT INTO incidents ({columns}) SELECT {values} FROM {numbers}, incidents WHERE number = 1")
+    connection.execute("UPDATE incidents SET due_at = NULL WHERE number = 1")
+    connection.execute("UPDATE notifications SET due_at = NULL, status = 'accepted'")
+    connection.execute(f"UPDATE meta SET value = '{size + 1}' WHERE name = 'last_number'")
+    for statement in _FOUND_BY:
+        connection.execute(statement.replace("char(10)", "chr(10)").replace("FROM n", f"FROM {numbers}"))
 
 
 def _copy_incidents(folder: Path, size: int, doc: str, open_key: str, state: str, due_at: str) -> None:

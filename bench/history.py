@@ -1,4 +1,6 @@
-"""History: listing, filtering, searching, opening and starting with 1,000,000 closed incidents on SQLite."""
+"""History with 1,000,000 closed incidents: listing, filtering and searching on both databases; opening and starting on
+SQLite.
+"""
 
 import tempfile
 from collections.abc import Callable
@@ -7,7 +9,7 @@ from time import perf_counter
 
 from msgspec.structs import replace
 
-from bench import filled
+from bench import filled, postgres
 from bench.table import Row
 from receiver.core.model import Instant, State
 from receiver.store import open_store
@@ -25,7 +27,18 @@ def run() -> list[Row]:
         filled.history(Path(full), SIZE)
         starts = {folder: [_start(folder) for _ in range(TRIES)] for folder in (empty, full)}
         ratios = tuple(a / b for a, b in zip(starts[full], starts[empty], strict=True))
-        return [*_questions(full), Row("history", "start / start with nothing", "ratio", ratios, "≤ 2")]
+        return [
+            *_questions(filled.url(Path(full)), "history"),
+            Row("history", "start / start with nothing", "ratio", ratios, "≤ 2"),
+        ]
+
+
+def run_on_server() -> list[Row]:
+    """The same questions on PostgreSQL."""
+    with tempfile.TemporaryDirectory() as folder, postgres.database(Path(folder)) as address:
+        filled.first(Path(folder), address)
+        filled.history_of_server(address, SIZE)
+        return _questions(address, "history-postgresql")
 
 
 def _start(folder: str) -> float:
@@ -37,8 +50,8 @@ def _start(folder: str) -> float:
     return _timed(start)
 
 
-def _questions(folder: str) -> list[Row]:
-    store = open_store(filled.url(Path(folder)))
+def _questions(address: str, bench: str) -> list[Row]:
+    store = open_store(address)
     reads = store.reads()
     middle = f"id-{SIZE // 2}"
     one = reads.incident(middle)
@@ -61,6 +74,7 @@ def _questions(folder: str) -> list[Row]:
         "search: a person": lambda: reads.incidents(search="person-17"),
         "search: nowhere": lambda: reads.incidents(search="zebra"),
         "search: two letters": lambda: reads.incidents(search="ac"),
+        "search: two letters that no title has": lambda: reads.incidents(search="zq"),
         "search: a number": lambda: reads.incidents(search=f"#{SIZE // 2}"),
         "a system": lambda: reads.incidents(system="system-7"),
         "a system that none has": lambda: reads.incidents(system="unheard of"),
@@ -71,7 +85,7 @@ def _questions(folder: str) -> list[Row]:
         "its messages": lambda: reads.notifications(middle),
     }
     rows = [
-        Row("history", f"{name}, of {SIZE:,}", "ms", tuple(_timed(question) for _ in range(TRIES)), TARGET)
+        Row(bench, f"{name}, of {SIZE:,}", "ms", tuple(_timed(question) for _ in range(TRIES)), TARGET)
         for name, question in asked.items()
     ]
     store.close()
