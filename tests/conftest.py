@@ -14,7 +14,8 @@ from typing import Any
 import psycopg
 import pytest
 
-from receiver.store import SqlStore, open_store
+from receiver.store import SqlStore
+from tests.new_store import new_store
 
 STORES = ("memory", "file", "postgresql")
 
@@ -102,7 +103,7 @@ def open_stores() -> Iterator[Callable[[str], SqlStore]]:
     opened: list[SqlStore] = []
 
     def one(url: str) -> SqlStore:
-        opened.append(open_store(url))
+        opened.append(new_store(url))
         return opened[-1]
 
     yield one

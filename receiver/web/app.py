@@ -4,8 +4,10 @@ The service calls `make_app` once and `make_runner` to serve it. Rule: without a
 `/-/healthy` and `/-/ready` answer, and they reveal nothing of an incident.
 """
 
+import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 
@@ -133,11 +135,14 @@ def make_app(  # noqa: PLR0913 - the service's parts, each by name
     login = Login(sessions, settings, Failures(clock), queue, engine, clock)
     oidc = _make_oidc(settings, signing, sessions, queue, engine, clock, login) if settings.oidc_issuer else None
     application = Application(queue, engine, sessions, clock, state, reload)
-    document = orjson.dumps(describe(table, version("tocsin"), settings.external_url))
+
+    @cache
+    def document() -> bytes:  # costs more than all else at a start, and few ask for it
+        return orjson.dumps(describe(table, version("tocsin"), settings.external_url))
 
     async def openapi(request: web.Request) -> web.Response:
         sessions.require(request, Role.VIEWER)
-        return web.Response(body=document, content_type=JSON)
+        return web.Response(body=await asyncio.to_thread(document), content_type=JSON)
 
     async def is_noted(reference: str) -> bool:
         return await queue.read(reads.is_audited, reference)

@@ -24,11 +24,11 @@ from receiver.jobs.loaded_rules import RulesSeen
 from receiver.messages import MessageRenderer
 from receiver.reports.queries import Records
 from receiver.settings import Settings
-from receiver.store import open_store
 from receiver.telemetry.metrics import Metrics
 from receiver.web.app import make_app, make_runner
 from rules.load import load
 from rules.policy import Policy, Reports
+from tests.new_store import new_store
 from tests.patience import GIVES_UP
 from tests.web.conftest import START, StillClock
 
@@ -130,7 +130,7 @@ async def hall(policy: Policy) -> AsyncIterator[Hall]:
                 "TOCSIN_TWILIO_API_URL": f"{providers}/twilio",
             }
         )
-        store = open_store(settings.database)
+        store = new_store(settings.database)
         stack.callback(store.close)
         engine, state = Engine(store, policy, configured_channels(policy, settings), START), ServiceState()
         queue = CommandQueue(engine, clock, state=state)

@@ -22,11 +22,12 @@ from receiver.engine.queue import CommandQueue
 from receiver.engine.service_state import Failing, ServiceState
 from receiver.jobs.loaded_rules import RulesSeen
 from receiver.settings import Settings
-from receiver.store import SqlStore, open_store
+from receiver.store import SqlStore
 from receiver.telemetry.metrics import Metrics
 from receiver.web.app import make_app, make_runner
 from rules.load import load
 from rules.policy import Policy
+from tests.new_store import new_store
 from tests.patience import GIVES_UP
 
 PAYLOADS = Path(__file__).parent.parent / "payloads"
@@ -151,7 +152,7 @@ async def begin_with(policy: Policy, **environ: str) -> AsyncIterator[Running]:
 
 async def _begin(settings: Settings, policy: Policy, token: str = "") -> tuple[Running, web.AppRunner]:
     clock, metrics = StillClock(), Metrics()
-    store = open_store(settings.database)
+    store = new_store(settings.database)
     channels = frozenset(channel.name for channel in policy.channels)
     state, heartbeats, rules_seen = ServiceState(clock), Heartbeats(clock), RulesSeen()
     engine = Engine(store, policy, channels, clock(), lambda *_: metrics.poisoned())
