@@ -150,16 +150,7 @@ class EmailSender:
 
     async def _submit(self, mail: EmailMessage, recipient: MailAddress, back: MailAddress, shown: str) -> Outcome:
         """`back`: the envelope's sender. `shown`: the recipient in reasons."""
-        client = aiosmtplib.SMTP(
-            hostname=self._server.host,
-            port=self._server.port,
-            username=self._server.user,
-            password=self._server.password,
-            use_tls=self._server.tls,
-            start_tls=self._server.starttls,
-            timeout=self._timeout,
-            tls_context=self._tls,
-        )
+        client = self._client()
         try:
             async with asyncio.timeout(self._timeout):
                 await client.connect()
@@ -188,8 +179,35 @@ class EmailSender:
                 host=self._server.host,
             )
 
+    async def why_refused(self) -> str:
+        """Connects, encrypts and logs in as for a message, and sends none. Returns what fails; empty: nothing."""
+        client = self._client()
+        try:
+            async with asyncio.timeout(self._timeout):
+                await client.connect()
+                await client.ehlo()
+        except Exception as error:  # noqa: BLE001 - judged, as in `send`
+            return self._judge(error, "").reason
+        else:
+            await _say_goodbye(client)
+            return ""
+        finally:
+            client.close()
+
     async def close(self) -> None:
         """Does nothing: no state between messages."""
+
+    def _client(self) -> aiosmtplib.SMTP:
+        return aiosmtplib.SMTP(
+            hostname=self._server.host,
+            port=self._server.port,
+            username=self._server.user,
+            password=self._server.password,
+            use_tls=self._server.tls,
+            start_tls=self._server.starttls,
+            timeout=self._timeout,
+            tls_context=self._tls,
+        )
 
     def _write(self, outgoing: Outgoing, recipient: MailAddress) -> EmailMessage:
         """Returns the mail. Raises ValueError or MessageError for values that a header cannot hold."""
@@ -222,7 +240,7 @@ class EmailSender:
             _add_picture(mail, message.picture)
         return mail
 
-    def _judge(self, error: Exception, recipient: str) -> Outcome:
+    def _judge(self, error: Exception, recipient: str) -> Retry | Rejected:
         """Returns the outcome of a failure: 4yz and network errors are temporary; 5yz and
         configuration errors are not.
         """
@@ -248,7 +266,7 @@ class EmailSender:
             case _:
                 return Retry(f"{server}: {type(error).__name__}")
 
-    def _judge_code(self, code: int, text: str, what: str) -> Outcome:
+    def _judge_code(self, code: int, text: str, what: str) -> Retry | Rejected:
         said = f"{what}: {code} {self._shown(text)}"
         return Rejected(said) if 500 <= code < 600 else Retry(said)
 

@@ -45,6 +45,9 @@ NO_FALLBACK = (
 )
 
 
+OPEN = "open the way (firewall, NetworkPolicy, HTTPS_PROXY), or correct its URL"
+
+
 class Finding(NamedTuple):
     """One line of the result."""
 
@@ -172,6 +175,8 @@ async def _providers(settings: Settings, policy: Policy) -> AsyncIterator[Findin
     used = [each for each in policy.channels if each.enabled and each.name in known]
     places = {(place, each.proxy) for each in used for place in _places(settings, each.type, each.recipients)}
     egress = Egress.of(settings)
+    if any(each.type == "email" for each in used):
+        yield await _mail_server(settings, egress)
     for place, proxy in sorted(places):
         yield await _reached(place, egress.through(proxy))
 
@@ -180,8 +185,6 @@ def _places(settings: Settings, kind: Any, recipients: Sequence[str]) -> Iterato
     """Yields the addresses of a channel's provider: scheme, host and port, no secrets."""
     from receiver.channels import twilio, vonage
 
-    if kind == "email" and settings.smtp_url:
-        yield _place(settings.smtp_url.get_secret_value())
     if kind == "sms":  # of the two providers, those with an account
         yield from (_place(each.api_url) for each in (twilio.account_of(settings), vonage.account_of(settings)) if each)
         return
@@ -203,21 +206,24 @@ async def _reached(place: str, egress: Any) -> Finding:
 
     from receiver.clients.http_session import HttpSession
 
-    parts = urlsplit(place)
+    timeout = aiohttp.ClientTimeout(total=PATIENCE)
     try:
-        if parts.scheme in {"smtp", "smtps"}:
-            port = parts.port or (465 if parts.scheme == "smtps" else 25)
-            async with asyncio.timeout(PATIENCE):
-                _, writer = await asyncio.open_connection(parts.hostname, port)
-            writer.close()
-        else:
-            timeout = aiohttp.ClientTimeout(total=PATIENCE)
-            async with HttpSession(timeout, egress) as session, session.request("HEAD", f"{place}/"):
-                pass
+        async with HttpSession(timeout, egress) as session, session.request("HEAD", f"{place}/"):
+            pass
     except (aiohttp.ClientError, TimeoutError, OSError, SettingsError) as error:
-        cure = "open the way (firewall, NetworkPolicy, HTTPS_PROXY), or correct its URL"
-        return Finding(f"provider {place}", f"it cannot be reached: {why_none(error)}; {cure}")
+        return Finding(f"provider {place}", f"it cannot be reached: {why_none(error)}; {OPEN}")
     return Finding(f"provider {place}", said="answers")
+
+
+async def _mail_server(settings: Settings, egress: Any) -> Finding:
+    """Whether it accepts a connection, its certificate holds, and the login too; no mail is sent."""
+    from receiver.channels.email import EmailSender
+
+    assert settings.smtp_url is not None
+    assert settings.email_from is not None
+    url = settings.smtp_url.get_secret_value()
+    why = await EmailSender(url, settings.email_from, PATIENCE, egress.tls).why_refused()
+    return Finding(f"provider {_place(url)}", f"{why}; {OPEN}" if why else "", "takes mail")
 
 
 async def _alertmanagers(settings: Settings, policy: Policy) -> AsyncIterator[Finding]:
@@ -300,8 +306,14 @@ async def _receiver(settings: Settings, policy: Policy, url: str, token: str) ->
         async with HttpSession(aiohttp.ClientTimeout(total=PATIENCE), Egress.of(settings)) as session:
             async with session.request("GET", f"{url}/-/ready", headers=headers) as answer:
                 said = (await answer.text()).strip()
+                if answer.status not in {200, 503}:
+                    yield _no_tocsin(url, answer.status)
+                    return
                 yield Finding("receiver", "" if answer.status == 200 else said, "ready")
             async with session.request("GET", f"{url}/api/v1/policy", headers=headers) as answer:
+                if answer.status not in {200, 401, 403}:
+                    yield _no_tocsin(url, answer.status)
+                    return
                 if answer.status != 200:
                     cure = "give one of TOCSIN_API_TOKENS with --token, or TOCSIN_TOKEN"
                     yield Finding("token", f"{url} refuses it ({answer.status}): {cure}")
@@ -311,8 +323,12 @@ async def _receiver(settings: Settings, policy: Policy, url: str, token: str) ->
             yield Finding("policy in use", "" if used == digest(policy) else other)
             async with session.request("GET", f"{url}/api/v1/heartbeats", headers=headers) as answer:
                 yield _judge_beats((await answer.json())["heartbeats"])
-    except (aiohttp.ClientError, TimeoutError, OSError, ValueError, KeyError) as error:
+    except (aiohttp.ClientError, TimeoutError, OSError, ValueError, KeyError, TypeError) as error:
         yield Finding("receiver", f"no answer from {url}: {why_none(error)}; is it running, and --url right?")
+
+
+def _no_tocsin(url: str, status: int) -> Finding:
+    return Finding("receiver", f"{url} answers {status}, as no Tocsin does: is --url right?")
 
 
 def _judge_beats(beats: Sequence[dict[str, Any]]) -> Finding:

@@ -3,12 +3,14 @@
 import dataclasses
 
 import pytest
+from aiohttp import web
 from msgspec.structs import replace
 
 from receiver.channels import SEND_TIMEOUT
 from receiver.channels.email import EmailSender, Server, message_id
 from receiver.core.events import Delivered, Rejected, Retry
 from receiver.core.model import Kind, Reason
+from receiver.demo.stand_ins import start_web
 from receiver.demo.tools import free_port
 from receiver.errors import SettingsError
 from receiver.messages import PICTURE_ID, Picture
@@ -412,3 +414,21 @@ async def test_what_check_refuses_is_not_sent(host, sender, recipient):
     mail = dataclasses.replace(mail, notification=replace(mail.notification, recipient=recipient))
     assert isinstance(await sender.send(mail), Rejected)
     assert host.connections == 0
+
+
+async def test_server_is_tried_without_a_mail(host, sender):
+    """The login that a message needs is tried, and no mail is sent; what fails is said as a message's failure is."""
+    assert await sender.why_refused() == ""
+    assert host.mails == []
+    wrong = EmailSender(url(host, login="tocsin:wrong@"), "tocsin@example.org", SEND_TIMEOUT, host.trust)
+    assert "refuses our user or password" in await wrong.why_refused()
+    stranger = EmailSender(url(host), "tocsin@example.org", SEND_TIMEOUT)
+    assert "certificates" in await stranger.why_refused()
+
+
+async def test_server_that_is_no_mail_server():
+    """A web server at the mail server's port is told from a mail server."""
+    runner, web_server = await start_web(web.Application())
+    sender = EmailSender(web_server.replace("http", "smtp"), "tocsin@example.org", 2)
+    assert web_server.removeprefix("http://") in await sender.why_refused()
+    await runner.cleanup()
