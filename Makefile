@@ -44,7 +44,7 @@ pair: .venv/.ready  ## an emergency behind a real pair of Alertmanagers, ten tim
 	$(BIN)/python -m bench.pair
 
 PACE ?= 1
-ROWS ?= all
+ROWS ?=
 partial: .venv/.ready  ## the whole table of partial failures (docs/operating.md) in real time, seven minutes; PACE=5 ROWS="disk full,DNS gone"
 	@tests/install-tools
 	PACE=$(PACE) ROWS="$(ROWS)" $(BIN)/python -m pytest -rP -o faulthandler_timeout=1800 tests/partial

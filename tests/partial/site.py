@@ -43,35 +43,33 @@ OURS = "SafetyMarginLow"
 PAGED = "safety_margin_low"
 """How Tocsin's own pages name it: by the policy's rule."""
 WINDOW = re.compile(r"(?<=\[)\w+(?=\])|(?<=offset )\w+")
-POLICY = processes.POLICY.replace("escalation_time: 2s", f"escalation_time: {300 // PACE}s").replace(
-    ", channels: [email, slack]}", ", check_interval: 15, channels: [email, slack]}"
-)
+POLICY = processes.POLICY.replace(", channels: [email, slack]}", ", check_interval: 15, channels: [email, slack]}")
 RESTORED = 3
 """Evaluations of a group after which Prometheus, which has just started, writes the series ALERTS."""
 
 
-def sooner(text: str) -> str:
+def sooner(text: str, pace: int) -> str:
     """A duration divided by the pace."""
-    return format_duration(parse(text) // PACE)
+    return format_duration(parse(text) // pace)
 
 
-def sooner_group(group: Group) -> Group:
+def sooner_group(group: Group, pace: int) -> Group:
     """The group with what its alerts look back over, and how much they bear, divided by the pace."""
 
     def sooner_alert(rule: AlertingRule) -> AlertingRule:
-        expr = WINDOW.sub(lambda found: sooner(found[0]), rule.expr)
+        expr = WINDOW.sub(lambda found: sooner(found[0], pace), rule.expr)
         for seconds in (self_monitoring.LATEST, self_monitoring.UNHEARD):
-            expr = expr.replace(f"> {seconds}", f"> {seconds // PACE}")
+            expr = expr.replace(f"> {seconds}", f"> {seconds // pace}")
         return replace(rule, expr=expr)
 
     rules = tuple(sooner_alert(each) if isinstance(each, AlertingRule) else each for each in group.rules)
     return replace(group, rules=rules)
 
 
-def sooner_routes(route: dict[str, Any]) -> dict[str, Any]:
+def sooner_routes(route: dict[str, Any], pace: int) -> dict[str, Any]:
     """The routing tree with its waits divided by the pace."""
-    waits = {key: sooner(str(value)) for key, value in route.items() if key.endswith(("_wait", "_interval"))}
-    return route | waits | {"routes": [sooner_routes(each) for each in route.get("routes", [])]}
+    waits = {key: sooner(str(value), pace) for key, value in route.items() if key.endswith(("_wait", "_interval"))}
+    return route | waits | {"routes": [sooner_routes(each, pace) for each in route.get("routes", [])]}
 
 
 class ChannelFaults:
@@ -130,6 +128,8 @@ class Site:
     tls: bool = False
     extra: Mapping[str, str] = field(default_factory=dict)
     """Settings of this Tocsin alone."""
+    pace: int = PACE
+    """What divides the time of its rules and routes."""
     told: Told = field(default_factory=Told)
     around: Told = field(default_factory=Told)
     exporter: Exporter = field(default_factory=Exporter)
@@ -156,8 +156,8 @@ class Site:
         try:
             async with self.starting:
                 await self._start()
-            await until_true(self.is_heard, 60 + 180 / PACE, "Tocsin hears the heartbeat")
-            await until_true(self.evaluates, 60 + 180 / PACE, "Prometheus evaluates as one that has run for long")
+            await until_true(self.is_heard, 60 + 180 / self.pace, "Tocsin hears the heartbeat")
+            await until_true(self.evaluates, 60 + 180 / self.pace, "Prometheus evaluates as one that has run for long")
         except BaseException:
             await self.__aexit__()
             raise
@@ -172,7 +172,7 @@ class Site:
 
     async def _start(self) -> None:
         self.policy = self.folder / "policy.yaml"
-        self.policy.write_text(POLICY)
+        self.policy.write_text(POLICY.replace("escalation_time: 2s", f"escalation_time: {300 // self.pace}s"))
         self.exporter.values = {"safety_margin": HEALTHY}
         runner, model = await start_web(self.exporter.app)
         self._stack.push_async_callback(runner.cleanup)
@@ -224,7 +224,7 @@ class Site:
             fallback_from="alertmanager@example.com",
         )
         config = yaml.safe_load(alertmanager_config.render(load([self.policy]), options))
-        config["route"] = sooner_routes(config["route"])
+        config["route"] = sooner_routes(config["route"], self.pace)
         if self.trusted:
             config["receivers"][0]["webhook_configs"][0]["http_config"]["tls_config"] = {"ca_file": str(self.trusted)}
         (self.folder / "alertmanager.yml").write_text(yaml.safe_dump(config, sort_keys=False))
@@ -250,8 +250,8 @@ class Site:
         """Write what Prometheus evaluates: the compiled groups, faster, and a rule outside the policy."""
         policy = load([self.policy])
         tocsin = self_monitoring.Tocsin(receiver_url=self.base + self.path)
-        groups = faster_groups((*compile_rules(policy), *self_monitoring.groups(policy, tocsin)), PACE)
-        document = yaml.safe_load(rule_file.render(map(sooner_group, groups)))
+        groups = faster_groups((*compile_rules(policy), *self_monitoring.groups(policy, tocsin)), self.pace)
+        document = yaml.safe_load(rule_file.render(sooner_group(each, self.pace) for each in groups))
         foreign = {"alert": FOREIGN, "expr": "safety_margin < 0.95", "labels": {"severity": "emergency"}}
         document["groups"].append({"name": "somebody's own", "rules": [foreign]})
         for group in document["groups"] if self.padding else ():
@@ -265,7 +265,7 @@ class Site:
         manager = self.alertmanager.url.removeprefix("http://")
         tls = {"scheme": "https", "tls_config": {"insecure_skip_verify": True}} if self.tls else {}
         config = {
-            "global": {"scrape_interval": sooner("15s"), "evaluation_interval": sooner("15s")},
+            "global": {"scrape_interval": sooner("15s", self.pace), "evaluation_interval": sooner("15s", self.pace)},
             "rule_files": [str(self.folder / "rules.yml")],
             "alerting": {"alertmanagers": [{"static_configs": [{"targets": [manager]}]}]},
             "scrape_configs": [
@@ -279,7 +279,7 @@ class Site:
             "prometheus",
             f"--config.file={self.folder / 'prometheus.yml'}",
             f"--storage.tsdb.path={self.folder / 'tsdb'}",
-            f"--rules.alert.resend-delay={sooner('1m')}",
+            f"--rules.alert.resend-delay={sooner('1m', self.pace)}",
         )
 
     # What is seen of it.
