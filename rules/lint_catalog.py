@@ -246,6 +246,26 @@ DOUBTS: Mapping[str, Doubt] = MappingProxyType(
             "in it, others one. With fewer they have no value, and the condition is silently false. Make the range at "
             "least twice check_interval; four times survives a lost scrape.",
         ),
+        "one-bad-sample": Doubt(
+            "warning",
+            "The rule waits for less time than passes between two scrapes, so all its consecutive failures are one and "
+            "the same sample. Wait at least one scrape interval; to wait for N samples, N-1 of them.",
+        ),
+        "keeps-too-short": Doubt(
+            "warning",
+            "keep_firing_for is shorter than the time to the next scrape, so it outlasts no good sample: an alert that "
+            "flaps from sample to sample still ends with each good one.",
+        ),
+        "vanishes-between-scrapes": Doubt(
+            "warning",
+            "Prometheus takes a sample for the current value for five minutes. A metric that is scraped more rarely is "
+            "absent between, and the condition false. Read it by last_over_time().",
+        ),
+        "unseen-time": Doubt(
+            "warning",
+            "A range is shorter than check_interval: what happens in the rest of the time is never looked at. Make the "
+            "range as long as check_interval at least, or look more often.",
+        ),
         "no-missing-data-twin": Doubt(
             "warning",
             "`missing_data: false` switches off the alarm that says when a signal vanishes or is NaN. The rules that "

@@ -24,6 +24,7 @@ from rules.nodes import Mark, Node, mapping
 from rules.policy import BASIC, CRITICAL, Policy
 from rules.problems import PolicyError, Problem
 from rules.prometheus_versions import VERSIONS
+from rules.scraping import Scraping
 from rules.source import Sources, read, read_packs
 from rules.system import System
 from rules.systems import is_system, read_systems, unit_conflicts
@@ -55,12 +56,14 @@ def load(paths: Sequence[Path] = ()) -> Policy:
     return load_with_warnings(paths).policy
 
 
-def load_with_warnings(paths: Sequence[Path] = (), prometheus: str | None = None) -> Loaded:
+def load_with_warnings(
+    paths: Sequence[Path] = (), prometheus: str | None = None, scraping: Scraping | None = None
+) -> Loaded:
     """The policy, and the warnings that `tocsin check` shows. Raises PolicyError like `load`.
 
-    `prometheus`: overrides the policy's own `prometheus:`.
+    `prometheus`: overrides the policy's own `prometheus:`, `scraping` its `scrape_interval:`.
     """
-    return _understand(read(paths) if paths else read_packs(PACKS), prometheus)
+    return _understand(read(paths) if paths else read_packs(PACKS), prometheus, scraping)
 
 
 def load_text(text: str, path: str = "<text>") -> Loaded:
@@ -70,7 +73,7 @@ def load_text(text: str, path: str = "<text>") -> Loaded:
     return _understand(sources)
 
 
-def _understand(sources: Sources, prometheus: str | None = None) -> Loaded:
+def _understand(sources: Sources, prometheus: str | None = None, scraping: Scraping | None = None) -> Loaded:
     complete = not sources.problems
     documents, systems = _split(sources)
     for each in documents:
@@ -86,7 +89,7 @@ def _understand(sources: Sources, prometheus: str | None = None) -> Loaded:
     default_level = document.default_severity if document and document.default_severity else CRITICAL
     watched, unused = read_systems(systems, vocabulary, default_level, sources)
     # If a file could not be read, do not report what it may define as missing.
-    policy = _policy(document, root, vocabulary, watched, sources) if document and complete else None
+    policy = _policy(document, root, vocabulary, watched, sources, scraping) if document and complete else None
     if policy:
         sources.problems += (*unit_conflicts(systems, policy), *lost_labels.find(policy, root, sources))
     allowed = dict(document.lints.allow) if document else {}
@@ -112,14 +115,19 @@ def _in_order(sources: Sources) -> list[Problem]:
 
 
 def _policy(
-    document: PolicyDocument, root: Node, vocabulary: Vocabulary, systems: tuple[System, ...], sources: Sources
+    document: PolicyDocument,
+    root: Node,
+    vocabulary: Vocabulary,
+    systems: tuple[System, ...],
+    sources: Sources,
+    scraping: Scraping | None,
 ) -> Policy:
     defaults, tree = _defaults() if _incomplete(document) else (document, root)
     policy = interpret(document, root, defaults, vocabulary.severities)
     policy = replace(policy, spellings=spellings((*root.texts(), *tree.texts())))
     policy = with_calendars(policy, root, sources.problems)
     policy = _with_systems(policy, systems, sources)
-    sources.problems += document_lints.find(policy, document, root)
+    sources.problems += document_lints.find(policy, document, root, scraping)
     return policy
 
 

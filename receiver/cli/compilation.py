@@ -1,13 +1,15 @@
 """`tocsin compile`: generates files for Prometheus, Alertmanager, Kubernetes and Grafana from a policy."""
 
 import gc
+import shutil
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from receiver.cli import verification
 from receiver.cli.output import console, fail, make_folder, print_json, show_proofs, write
-from receiver.cli.policies import Paths, Prometheus, known_version, problem_json
+from receiver.cli.policies import Paths, Prometheus, PrometheusConfig, known_version, problem_json, scraping_of
 from rules import matchers
 from rules.load import load_with_warnings
 from rules.outputs import Options, Outputs, render
@@ -21,6 +23,7 @@ def compile_(
     paths: Paths = None,
     out: Annotated[Path | None, typer.Option("--out", help="The folder to write into.", show_default=False)] = None,
     prometheus: Prometheus = "",
+    prometheus_config: PrometheusConfig = None,
     receiver_url: Annotated[
         str, typer.Option(help="Where Alertmanager reaches the receiver.")
     ] = "http://127.0.0.1:8095/webhook/alertmanager",
@@ -54,6 +57,16 @@ def compile_(
             show_default=False,
         ),
     ] = "",
+    verify: Annotated[
+        str,
+        typer.Option(
+            verification.OPTION,
+            metavar="PROMTOOL",
+            help="Run the tests with this promtool, and search proofs with it of what Tocsin cannot work out; they are "
+            "kept beside the policy.",
+            show_default=False,
+        ),
+    ] = "",
     json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
 ) -> None:
     """Compile a policy into Prometheus rules and their tests, Alertmanager routes and Kubernetes objects."""
@@ -78,16 +91,22 @@ def compile_(
     except ValueError as error:
         fail(f"tocsin compile: {error}", 2)
     try:
-        loaded = load_with_warnings(paths or [], version)
+        loaded = load_with_warnings(paths or [], version, scraping_of("compile", prometheus_config))
     except PolicyError as error:
         if not json:
             raise
         print_json({"errors": [problem_json(each) for each in error.problems]})
         raise typer.Exit(1) from None
-    outputs = render(loaded.policy, options)
+    promtool = _path_of(verify)
+    found = verification.find_proofs(loaded.policy, paths, promtool) if promtool else verification.kept(paths)
+    outputs = render(loaded.policy, options, found)
     make_folder(out, "--out")
     for name, content in outputs.files.items():
         write(out / name, content, "--out")
+    if promtool:
+        verification.run_tests(
+            out, [name for name in outputs.files if name.startswith("rules_test")], loaded.policy, promtool
+        )
     warnings = [] if options.has_fallback else [NO_FALLBACK]
     if json:
         lints = [problem_json(each) for each in loaded.warnings]
@@ -98,6 +117,17 @@ def compile_(
     for name, content in outputs.files.items():
         console.print(f"wrote {out / name} ({len(content):,} bytes)", markup=False, soft_wrap=True)
     show_proofs(outputs.proved, outputs.unproved)
+
+
+def _path_of(promtool: str) -> str:
+    """Returns promtool's whole path; empty: none is wanted. Exits if there is none."""
+    found = shutil.which(promtool) if promtool else ""
+    if found is None:
+        fail(
+            f"tocsin compile: {verification.OPTION}: there is no program {promtool}: install it, or name its file",
+            2,
+        )
+    return str(Path(found).absolute()) if found else ""
 
 
 def _summary(out: Path, outputs: Outputs) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from receiver.cli import verification
 from receiver.cli.calendar_copies import Calendars, Fetch, calendars
 from receiver.cli.deadlines_told import deadlines_told
 from receiver.cli.incidents import Token
@@ -30,7 +31,12 @@ from rules.outputs import proofs
 from rules.policy import EMERGENCY, MINUTE, SECOND, IncidentType, Policy, ReportingObligation, Rule
 from rules.problems import PolicyError, Problem
 from rules.prometheus_versions import VERSIONS
+from rules.scraping import Scraping, of_configuration
 from rules.stored import digest
+from rules.whole_files import read_whole
+
+MOST_BYTES = 10_000_000
+"""The maximum size of a Prometheus configuration."""
 
 if TYPE_CHECKING:
     from receiver.cli.real_prometheus import PastOfRules
@@ -52,6 +58,27 @@ Prometheus = Annotated[
         show_default=False,
     ),
 ]
+
+
+PrometheusConfig = Annotated[
+    Path | None,
+    typer.Option(
+        "--prometheus-config",
+        metavar="FILE",
+        help="A Prometheus configuration: ranges, `for` and intervals are held against its scrape intervals.",
+        show_default=False,
+    ),
+]
+
+
+def scraping_of(command: str, file: Path | None) -> Scraping | None:
+    """Returns the scrape intervals of a Prometheus configuration; None: none was named. Exits if it cannot be read."""
+    try:
+        return None if file is None else of_configuration(read_whole(file, MOST_BYTES).decode())
+    except OSError as error:
+        fail(f"tocsin {command}: --prometheus-config: {file}: {error.strerror}", 2)
+    except ValueError as error:
+        fail(f"tocsin {command}: --prometheus-config: {file} is no Prometheus configuration: {error}", 2)
 
 
 def known_version(command: str, version: str) -> str | None:
@@ -79,6 +106,7 @@ def check(
     token: Token = "",
     fetch: Fetch = False,
     prometheus: Prometheus = "",
+    prometheus_config: PrometheusConfig = None,
     prometheus_url: Annotated[
         str,
         typer.Option(
@@ -98,7 +126,9 @@ def check(
         _explain(explain)
         return
     try:
-        loaded = load_with_warnings(paths or [], known_version("check", prometheus))
+        loaded = load_with_warnings(
+            paths or [], known_version("check", prometheus), scraping_of("check", prometheus_config)
+        )
     except PolicyError as error:
         if not json:
             raise
@@ -116,7 +146,7 @@ def check(
         history = {"history": asked.as_json()} if asked else {}
         print_json(_summary(loaded, ways, drilled) | _on_call(year, hours) | training.as_json() | history)
     else:
-        _show(loaded, ways, drilled, verbose=verbose)
+        _show(loaded, ways, drilled, paths, verbose=verbose)
         _show_hours(loaded.policy, hours)
         if asked:
             asked.show(verbose=verbose)
@@ -196,7 +226,9 @@ def _explain(name: str) -> None:
         console.print(f"Meant as it stands? Say so in the policy: {said}", markup=False, soft_wrap=True)
 
 
-def _show(loaded: Loaded, ways: Sequence[Reach], drilled: Sequence[Problem], *, verbose: bool) -> None:
+def _show(
+    loaded: Loaded, ways: Sequence[Reach], drilled: Sequence[Problem], paths: Sequence[Path] | None, *, verbose: bool
+) -> None:
     for problem in (*loaded.warnings, *drilled, *(loaded.notes if verbose else ())):
         style = {"error": "bold red", "warning": "yellow"}.get(problem.severity, "")
         console.print(str(problem), style=style, markup=False, soft_wrap=True)
@@ -223,7 +255,7 @@ def _show(loaded: Loaded, ways: Sequence[Reach], drilled: Sequence[Problem], *, 
     if verbose:
         for part in policy.unused:
             console.print(f"not used: {part}", markup=False)
-        show_proofs(*proofs(policy))
+        show_proofs(*proofs(policy, verification.kept(paths)))
 
 
 def _owed(policy: Policy) -> Iterator[str]:

@@ -124,6 +124,12 @@ class PolicyDocument(Section):
         description="The oldest Prometheus that runs the rules: 2.42, 3.0, 3.5 or latest. Left out: what 2.42 and 3 "
         "both understand.",
     )
+    scrape_interval: Duration | None = Field(
+        None,
+        gt=0,
+        description="How often metrics are scraped: ranges, `for` and intervals are held against it."
+        " Left out: not known.",
+    )
     signals: dict[MetricName, answered.SignalSpec] = Field({}, description="Where the conditions' metrics come from.")
     fallback: tuple[ChannelNameOrType, ...] | None = Field(
         None,

@@ -14,12 +14,21 @@ from rules.compile import compile as compile_rules
 from rules.document import GUIDE_SECTIONS, PolicyDocument
 from rules.document.values import suggest
 from rules.durations import format_duration
-from rules.lint import impact_lints, obligation_lints, people_lints, policy_lints, prometheus_lints, promise_lints
+from rules.lint import (
+    impact_lints,
+    obligation_lints,
+    people_lints,
+    policy_lints,
+    prometheus_lints,
+    promise_lints,
+    sampling_lints,
+)
 from rules.lint_catalog import doubt
 from rules.matchers import Matcher, match
 from rules.nodes import Node
 from rules.policy import BASIC, SECOND, Heartbeat, IncidentType, Place, Policy, Rule, Signal
 from rules.problems import Problem
+from rules.scraping import Scraping
 from rules.validate import place_of
 
 OLDEST_BEAT = 95 * SECOND
@@ -30,8 +39,12 @@ SHORTEST = 30 * SECOND
 """The minimum interval of heartbeats in microseconds: an evaluation and a flush take at least 15 s each."""
 
 
-def find(policy: Policy, document: PolicyDocument, root: Node) -> Iterator[Problem]:
-    """All faults of the whole; `root` gives positions of elements that the policy has without a Place."""
+def find(policy: Policy, document: PolicyDocument, root: Node, scraping: Scraping | None = None) -> Iterator[Problem]:
+    """All faults of the whole; `root` gives positions of elements that the policy has without a Place; `scraping`: of a
+    Prometheus configuration, instead of the policy's `scrape_interval`.
+    """
+    if scraping is None and document.scrape_interval is not None:
+        scraping = Scraping(document.scrape_interval)
     yield from _nobody_to_tell(policy, place_of(root))
     yield from _levels(policy, document, root)
     yield from _clashes(policy.rules, policy.incident_types)
@@ -54,6 +67,7 @@ def find(policy: Policy, document: PolicyDocument, root: Node) -> Iterator[Probl
     yield from promise_lints.find(policy, document, root)
     yield from prometheus_lints.find(policy, document)
     yield from policy_lints.find(policy, place_of(root))
+    yield from sampling_lints.find(policy, scraping)
 
 
 def _nobody_to_tell(policy: Policy, start: Place) -> Iterator[Problem]:

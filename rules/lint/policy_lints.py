@@ -5,26 +5,16 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
-from datetime import timedelta
 from itertools import combinations
-
-import promql_parser as promql
 
 from rules import condition
 from rules.channel_types import types_where
 from rules.condition import Comparison
 from rules.document.communication import ClosingTerms
-from rules.durations import format_duration
-from rules.expression import nodes, syntax
 from rules.lint.obligation_lints import all_steps
 from rules.lint_catalog import doubt
 from rules.policy import EMERGENCY, IncidentType, Place, Policy, Rule
 from rules.problems import Problem
-
-NEED_TWO = frozenset(
-    ("rate", "irate", "increase", "delta", "idelta", "deriv", "changes", "resets", "predict_linear", "holt_winters")
-)
-"""Functions that return no value (or always 0) over a range with a single sample."""
 
 
 def find(policy: Policy, start: Place) -> Iterator[Problem]:
@@ -35,7 +25,6 @@ def find(policy: Policy, start: Place) -> Iterator[Problem]:
     yield from _nobody_named(policy, start)
     yield from _unknown_checklists(policy, start)
     yield from _contradictions(policy.rules)
-    yield from _short_ranges(policy)
     for rule in policy.rules:
         if not rule.missing_data:
             message = f'`missing_data: false`: if its signals vanish, "{rule.name}" falls silent and nobody is told'
@@ -175,34 +164,3 @@ def _leave_nothing(first: Comparison, second: Comparison) -> bool:
 
 def _words(comparison: Comparison) -> str:
     return f"{comparison.op} {comparison.threshold:g}"
-
-
-def _short_ranges(policy: Policy) -> Iterator[Problem]:
-    expressions = {signal.name: signal.expr for signal in policy.signals if signal.expr}
-    for rule in policy.rules:
-        read = condition.parse(rule.condition).signals
-        for text in (rule.condition, *(expressions[name] for name in read if name in expressions)):
-            for function, micros, every in _ranges(text, rule.interval):
-                needed = 2 * every if function in NEED_TWO else every
-                if micros < needed:
-                    looked = "is looked at" if every == rule.interval else "takes samples"
-                    message = (
-                        f'"{rule.name}" {looked} every {format_duration(every)}; {function}(…['
-                        f"{format_duration(micros)}]) will mostly have no value: use at least "
-                        f"{format_duration(2 * every)}"
-                    )
-                    yield doubt("cannot-fire", place_of(rule), message)
-
-
-def _ranges(text: str, interval: int) -> Iterator[tuple[str, int, int]]:
-    """(function, its range, the interval of its samples) of every range in an expression; a subquery has its own
-    interval.
-    """
-    micro = timedelta(microseconds=1)
-    for node in nodes(syntax(text)):
-        if isinstance(node, promql.Call):
-            for argument in node.args:
-                if isinstance(argument, promql.MatrixSelector):
-                    yield node.func.name, argument.range // micro, interval
-                elif isinstance(argument, promql.SubqueryExpr) and argument.range:
-                    yield node.func.name, argument.range // micro, argument.step // micro if argument.step else interval

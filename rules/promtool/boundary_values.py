@@ -146,7 +146,7 @@ def _candidates(tree: promql.Expr, further: tuple[float, ...] = ()) -> tuple[Val
     """The condition's numbers with their neighbours; the exact number only if no average can blur it."""
     exact = not looks_back(tree) or not _averages(tree)
     tried = {0.0, 1.0, *further}
-    for constant in _constants(tree):
+    for constant in constants(tree):
         number = Decimal(repr(constant)).normalize()
         exponent = number.as_tuple().exponent
         assert isinstance(exponent, int)
@@ -155,11 +155,11 @@ def _candidates(tree: promql.Expr, further: tuple[float, ...] = ()) -> tuple[Val
         tried |= {float(number)} if exact else set()
     if any(isinstance(node, promql.UnaryExpr) for node in nodes(tree)):
         tried |= {-value for value in tried}
-    absent = (None,) if any(_asks_absence(node) for node in nodes(tree)) else ()
+    absent = (None,) if any(asks_absence(node) for node in nodes(tree)) else ()
     return (*sorted(tried), *absent)
 
 
-def _constants(node: promql.Expr) -> Iterator[float]:
+def constants(node: promql.Expr) -> Iterator[float]:
     """The numbers of the condition, with constant expressions evaluated: 86400 for ``24 * 60 * 60``."""
     match node:
         case promql.BinaryExpr() | promql.NumberLiteral() | promql.ParenExpr() | promql.UnaryExpr() if _is_constant(
@@ -169,13 +169,13 @@ def _constants(node: promql.Expr) -> Iterator[float]:
             if isinstance(value, float) and abs(value) < 1e15:
                 yield value
         case promql.BinaryExpr():
-            yield from _constants(node.lhs)
-            yield from _constants(node.rhs)
+            yield from constants(node.lhs)
+            yield from constants(node.rhs)
         case promql.ParenExpr() | promql.UnaryExpr() | promql.AggregateExpr():
-            yield from _constants(node.expr)
+            yield from constants(node.expr)
         case promql.Call():
             for argument in node.args:
-                yield from _constants(argument)
+                yield from constants(argument)
         case _:
             pass  # a selector
 
@@ -189,7 +189,8 @@ def _averages(tree: promql.Expr) -> bool:
     return any(isinstance(node, promql.Call) and node.func.name == "avg_over_time" for node in nodes(tree))
 
 
-def _asks_absence(node: promql.Expr) -> bool:
+def asks_absence(node: promql.Expr) -> bool:
+    """Whether this node has a value because another is absent."""
     if isinstance(node, promql.BinaryExpr):
         return str(node.op) == "unless"
     return isinstance(node, promql.Call) and node.func.name in ABSENCE

@@ -29,12 +29,14 @@ class PromtoolCase:
 
     fed_per_tick: int = 1
     """Values of a series per tick."""
+    step: Micros | None = None
+    """The time between two values of a series, where it is no part of a tick."""
 
     def document(self, interval: Micros) -> dict[str, Any]:
         """The test in promtool's YAML form, with ticks of this interval."""
         document: dict[str, Any] = {
             "name": self.name,
-            "interval": format_duration(Micros(interval // self.fed_per_tick)),
+            "interval": format_duration(self.step or Micros(interval // self.fed_per_tick)),
             "input_series": [{"series": name, "values": values} for name, values in self.series.items()],
         }
         if self.alerts:

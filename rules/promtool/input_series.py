@@ -105,8 +105,7 @@ def _steady(
     if needed > 1:
         bad.checks.append(Check(fired - 1))
     bad.checks.append(Check(fired, pair.alerts))
-    window = sum((_look_back(node) for node in nodes(tree)), timedelta())
-    recovery = int(window.total_seconds() * 1_000_000) // interval + 1
+    recovery = looked_back(tree) // interval + 1
     if all(node.func.name == "avg_over_time" for node in nodes(tree) if isinstance(node, promql.Call)):
         recovery = _outweighed(tree, pair, needed, recovery)
     if recovery <= LONGEST_WAIT:
@@ -137,6 +136,11 @@ def _outweighed(tree: promql.Expr, pair: Pair, bad: int, most: int) -> int:
             return good
         good *= 2
     return most
+
+
+def looked_back(tree: promql.Expr) -> Micros:
+    """The sum of the expression's ranges and offsets, in microseconds."""
+    return Micros(sum((_look_back(node) for node in nodes(tree)), timedelta()) // timedelta(microseconds=1))
 
 
 def _look_back(node: promql.Expr) -> timedelta:

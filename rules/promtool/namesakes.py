@@ -4,7 +4,7 @@ A policy may have one alert at several severities, each with its own expression.
 tick by tick, as in Prometheus.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import promql_parser as promql
@@ -39,16 +39,21 @@ def firing(alert: AlertingRule, story: Story, interval: Micros) -> tuple[Vector,
     if looks_back(tree):
         raise Unprovable(f"another alert is called {alert.alert}, and looks back over a window")
     results = dict[tuple[float | None, ...], Vector]()
-    active: dict[Labels, _Active] = {}
-    found: list[Vector] = []
     inputs = {series: list(_values(values, ticks)) for series, values in story.series.items()}
+    found: list[Vector] = []
     for tick in range(ticks):
         now = {series: values[tick] for series, values in inputs.items()}
         key = tuple(now.values())
         if key not in results:
             results[key] = _result(tree, now)
-        found.append(_step(alert, active, results[key], tick, interval))
-    return tuple(found)
+        found.append(results[key])
+    return elements_firing(alert, found, interval)
+
+
+def elements_firing(alert: AlertingRule, results: Iterable[Vector], interval: Micros) -> tuple[Vector, ...]:
+    """The firing elements at each tick, from the results of the alert's expression."""
+    active: dict[Labels, _Active] = {}
+    return tuple(_step(alert, active, result, tick, interval) for tick, result in enumerate(results))
 
 
 def _can_see(tree: promql.Expr, story: Story) -> bool:

@@ -6,7 +6,7 @@ tests.
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import promql_parser as promql
@@ -20,7 +20,8 @@ from rules.matchers import match
 from rules.policy import MINUTE, Micros
 from rules.promtool.boundary_values import example, labels_of, recorded_for
 from rules.promtool.cases import PromtoolCase, series_name
-from rules.promtool.input_series import WINDOWED, Story, number, sequence, stories, told, untold
+from rules.promtool.found_proofs import NONE_FOUND, FoundProof, FoundProofs, found_stories
+from rules.promtool.input_series import WINDOWED, Story, failures, number, sequence, stories, told, untold
 from rules.promtool.missing_data_cases import losses, never_seen
 from rules.promtool.namesakes import firing
 from rules.promtool.self_monitoring_cases import TICK, vigils
@@ -56,15 +57,22 @@ class Tests:
     unproved: tuple[Unproved, ...]
 
 
-def render(groups: Sequence[Group], watch: Sequence[Group] = (), tocsin: Tocsin = THE_ONLY) -> Tests:
-    """The tests of ``rules.yml`` in the same folder; `watch`: the rules about `tocsin`, not from the policy."""
+def render(
+    groups: Sequence[Group],
+    watch: Sequence[Group] = (),
+    tocsin: Tocsin = THE_ONLY,
+    found: FoundProofs = NONE_FOUND,
+) -> Tests:
+    """The tests of ``rules.yml`` in the same folder; `watch`: the rules about `tocsin`, not from the policy; `found`:
+    proofs from promtool, for what is not worked out here.
+    """
     counts = Counter({group.interval: 0 for group in groups})
     for group in groups:
         counts[group.interval] += len(group.rules)
     intervals = sorted(counts, key=lambda interval: (-counts[interval], interval)) or [Micros(MINUTE)]
     if watch and TICK not in intervals:
         intervals.append(Micros(TICK))
-    facts = Facts(groups)
+    facts = Facts(groups, found)
     names = [group.name for group in (*groups, *watch)]
     files: dict[str, bytes] = {}
     unproved: list[Unproved] = []
@@ -110,8 +118,8 @@ def _file(
 class Facts:
     """Facts about all rules that every file needs."""
 
-    def __init__(self, groups: Sequence[Group]) -> None:
-        self.groups = groups
+    def __init__(self, groups: Sequence[Group], found: FoundProofs = NONE_FOUND) -> None:
+        self.groups, self.found = groups, found
         alerts = [alert for group in groups for alert in group.alerts]
         self.units = UnitLabels(alerts, (recording for group in groups for recording in group.recordings))
         self.twins = [alert for alert in alerts if alert.lost]
@@ -201,12 +209,13 @@ class _Rounds:
 
     first: dict[str, int] = field(default_factory=lambda: defaultdict(int))
     cases: dict[tuple[int, int], PromtoolCase] = field(default_factory=dict)
+    step: Micros | None = None
 
     def place(self, needs: Iterable[str], depth: int, name: str) -> PromtoolCase:
         keys = [f"{depth} {need}" for need in needs]
         number_ = max((self.first[key] for key in keys), default=0)
         self.first.update(dict.fromkeys(keys, number_ + 1))
-        return self.cases.setdefault((depth, number_), PromtoolCase(f"{name}, {depth}.{number_}"))
+        return self.cases.setdefault((depth, number_), PromtoolCase(f"{name}, {depth}.{number_}", step=self.step))
 
     def in_order(self) -> list[PromtoolCase]:
         return [self.cases[key] for key in sorted(self.cases)]
@@ -215,22 +224,41 @@ class _Rounds:
 def _rules(
     facts: Facts, alerts: Sequence[AlertingRule], interval: Micros, missing: list[Unproved]
 ) -> list[PromtoolCase]:
-    rounds = _Rounds()
+    rounds, found = _Rounds(), dict[Micros, _Rounds]()
     for alert in alerts:
         assert alert.rule is not None
         try:
             depth = facts.check_feedable(condition.parse(alert.rule.condition).sources)
+            if (proof := facts.found.of(alert, interval)) and not facts.namesakes(alert):
+                same = found.setdefault(proof.step, _Rounds(step=proof.step))
+                _found(facts, alert, proof, depth, same, missing)
+                continue
             for story, others in [(each, _others(facts, alert, each, interval)) for each in stories(alert, interval)]:
                 case = rounds.place(facts.needs(alert), depth, "rules at their boundaries")
-                untold_ = _tell(story, alert, others, case)
-                if untold_:
-                    reason = UNTOLD.format(", ".join(f"`{name}`" for name in untold_))
-                    missing.append(Unproved("rule", alert.rule.key, alert.rule.condition, reason, partly=True))
+                missing += _untold(alert, _tell(story, alert, others, case))
             if looks_back(syntax(alert.expr)):
                 missing.append(Unproved("rule", alert.rule.key, alert.rule.condition, WINDOWED, partly=True))
         except Unprovable as reason:
             missing.append(Unproved("rule", alert.rule.key, alert.rule.condition, str(reason)))
-    return rounds.in_order()
+    return [case for each in (rounds, *(found[step] for step in sorted(found))) for case in each.in_order()]
+
+
+def _found(
+    facts: Facts, alert: AlertingRule, proof: FoundProof, depth: int, rounds: _Rounds, missing: list[Unproved]
+) -> None:
+    """Add what was found with promtool. Raises Unprovable."""
+    assert alert.rule is not None
+    for story in found_stories(alert, proof, failures(alert.rule, proof.interval)):
+        case = rounds.place(facts.needs(alert), depth, "rules at their boundaries, as promtool found them")
+        missing += _untold(alert, _tell(story, alert, (), case))
+
+
+def _untold(alert: AlertingRule, names: Sequence[str]) -> Iterator[Unproved]:
+    """Names the annotations that are not proved."""
+    assert alert.rule is not None
+    if names:
+        reason = UNTOLD.format(", ".join(f"`{name}`" for name in names))
+        yield Unproved("rule", alert.rule.key, alert.rule.condition, reason, partly=True)
 
 
 _Fired = tuple[AlertingRule, tuple[Vector, ...]]

@@ -11,9 +11,12 @@ from receiver.drill import on_call_walk
 from receiver.drill.on_call_reach import person_lints, reaches_over
 from receiver.drill.reach import lints, reaches
 from receiver.drill.simulator import START
+from rules.expression import Selector
 from rules.lint_catalog import DOUBTS, without_allowed
 from rules.load import load, load_text
+from rules.policy import MINUTE, SECOND, Micros
 from rules.problems import PolicyError
+from rules.scraping import of_configuration
 
 CHANNELS = """
     - {name: email, type: email, recipients: [oncall@example.com]}
@@ -169,6 +172,24 @@ CASES = {
     "cannot-fire": (
         policy(RULE.replace("margin < 0.9", "rate(errors_total[1m]) > 1")),
         policy(RULE.replace("margin < 0.9", "rate(errors_total[2m]) > 1")),
+    ),
+    "one-bad-sample": (
+        policy(RULE.replace("low,", "low, alert_threshold: 3,"), more="scrape_interval: 150s\n"),
+        policy(RULE.replace("low,", "low, alert_threshold: 3,"), more="scrape_interval: 2m\n"),
+    ),
+    "keeps-too-short": (
+        policy(RULE.replace("low,", "low, keep_firing_for: 30s,"), more="scrape_interval: 1m\n"),
+        policy(RULE.replace("low,", "low, keep_firing_for: 1m,"), more="scrape_interval: 1m\n"),
+    ),
+    "vanishes-between-scrapes": (
+        policy(more="scrape_interval: 5m\n"),
+        policy(RULE.replace("margin", "last_over_time(margin[10m])"), more="scrape_interval: 5m\n"),
+    ),
+    "unseen-time": (
+        policy(RULE.replace("margin <", "rate(errors_total[1m]) >").replace("low,", "low, check_interval: 5m,"),
+               more="scrape_interval: 15s\n"),
+        policy(RULE.replace("margin <", "rate(errors_total[5m]) >").replace("low,", "low, check_interval: 5m,"),
+               more="scrape_interval: 15s\n"),
     ),
     "on-call-gap": (on_call(EACH_WEEK.replace("1w}", "1w, only: [{days: [mon, tue]}]}")), on_call()),
     "contact-missing": (
@@ -332,6 +353,47 @@ def test_a_subquery_has_its_own_step():
     for window, faulty in (("90s:1m", True), ("5m:1m", False), ("30s:10s", False), ("90s:", True)):
         text = policy(RULE.replace("margin < 0.9", f"rate(errors_total[{window}]) > 1"))
         assert ("cannot-fire" in found(text)) is faulty, window
+
+
+def test_ranges_are_held_against_the_scrapes():
+    """With the scrape interval known, a range needs two scrapes, not two evaluations; recorded signals come with these."""
+    short, long = (RULE.replace("margin < 0.9", f"rate(errors_total[{each}]) > 1") for each in ("1m", "2m"))
+    assert "cannot-fire" not in found(policy(short, more="scrape_interval: 30s\n"))
+    assert "cannot-fire" in found(policy(long, more="scrape_interval: 90s\n"))
+    derived = 'signals: {errors_total: {expr: "sum(bad_total)"}}\nscrape_interval: 5s\n'
+    assert "cannot-fire" in found(policy(short, more=derived))
+
+
+CONFIGURATION = """
+global: {scrape_interval: 15s}
+scrape_configs:
+  - {job_name: quick, scrape_interval: 5s}
+  - {job_name: slow, scrape_interval: 4m}
+"""
+
+
+def test_a_prometheus_configuration_tells_how_often_each_job_is_scraped(tmp_path):
+    """`--prometheus-config`: a condition that names its job is held against that job's interval, another against the
+    shortest, whatever the policy says; `check` and `compile` alike. What is no configuration is named.
+    """
+    scraping = of_configuration(CONFIGURATION)
+    assert [scraping.of(Selector("up", each)) for each in ((), (("job", "=", "slow"),), (("job", "=", "none"),))] == [
+        Micros(5 * SECOND),
+        Micros(4 * MINUTE),
+        Micros(15 * SECOND),
+    ]
+    slow = RULE.replace("margin", "margin{job='slow'}").replace("low,", "low, alert_threshold: 3,", 1)
+    (tmp_path / "policy.yaml").write_text(
+        policy(slow, slow.replace("name: low", "name: b").replace("job='slow'", ""), more="scrape_interval: 1h\n")
+    )
+    (tmp_path / "prometheus.yml").write_text(CONFIGURATION)
+    (tmp_path / "other.yml").write_text("groups: []\n")
+    for command in (["check"], ["compile", "--out", str(tmp_path / "out")]):
+        words = [*command, str(tmp_path / "policy.yaml"), "--prometheus-config"]
+        told = CliRunner().invoke(app, [*words, str(tmp_path / "prometheus.yml")]).output
+        assert told.count("[one-bad-sample]") == 1, told
+        assert "[vanishes-between-scrapes]" not in told
+        assert CliRunner().invoke(app, [*words, str(tmp_path / "other.yml")]).exit_code == 2
 
 
 def test_opposite_thresholds_that_leave_no_value_contradict():

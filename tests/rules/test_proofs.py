@@ -61,7 +61,7 @@ HEAD = """# What the tests prove
 `tocsin compile` writes tests for `promtool test rules` beside the rules. Each proved rule alerts just beyond the boundary of its condition
 after just enough failures, not just before it, and resolves. A small evaluator of Tocsin's own finds the values, so that the same policy
 gives the same bytes everywhere; promtool then checks them. What it does not model exactly is *not proved*: said by rule and with the
-reason, by `compile`, by `check -v` and in `rules_test.yml`.
+reason, by `compile`, by `check -v` and in `rules_test.yml`. [`compile --verify`](ci.md) searches proofs of such rules with promtool.
 
 The tables are made by a test from conditions of the shapes that people run, and hold for promtool 2.42 and 3.5 (November 2026).
 """
