@@ -1,7 +1,7 @@
 """Lints about ranges, `for`, `keep_firing_for` and group intervals, held against how often samples come.
 
-`rules.lint.document_lints` calls `find`. Where it is not known how often metrics are scraped, ranges are held against the
-rule's own interval, and the rest is not looked at.
+`rules.lint.document_lints` calls `find`. Where it is not known how often metrics are scraped, ranges are held against
+the rule's own interval, and the rest is not looked at.
 """
 
 from collections.abc import Iterator

@@ -374,7 +374,7 @@ scrape_configs:
 
 def test_a_prometheus_configuration_tells_how_often_each_job_is_scraped(tmp_path):
     """`--prometheus-config`: a condition that names its job is held against that job's interval, another against the
-    shortest, whatever the policy says; `check` and `compile` alike. What is no configuration is named.
+    shortest, not against the policy's; `check` and `compile` alike. What is no configuration is named.
     """
     scraping = of_configuration(CONFIGURATION)
     assert [scraping.of(Selector("up", each)) for each in ((), (("job", "=", "slow"),), (("job", "=", "none"),))] == [
