@@ -210,7 +210,8 @@ _HEAD = re.compile(r'<h2 id="s\d+">(\w+) ')
 _ITEM = re.compile(r"<li(?: [^>]*)?>(.*?)</li>", re.DOTALL)
 _LIST = re.compile(r'<details id="(list|past)-\d+">.*?</details>', re.DOTALL)
 _PIECE = re.compile(
-    rf"(?P<who>✕ nobody|\S+) (?:all the time|from (?P<on>{_STAMP}) utc\S* on|until (?P<end>{_STAMP}) utc\S*|"
+    rf"(?P<who>✕ nobody|\S+) (?:(?:all the time|from (?P<on>{_STAMP}) utc\S* on), no end before (?P<before>{_STAMP}) utc\S*|"
+    rf"until (?P<end>{_STAMP}) utc\S*|"
     rf"(?P<first>{_STAMP})(?: utc\S*)? until (?P<last>(?:\w{{3}} \d+ \w{{3}}, )?\d\d:\d\d) utc\S*)"
     r"(?: (?P<source>.*))?"
 )
@@ -296,8 +297,16 @@ def _tells(found: re.Match[str], spell: Spell, ahead: int, counted: Counted) -> 
     first, last = found["on"] or found["first"], found["end"] or (_day(found) if found["last"] else None)
     is_begun = spell.starts <= counted.now  # when, the shift log tells
     begins = (first is None) is False and (is_begun or first == counted.told(spell.starts, ahead))
-    ends = last == counted.told(spell.ends, ahead) if last else spell.ends > counted.now + QUARTER
+    ends = last == counted.told(spell.ends, ahead) if last else _lasts_beyond(found["before"], spell, ahead, counted)
     return (begins or (first is None and is_begun)) and ends
+
+
+def _lasts_beyond(before: str, spell: Spell, ahead: int, counted: Counted) -> bool:
+    """Whether the spell ends after that time within the next year, or after all that is known."""
+    year = moment(counted.now).year
+    told = (datetime.strptime(f"{before} {each} +0000", "%a %d %b, %H:%M %Y %z") for each in (year, year + 1))
+    at = next(at for each in told if (at := int(each.timestamp()) * 1_000_000 - ahead * MINUTE) > counted.now)
+    return at > counted.now + QUARTER and (spell.ends > at - MINUTE or spell.ends == counted.edges[-1])
 
 
 QUARTER = 56 * DAY
