@@ -260,7 +260,7 @@ def thread_targets(draft: Draft) -> list[Target]:
 def tell_everybody(
     draft: Draft, kind: Kind, reason: Reason, words: Mapping[str, str] = NO_WORDS, until: Instant | None = None
 ) -> None:
-    """Notify each target told of the incident, on channels that carry updates, valid `until`; nobody who has left."""
+    """Notify each target told of the incident who is still known, on channels that carry updates, valid `until`."""
     context = draft.context
     told = dict.fromkeys((*draft.incident.paged, *draft.incident.told))
     targets = [each for each in told if context.carries_updates(each.channel) and not context.has_left(each)]

@@ -337,7 +337,7 @@ class DecisionContext(Struct, frozen=True):
         return owners[0].name if owners else ""
 
     def has_left(self, target: Target) -> bool:
-        """Whether the target was a person's contact and is nobody's by the current policy: the person has left."""
+        """Whether the target was a person's contact, and is unknown to the current policy: the person has left."""
         channel, address = self.channel(target.channel), target.recipient
         if channel is None or self.person(target):
             return False

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 from receiver.core.model import Instant
 from receiver.drill.on_call_walk import OnCallYear
-from receiver.drill.reach import Attempt, Attempts, Reach, SilentDrill, Way, badness, reach_by, reaches, ways
+from receiver.drill.reach import Attempts, PageAttempt, PageWay, Reach, SilentDrill, badness, reach_by, reaches, ways
 from receiver.messages.times import stamp
 from receiver.on_call.references import people_of
 from rules.lint_catalog import doubt
@@ -99,7 +99,7 @@ def _shared(policy: Policy) -> frozenset[str]:
 class _Drills:
     """The drills of one way of notification over a year: only those that tell something new."""
 
-    def __init__(self, year: OnCallYear, way: Way) -> None:
+    def __init__(self, year: OnCallYear, way: PageWay) -> None:
         self._year, self._way = year, way
         self._shared = _shared(year.drilled)
         named = (each for each in year.drilled.channels if {each.name, each.type} & set(year.drilled.fallback))
@@ -122,8 +122,8 @@ class _Drills:
         return reach_by(self._year.drilled, self._way, [self._known[around], *own], people)
 
     def _surroundings(self, one: PeopleSet, people: Sequence[Person]) -> object:
-        """What others of the set can change for a person: which references have somebody to tell, or to spare; and all
-        of those who share an address, or whose own ways may leave a fallback nobody to tell.
+        """What others of the set can change for a person: which references have a person to tell, or to spare; and
+        all of those who share an address, or whose own ways may leave a fallback no person to tell.
         """
         filled = tuple(
             frozenset(people[n].repeat for n in part if people[n].contact(channel.type))
@@ -163,7 +163,7 @@ def _of_others(attempts: Attempts, names: Container[str]) -> Attempts:
 def _as_of(attempts: Attempts, person: Person) -> Attempts:
     """The attempts to another person with the same part and `reach`, as they are to this one."""
     return lambda until: (
-        Attempt(each.after, each.channel, each.type, person.contact(each.type) or "", person.name)
+        PageAttempt(each.after, each.channel, each.type, person.contact(each.type) or "", person.name)
         for each in attempts(until)
     )
 

@@ -36,7 +36,7 @@ class Reach:
 
 
 @dataclass(frozen=True, slots=True)
-class Way:
+class PageWay:
     """A level, the channels that it names first, and who names them."""
 
     level: int
@@ -44,7 +44,7 @@ class Way:
     members: tuple[Rule | IncidentType, ...]
 
 
-def ways(policy: Policy) -> tuple[Way, ...]:
+def ways(policy: Policy) -> tuple[PageWay, ...]:
     """All ways of notification of the policy, the most severe level first."""
     found: dict[tuple[int, tuple[str, ...]], list[Rule | IncidentType]] = {}
     told: list[Rule | IncidentType] = [*policy.rules, *policy.incident_types]
@@ -54,11 +54,11 @@ def ways(policy: Policy) -> tuple[Way, ...]:
         for each in told:
             if each.level == level.level:
                 found.setdefault((level.level, each.channels or default), []).append(each)
-    return tuple(Way(*key, tuple(members)) for key, members in found.items())
+    return tuple(PageWay(*key, tuple(members)) for key, members in found.items())
 
 
 @dataclass(frozen=True, slots=True)
-class Attempt:
+class PageAttempt:
     """A page that reaches a person if it gets through."""
 
     after: int
@@ -70,7 +70,7 @@ class Attempt:
     """The person whose contact the recipient is; empty: none, or several."""
 
 
-Attempts = Callable[[int], Iterable[Attempt]]
+Attempts = Callable[[int], Iterable[PageAttempt]]
 """All attempts until so many microseconds after the alert."""
 
 
@@ -81,18 +81,18 @@ class SilentDrill:
     the one by which a person is reached with that fault: one drill answers for all faults.
     """
 
-    def __init__(self, policy: Policy, way: Way, rosters: Sequence[Roster] = (), at: Instant = START) -> None:
+    def __init__(self, policy: Policy, way: PageWay, rosters: Sequence[Roster] = (), at: Instant = START) -> None:
         """`rosters`: who is on call, at all times of the drill."""
         self._world = World(policy, ChannelFaults(nobody_reached=True), now=at)
         self._world.engine.held_rosters = rosters
         self._began_at = at
         self._read = 0
-        self._found: list[Attempt] = []
+        self._found: list[PageAttempt] = []
         rule = next((each.key for each in way.members), "Stranger")
         alert = Alert(KEY, at, firing=True, level=way.level, rule=rule, type=rule, labels={}, annotations={})
         self._world.handle(AlertsReceived(KEY, "", (alert,)))
 
-    def attempts(self, until: int) -> Iterator[Attempt]:
+    def attempts(self, until: int) -> Iterator[PageAttempt]:
         """The attempts until `until` microseconds after the alert, in order."""
         if self._world.now < self._began_at + until:
             self._world.advance(Instant(self._began_at + until))
@@ -101,12 +101,12 @@ class SilentDrill:
         self._found += [self._attempt(each) for each in sent if each.would_reach]
         return takewhile(lambda each: each.after <= until, self._found)
 
-    def _attempt(self, sent: Sent) -> Attempt:
+    def _attempt(self, sent: Sent) -> PageAttempt:
         notification = sent.notification
         channel = self._world.policy_version.channels.get(notification.channel)
         type_ = channel.type if channel else ""
         after = sent.at - self._began_at
-        return Attempt(after, notification.channel, type_, notification.recipient, notification.person)
+        return PageAttempt(after, notification.channel, type_, notification.recipient, notification.person)
 
 
 def reaches(policy: Policy) -> tuple[Reach, ...]:
@@ -114,7 +114,7 @@ def reaches(policy: Policy) -> tuple[Reach, ...]:
     return tuple(reach_by(policy, way, (SilentDrill(policy, way).attempts,)) for way in ways(policy))
 
 
-def reach_by(policy: Policy, way: Way, attempts: Sequence[Attempts], people: Iterable[Person] = ()) -> Reach:
+def reach_by(policy: Policy, way: PageWay, attempts: Sequence[Attempts], people: Iterable[Person] = ()) -> Reach:
     """How soon these attempts reach a person, with each channel down and each of these people missing in turn."""
     within = policy.level(way.level).response_time
     usual = _first(attempts, within)
@@ -134,7 +134,7 @@ def reach_by(policy: Policy, way: Way, attempts: Sequence[Attempts], people: Ite
     )
 
 
-def _first(attempts: Sequence[Attempts], within: int, lost: frozenset[str] = frozenset()) -> Attempt | None:
+def _first(attempts: Sequence[Attempts], within: int, lost: frozenset[str] = frozenset()) -> PageAttempt | None:
     """The first attempt that is on no lost channel, type or recipient. Later times are looked at only if needed."""
     until = 0
     while True:

@@ -126,7 +126,7 @@ PLACES = some.lists(some.sampled_from(('"@primary"', '"@secondary"')), min_size=
     fallback=some.sampled_from(("[pagerduty]", "[sms]", "[phone, pagerduty]")),
 )
 def test_it_is_the_same_as_drilling_every_set(people, places, fallback):
-    """People tell on their own what holds for them in every set: whoever shares an address, is spared or is a fallback."""
+    """People tell on their own what holds for them in every set: also people who share an address, are spared, or are a fallback."""
     named = dict(zip(TYPES, places, strict=True))
     year = walk(team(people, named, fallback), NOW, 2)
     assert decomposed(year) == joint(year)
