@@ -4,7 +4,7 @@ An alert is identified by source and fingerprint. Its **episode** has a start, a
 was first heard. One incident holds the alert until that incident closes, even if later webhooks group it otherwise.
 
 An **echo** is a firing body that a slower peer of an Alertmanager cluster sends from an old snapshot after another
-peer has sent the end (docs/decisions/0016). A firing whose start is not later than the end of the last episode may be
+peer has sent the end (docs/decisions/0014). A firing whose start is not later than the end of the last episode may be
 one: it is held, and believed when `Cluster.echo_window` has passed since the end was first heard, unless its end is
 heard again before. An alert believed only for that reason is **doubtful**: the known end, heard again, may end a late
 echo or be an old message about an alert that does fire. That end is held too, and counts unless a firing is heard

@@ -1,7 +1,7 @@
 """Heartbeats as each Alertmanager lists them: newer than those of webhooks while one peer has lost Prometheus.
 
 That peer may be the one that repeats the heartbeat, with an old evaluation, while the others send nothing because the
-cluster has notified: by webhooks alone alerting would seem blind, although alerts arrive (docs/decisions/0016). Only
+cluster has notified: by webhooks alone alerting would seem blind, although alerts arrive (docs/decisions/0014). Only
 newer evaluations of clocks known from webhooks are taken. Two clusters may have the same labels under different
 `?source=`, so a listed heartbeat must be proved to belong to a clock: once the same Alertmanager listed it with the
 start or the evaluation that a webhook gave for that clock.

@@ -1,6 +1,6 @@
 """SVG drawings without a library: presentation attributes only, no script, style or link.
 
-Elements have classes, so that a page can set its own colours (docs/decisions/0008). All text from outside is escaped by
+Elements have classes, so that a page can set its own colours (docs/decisions/0007). All text from outside is escaped by
 `_text`.
 """
 

@@ -1,6 +1,6 @@
 """The content of evidence files: received in chunks, stored by incident and SHA-256, deleted, and verified.
 
-It is stored in the database, so that every replica has it and every backup contains it (docs/decisions/0036). An upload
+It is stored in the database, so that every replica has it and every backup contains it (docs/decisions/0034). An upload
 belongs to no incident until a decision keeps it, and is deleted after an hour. Stored content is never rewritten.
 """
 

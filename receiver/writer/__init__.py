@@ -1,7 +1,7 @@
 """The writer process: it owns the database's write access and runs the engine on it.
 
 Threads of one interpreter share a lock, so the costs of HTTP and of decisions with SQL would add up; two processes run
-in parallel (docs/decisions/0014). `Writer` is the service's side: `Writer.call` takes a method of the service's own
+in parallel (docs/decisions/0012). `Writer` is the service's side: `Writer.call` takes a method of the service's own
 engine or store and runs it in the other process. Rules: arguments, results and exceptions are sent, in order; when the
 process ends, waiting callers get StoreUnavailable, and a new process is started; messages being sent are kept by the
 service; the process ends with the service, however that ends. Imports the engine and the store. Begin with `Writer`;

@@ -33,7 +33,7 @@ from rules.validate import place_of
 
 OLDEST_BEAT = 95 * SECOND
 """The maximum age of a heartbeat in normal operation, in microseconds: Prometheus resends after 75 s, Alertmanager
-repeats after 20 s (docs/decisions/0018)."""
+repeats after 20 s (docs/decisions/0016)."""
 
 SHORTEST = 30 * SECOND
 """The minimum interval of heartbeats in microseconds: an evaluation and a flush take at least 15 s each."""

@@ -30,7 +30,7 @@ asked here, and it ends again before it would be believed.
 """
 FLAPS = "one-clears-0.25", "one-clears-0.33"
 """Stories in which Alertmanager itself says each minute that it is over and that it fires, because two Prometheus
-disagree, for a quarter of an hour. It fires all the time; that is found out once (docs/decisions/0016)."""
+disagree, for a quarter of an hour. It fires all the time; that is found out once (docs/decisions/0014)."""
 HELD = 60 * SECOND
 """A firing that may be an echo is believed after so long at the latest."""
 

@@ -1,7 +1,7 @@
 """What a running receiver once believed that was not so: a test for each fault, by the way that the fault was seen.
 
 All but the look of periodic tasks goes through webhooks, API and pages, so each was run on the code that had the faults,
-and failed there (docs/decisions/0016).
+and failed there (docs/decisions/0014).
 """
 
 from collections.abc import Awaitable, Callable
