@@ -264,7 +264,7 @@ async def test_the_commands_go_the_same_way(world: World, tmp_path: Path) -> Non
         assert (code, "No heartbeat is watched" in said) == (0, True), said
         assert proxy.connects == 1
     code, said = await command(world)
-    assert (code, "see TOCSIN_CA_FILE" in said) == (1, True), said
+    assert (code, "in TOCSIN_CA_FILE" in said) == (1, True), said
     away = f"http://tocsin:hidden-password@127.0.0.1:{free_port()}"
     code, said = await command(world, HTTPS_PROXY=away)
     assert (code, "cannot be reached" in said, "hidden-password" in said) == (1, True, False), said
