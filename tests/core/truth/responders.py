@@ -161,6 +161,7 @@ STATEMENTS = statements(
         # Ways to answer: they are offered only where an answer is wanted.
         "help now:? (?:reply )?ack \\d*|help now": somebody_asks,
         "acknowledge #?\\d+\\b|to acknowledge: tocsin acknowledge \\d+": wants_answer,
+        "to acknowledge (?:all of these )?by mail: reply with ack as the first line, alone": wants_answer,
         "acknowledge these \\d+|to acknowledge some: tocsin acknowledge number number …": wants_answer,
         "whoever acknowledged(?=: )": lambda record, found: not nobody_acknowledged(record, found),
         "reply ack \\d+|tocsin acknowledge \\d+": wants_answer,
