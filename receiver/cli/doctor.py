@@ -45,7 +45,7 @@ NO_FALLBACK = (
 )
 
 
-OPEN = "open the way (firewall, NetworkPolicy, HTTPS_PROXY), or correct its URL"
+OPEN = "open the way (firewall, NetworkPolicy, the proxy, NO_PROXY), or correct its URL"
 
 
 class Finding(NamedTuple):
@@ -201,18 +201,19 @@ def _place(url: str) -> str:
 
 
 async def _reached(place: str, egress: Any) -> Finding:
-    """Whether the address accepts a connection; no request is sent."""
+    """Whether the address itself answers, and no proxy in its place."""
     import aiohttp
 
     from receiver.clients.http_session import HttpSession
 
-    timeout = aiohttp.ClientTimeout(total=PATIENCE)
+    timeout, why = aiohttp.ClientTimeout(total=PATIENCE), ""
     try:
-        async with HttpSession(timeout, egress) as session, session.request("HEAD", f"{place}/"):
-            pass
+        async with HttpSession(timeout, egress) as session, session.request("GET", f"{place}/") as answer:
+            if session.is_of_proxy(answer):
+                why = f"the proxy answers {answer.status} in its place"
     except (aiohttp.ClientError, TimeoutError, OSError, SettingsError) as error:
-        return Finding(f"provider {place}", f"it cannot be reached: {why_none(error)}; {OPEN}")
-    return Finding(f"provider {place}", said="answers")
+        why = why_none(error)
+    return Finding(f"provider {place}", f"it cannot be reached: {why}; {OPEN}" if why else "", "answers")
 
 
 async def _mail_server(settings: Settings, egress: Any) -> Finding:

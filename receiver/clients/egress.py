@@ -127,6 +127,15 @@ def _fits(name: str, host: str) -> bool:
         return host == name.removeprefix(".") or host.endswith(f".{name.removeprefix('.')}")
 
 
+def is_of_proxy(answer: aiohttp.ClientResponse) -> bool:
+    """Whether an answer to plain HTTP through a proxy is the proxy's own, and not the server's.
+
+    A proxy adds Via to what it passes on (RFC 9110, 7.6.3), and none to its own errors; Squid marks its own ones.
+    """
+    own = answer.status == 407 or "X-Squid-Error" in answer.headers
+    return own or ((answer.status == 403 or answer.status >= 500) and "Via" not in answer.headers)
+
+
 def reason_of(error: BaseException) -> str:
     """A connection error in a few words, without the URL: what failed, or the error's type."""
     match error:

@@ -3,7 +3,8 @@
 Each client (`receiver.clients.alertmanager`, `receiver.clients.prometheus`, `receiver.channels.posting`,
 `receiver.web.auth.provider`, `receiver.jobs.heartbeat`) has an HttpSession per destination, so that a slow one does not
 use up the connections of another; the owner of the client closes it. Rules: no cookies; no limit of connections,
-because callers limit their concurrent requests; proxies and certificate authorities come from the Egress.
+because callers limit their concurrent requests; proxies and certificate authorities come from the Egress; a proxy that
+refuses plain HTTP raises the same error as one that refuses a tunnel.
 """
 
 from collections.abc import Callable
@@ -13,7 +14,7 @@ from typing import Any, Self
 
 import aiohttp
 
-from receiver.clients.egress import Egress
+from receiver.clients.egress import Egress, is_of_proxy
 
 make_connector = partial(aiohttp.TCPConnector, limit=0)
 """Makes the connector of one destination; further keyword arguments go to aiohttp's TCPConnector."""
@@ -53,8 +54,19 @@ class HttpSession:
                 connector=self._connector(ssl=self._egress.tls),
                 cookie_jar=aiohttp.DummyCookieJar(),
                 timeout=self._timeout,
+                raise_for_status=self._require_passage,
             )
         return self._session
+
+    async def _require_passage(self, answer: aiohttp.ClientResponse) -> None:
+        """Raises ClientHttpProxyError for the refusal of a proxy, which would be taken for the server's."""
+        if answer.status in {403, 407} and self.is_of_proxy(answer):
+            raise aiohttp.ClientHttpProxyError(answer.request_info, answer.history, status=answer.status)
+
+    def is_of_proxy(self, answer: aiohttp.ClientResponse) -> bool:
+        """Whether a proxy answered in the server's place."""
+        plain = answer.url.scheme == "http" and self._egress.proxy_for(str(answer.url)) is not None
+        return plain and is_of_proxy(answer)
 
     async def close(self) -> None:
         """Close the connections; a later request opens new ones."""

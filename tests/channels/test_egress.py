@@ -18,14 +18,16 @@ from pathlib import Path
 import pytest
 import trustme
 from aiohttp import web
+from aiohttp.test_utils import TestServer
 from msgspec.structs import replace
 
 from receiver.channels.configured import make_senders
+from receiver.cli.doctor import _reached
 from receiver.clients.alertmanager import Alertmanager, AlertmanagerSilentError
 from receiver.clients.calendar_download import CalendarFeeds, FeedFailed
 from receiver.clients.egress import Egress
 from receiver.clients.prometheus import Prometheus, QueryFailed
-from receiver.core.events import Delivered, Retry
+from receiver.core.events import Delivered, Rejected, Retry
 from receiver.core.model import Instant
 from receiver.demo.tools import free_port
 from receiver.errors import SettingsError
@@ -307,6 +309,43 @@ async def test_a_proxy_that_refuses_is_said(world: World, tmp_path: Path) -> Non
         outcome = await WAYS[name](world, world.settings(gone))
         assert isinstance(outcome, Retry), name
         assert "the proxy" in outcome.reason, name
+
+
+async def test_a_proxy_that_refuses_plain_http_is_said(tmp_path: Path) -> None:
+    """Without a tunnel too a proxy's refusal, or that it cannot reach the server, is told as the proxy's by every client and
+    the doctor; what the server itself answers, a 403 too, is the server's."""
+    status = 403
+
+    async def answer(_: web.Request) -> web.Response:
+        return web.Response(status=status)
+
+    app = web.Application()
+    app.router.add_route("*", "/{path:.*}", answer)
+    (tmp_path / "filter").write_text("allowed.example.com\n")
+    filters = (f'Filter "{tmp_path / "filter"}"', "FilterDefaultDeny Yes")
+    async with TestServer(app, host=socket.gethostbyname(HOST)) as server:
+        place = f"http://{HOST}:{server.port}"
+        plain = World(place, tmp_path)
+        ways = [WAYS[name] for name in ("webhook", "sms", "Alertmanager", "Prometheus")]
+        for lines, words in (
+            (("BasicAuth tocsin right-password",), "the proxy asks for other credentials (407)"),
+            (filters, "the proxy does not let us through (403)"),
+        ):
+            async with tinyproxy(tmp_path, *lines) as proxy:
+                settings = plain.settings(HTTP_PROXY=proxy.url, TOCSIN_CA_FILE="")
+                for ask in ways:
+                    assert words in str(await ask(plain, settings))
+                assert words in (await _reached(place, Egress.of(settings))).problem
+        async with tinyproxy(tmp_path) as proxy:
+            settings = plain.settings(HTTP_PROXY=proxy.url, TOCSIN_CA_FILE="")
+            assert isinstance(await WAYS["webhook"](plain, settings), Rejected)
+            found = await _reached(place, Egress.of(settings))
+            assert (found.problem, found.said) == ("", "answers")
+            status = 503
+            found = await _reached(place, Egress.of(settings))
+            assert (found.problem, found.said) == ("", "answers")
+            away = f"http://{HOST}:{free_port()}"
+            assert "the proxy answers 5" in (await _reached(away, Egress.of(settings))).problem
 
 
 async def test_a_channel_has_a_proxy_of_its_own(world: World, tmp_path: Path) -> None:
