@@ -352,7 +352,8 @@ def _approval(notification: Notification, case: IncidentText) -> str:
         whom, until = f"{each.id} to {_group(each)}", each.due_at
         if each.standing is Standing.HELD:
             by = f", best by {case.time(until)}" if until is not None else ""
-            said.append(f"The notice {whom} waits for approval{by}: nobody outside is told before that.")
+            outside = "before that" if not case.incident.exercise else "of an exercise, approved or not"
+            said.append(f"The notice {whom} waits for approval{by}: nobody outside is told {outside}.")
         else:
             said.append(f"The notice {whom} is {each.standing} by now.")
     said += [

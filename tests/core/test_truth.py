@@ -76,6 +76,7 @@ WHOLE = (
     "The checklist a was due, and is done by now or not asked for any more.",
     "ada: the next status update is due at 09:00 UTC. Write it, else Tocsin tells everybody how it stands then.",
     "The notice n1 to out waits for approval, best by 09:00 UTC: nobody outside is told before that.",
+    "The notice n1 to out waits for approval: nobody outside is told of an exercise, approved or not.",
     "The notice n1 to out is rejected by now.",
     "The notice n1 to out is void: nobody has the incident any more.",
     "Status update by ada: no change since 09:00 UTC. Next update by 09:10 UTC.",

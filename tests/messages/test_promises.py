@@ -174,6 +174,8 @@ def test_approvers_read_what_waits():
     assert told.text.startswith("EXERCISE, ACKNOWLEDGED: WAITS FOR APPROVAL")
     assert "The notice n1 to customers waits for approval, best by 12:20 UTC: nobody outside is told" in told.text
     assert "n1 to customers:\n\nEXERCISE: INCIDENT ALERT: emergency - safety_margin_violation" in told.text
+    assert "nobody outside is told of an exercise, approved or not." in told.text
+    assert "nobody outside is told before that" not in told.text
     assert "waits for approval" in told.short
 
 

@@ -75,7 +75,9 @@ def _waits(record: Record, found: Found) -> bool:
         each.kind is Kind.EXTERNAL and each.data.get("notice") == found["notice"] for each in record.notifications
     )
     in_time = it is not None and (not found["at"] or record.is_at(found["at"], it.due_at))
-    return it is not None and it.standing is Standing.HELD and in_time and not is_out
+    practised = found["when"] != "before that"
+    is_so = in_time and not is_out and practised is record.incident.exercise
+    return it is not None and it.standing is Standing.HELD and is_so
 
 
 def _became(standing: str) -> Holds:
@@ -120,7 +122,7 @@ def is_why_void(record: Record, entry: Entry, found: Found) -> bool:
 STATEMENTS = statements(
     "promises",
     {
-        "the notice <notice> to (?P<group>[\\w ]+?) waits for approval(?:, best by <at>)?: nobody outside is told before that": _waits,
+        "the notice <notice> to (?P<group>[\\w ]+?) waits for approval(?:, best by <at>)?: nobody outside is told (?P<when>before that|of an exercise, approved or not)": _waits,
         "the notice <notice> to (?P<group>[\\w ]+?) is (?P<became>held|sent|rejected|void) by now": _became(""),
         "the notice <notice> to (?P<group>[\\w ]+?) is void: (?P<why>[^¤]+)$": _is_void,
         "^external notices\\| <notice> \\| (?P<group>[^|]+?) \\| [^|]+ \\| (?P<became>held|sent|rejected|void)(?:: [^|]+)? \\|.*$": (
