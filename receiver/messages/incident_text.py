@@ -159,7 +159,16 @@ class IncidentText:
     @cached_property
     def firing(self) -> NowFiring:
         """The alerts that fire now."""
-        return NowFiring(self.incident, self.alerts, self.news)
+        return NowFiring(self.incident, self.alerts, self.news, self.identities)
+
+    @property
+    def identities(self) -> dict[str, tuple[str, ...]]:
+        """Signal → the labels that identify its units within a system, where the policy states them."""
+        return {
+            each.name: tuple(name for name in each.identity if name != "system")
+            for each in self.policy.signals
+            if each.identity is not None
+        }
 
     @property
     def value_told(self) -> str:

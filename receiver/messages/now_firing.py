@@ -4,7 +4,7 @@ It reads the stored alerts, the worst and oldest of those that fire; alerts beyo
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -22,7 +22,9 @@ NAMED = 5
 """Units that are named; the others are counted."""
 
 UNIT_LABELS = ("unit", "pod", "instance", "host", "node", "device")
-"""Labels that name the unit of an alert that fires alone; the first present one is used."""
+"""Labels that name the unit of an alert that fires alone; the first present one is used. A signal whose `identity` the
+policy states is named by that instead.
+"""
 
 RUNBOOKS = ("runbook_url", "runbook")
 DASHBOARDS = (
@@ -44,6 +46,8 @@ class NowFiring:
     news: str = ""
     """The newly fired alert that the message reports, as title with value; if it still fires, it comes first. Empty:
     none."""
+    identities: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    """Signal → the labels that identify its units within a system, as the policy states them."""
 
     @property
     def count(self) -> int:
@@ -128,7 +132,8 @@ class NowFiring:
         if not self.alerts:
             ours = any(key.count("/") for key in self.incident.rules)
             labels = _telling(self.incident.labels, ours=ours)
-            return {name: value for name, value in labels if self.incident.declared or name not in UNIT_LABELS}
+            of_units = {*UNIT_LABELS, *(self._identity(self.incident.labels) or ())}
+            return {name: value for name, value in labels if self.incident.declared or name not in of_units}
         shared = set.intersection(*(set(_of_people(each)) for each in self.alerts))
         return dict(sorted(shared))
 
@@ -181,11 +186,12 @@ class NowFiring:
         where several rules fire about one unit, the rule's name too.
         """
         if len(self.alerts) < 2:
-            return [_only_unit(each) for each in self.alerts]
+            return [self._only_unit(each) for each in self.alerts]
         shared = set.intersection(*(set(_of_people(each)) for each in self.alerts))
         own = [{name: value for name, value in _of_people(each) if (name, value) not in shared} for each in self.alerts]
         differing = dict.fromkeys(name for each in own for name in each)
-        for name in (*UNIT_LABELS, *differing):
+        identity = self._identity(self.alerts[0].labels) or ()
+        for name in (*identity, *UNIT_LABELS, *differing):
             values = {each.get(name, "") for each in own}
             if len(values) == len(own) and "" not in values:
                 return [line(each[name], UNIT) for each in own]
@@ -195,9 +201,16 @@ class NowFiring:
             return told
         return [line(f"{rule} {name}".strip(), 2 * UNIT) for rule, name in zip(rules, told, strict=True)]
 
+    def _identity(self, labels: Mapping[str, str]) -> Sequence[str] | None:
+        """The labels that identify a unit of that alert's signal; None: the policy does not state them."""
+        return self.identities.get(labels.get("signal", ""))
 
-def _only_unit(alert: Alert) -> str:
-    return line(next((alert.labels[name] for name in UNIT_LABELS if alert.labels.get(name)), ""), UNIT)
+    def _only_unit(self, alert: Alert) -> str:
+        identity = self._identity(alert.labels)
+        if identity is None:
+            return line(next((alert.labels[name] for name in UNIT_LABELS if alert.labels.get(name)), ""), UNIT)
+        told = [(name, alert.labels[name]) for name in identity if alert.labels.get(name)]
+        return line(told[0][1] if len(told) == 1 else " ".join(map("=".join, told)), UNIT)
 
 
 def _of_people(alert: Alert) -> list[tuple[str, str]]:

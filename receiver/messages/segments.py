@@ -101,7 +101,14 @@ def simplify(text: str) -> str:
 
 
 def _bare(text: str) -> str:
-    return "".join(map(_simple, text))
+    """Without the space beside an emoji that is removed: it would stand before a colon, or twice."""
+    bare = ""
+    for character in text:
+        simple = _simple(character)
+        if not simple and unicodedata.category(character) == "So":
+            bare = bare.removesuffix(" ")
+        bare += simple
+    return bare if text.startswith(" ") else bare.lstrip(" ")
 
 
 def _simple(character: str) -> str:

@@ -146,7 +146,8 @@ def alert_rows(record: IncidentRecord) -> Iterator[tuple[str, ...]]:
 
 def _called(record: IncidentRecord) -> Mapping[str, str]:
     """Returns fingerprint → the alert's name with its unit: 200 alerts of one rule need distinct names."""
-    named = zip(record.alerts, NowFiring(record.case.incident, record.alerts).names, strict=True)
+    firing = NowFiring(record.case.incident, record.alerts, identities=record.case.identities)
+    named = zip(record.alerts, firing.names, strict=True)
     return {each.fingerprint: f"{line(each.labels.get('alertname', each.type))} {unit}".strip() for each, unit in named}
 
 

@@ -43,6 +43,26 @@ def test_units_are_named_by_what_tells_them_apart(labels, said):
     assert firing(*labels).counted == said
 
 
+IDENTIFIED = {
+    "alone": ([{"instance": "10.0.0.7:9100", "line": "L3"}], "1 firing: L3"),
+    "alone, by two labels": ([{"instance": "10.0.0.7:9100", "line": "L3", "belt": "2"}], "1 firing: line=L3 belt=2"),
+    "alone, of a system that is one unit": ([{"instance": "10.0.0.7:9100"}], "1 firing"),
+    "several": ([{"instance": "a", "line": "L3"}, {"instance": "b", "line": "L4"}], "2 firing: L3, L4"),
+}
+
+
+@pytest.mark.parametrize(("labels", "said"), IDENTIFIED.values(), ids=IDENTIFIED)
+def test_a_signal_with_an_identity_is_named_by_it(labels, said):
+    """The policy states which labels tell its units apart: Prometheus' `instance` is where they are measured."""
+    now = firing(*({"signal": "belt_speed", **each} for each in labels))
+    assert under(now, {"belt_speed": ("line", "belt")}).counted == said
+
+
+def under(now, identities):
+    """The same, under a policy that states these identities."""
+    return NowFiring(now.incident, now.alerts, identities=identities)
+
+
 def test_more_than_were_read_are_counted():
     """Five are named with their values; the others are a number."""
     units = [{"pod": f"web-{number}"} for number in range(10)]

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from receiver.messages.segments import count_segments, fit, fit_between, is_gsm
+from receiver.messages.segments import count_segments, fit, fit_between, is_gsm, simplify
 
 ANY = st.characters(exclude_categories=["Cs"])
 WORDS = st.text(st.sampled_from("abcxyz äöüß€[] –’“…·"), max_size=500)  # noqa: RUF001 - the typography is the point
@@ -48,7 +48,22 @@ def test_typography_gives_way_before_words_do():
     text = "Pression élevée – œil “ouvert” 🔥 ęł☃ж… " + "a" * 200  # noqa: RUF001 - the dash is the point
     shortened = fit(text, 2)
     assert shortened.endswith("a" * 200)
-    assert shortened.startswith('Pression élevée - oeil "ouvert"  el?... a')
+    assert shortened.startswith('Pression élevée - oeil "ouvert" el?... a')
+
+
+@pytest.mark.parametrize(
+    ("said", "kept"),
+    [
+        ("Pump 🔥: x", "Pump: x"),
+        ("🔥🔥 Pump: x", "Pump: x"),
+        ("Pump ⚠️ hot: x", "Pump hot: x"),
+        ("Pump🔥 hot: x", "Pump hot: x"),
+        (" ends here 🔥.", " ends here."),
+    ],
+)
+def test_a_removed_emoji_leaves_no_space(said, kept):
+    """The space before it goes with it: nothing stands before a colon, and no word has two spaces before it."""
+    assert simplify(said) == kept
 
 
 def test_what_is_too_long_ends_in_dots():
@@ -123,4 +138,4 @@ def test_no_place_is_wasted(text, segments):
 
 def _shown(text, made):
     """The text in the characters of what was made of it."""
-    return text if text in made else fit_between(text, "ж" if not is_gsm(made) else "", "", 100)
+    return text if text in made else simplify(text)

@@ -37,11 +37,13 @@ class AlertTable:
     """(common label and value, its alerts); one unnamed group if no label groups them."""
 
 
-def table_of(alerts: Sequence[Alert]) -> AlertTable:
-    """The table of these alerts, in their order."""
-    differing = _differing([each.labels for each in alerts])
+def table_of(alerts: Sequence[Alert], identities: Mapping[str, Sequence[str]]) -> AlertTable:
+    """The table of these alerts, in their order. `identities`: signal → the labels that identify its units."""
+    identity = identities.get(alerts[0].labels.get("signal", ""), ()) if alerts else ()
+    of_units = (*identity, *UNIT_LABELS)
+    differing = _differing([each.labels for each in alerts], of_units)
     by = next((name for name in differing if 1 < _kinds(alerts, name) <= len(alerts) // 2), "")
-    units = (name for name in UNIT_LABELS if alerts and alerts[0].labels.get(name))
+    units = (name for name in of_units if alerts and alerts[0].labels.get(name))
     names = tuple(name for name in differing if name != by)[:NAMES] or tuple(units)[:1]
     said, drawn = {_said(each) for each in alerts}, {each.generator_url for each in alerts}
     found: dict[str, list[AlertLine]] = {}
@@ -63,9 +65,9 @@ def table_of(alerts: Sequence[Alert]) -> AlertTable:
     )
 
 
-def _differing(labels: Sequence[Mapping[str, str]]) -> list[str]:
+def _differing(labels: Sequence[Mapping[str, str]], of_units: Sequence[str]) -> list[str]:
     """Names of the labels whose values differ, unit labels first."""
-    names = dict.fromkeys((*UNIT_LABELS, *sorted({name for each in labels for name in each})))
+    names = dict.fromkeys((*of_units, *sorted({name for each in labels for name in each})))
     return [name for name in names if name not in LABELS and len({each.get(name, "") for each in labels}) > 1]
 
 

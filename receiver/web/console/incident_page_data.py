@@ -146,7 +146,7 @@ class Reader:
         case = IncidentText(incident, context, now, "", manner=Manner.LIVE, alerts=firing)
         return IncidentPageData(
             case=case,
-            alerts=table_of(alerts),
+            alerts=table_of(alerts, case.identities),
             alerts_shown=len(alerts),
             further_alerts=further,
             people=_people(incident, context),
