@@ -4,10 +4,11 @@ It contains no names of people, because it is about events and not about perform
 the answers follow the questions separately, so that the first part can be read aloud.
 """
 
+import re
 from collections.abc import Iterable, Iterator
 
 from receiver.core.checklists import attached
-from receiver.core.model import Entry, Fact
+from receiver.core.model import Fact
 from receiver.drill.text_report import offset
 from receiver.messages.plain import line, plain
 from receiver.messages.timeline import sentence
@@ -62,7 +63,7 @@ def _lines(record: IncidentRecord) -> Iterator[str]:
     yield from ("", "## Part 2: what was done then", "")
     yield from _told(record, DONE)
     yield from ("", "## What was learned", "")
-    facts = [(each, plain(incident.facts.get(each, ""))) for each in LEARNED]
+    facts = [(each, _nameless(record, plain(incident.facts.get(each, "")))) for each in LEARNED]
     yield from (f"* {each.replace('_', ' ')}: {' '.join(said.split())}" for each, said in facts if said)
     if not any(said for _, said in facts):
         yield "Nothing was written down."
@@ -75,15 +76,18 @@ def _told(record: IncidentRecord, facts: Iterable[Fact]) -> Iterator[str]:
     wanted = set(facts)
     found = [each for each in record.timeline if each.fact in wanted]
     for each in found:
-        yield f"* {offset(each.at - record.case.incident.opened_at)}: {_sentence(each)}"
+        yield f"* {offset(each.at - record.case.incident.opened_at)}: {_nameless(record, line(sentence(each), 500))}"
     if not found:
         yield "Nothing stands in the record."
 
 
-def _sentence(entry: Entry) -> str:
-    """The entry's text without the actor's name."""
-    told = line(sentence(entry), 500)
-    return told.replace(line(entry.by), "somebody") if entry.by else told
+def _nameless(record: IncidentRecord, text: str) -> str:
+    """A text without the names of the policy's people and of the persons who acted or were owner."""
+    response = record.case.incident.response
+    people = {each.by for each in record.timeline} | {each.to for each in response.history}
+    people |= {each.name for each in record.case.policy.people} | set(response.roles.values())
+    names = sorted({re.escape(line(each)) for each in people if each}, key=len, reverse=True)
+    return re.sub(rf"(?<!\w)(?:{'|'.join(names)})(?!\w)", "somebody", text) if names else text
 
 
 def _checklists(record: IncidentRecord) -> Iterator[str]:
