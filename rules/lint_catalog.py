@@ -197,6 +197,12 @@ DOUBTS: Mapping[str, Doubt] = MappingProxyType(
             "reminded before another is due, and what is overdue stands in the console, in reports and in `tocsin "
             "check --url`.",
         ),
+        "short-retention": Doubt(
+            "warning",
+            "Closed incidents are deleted after `retention`, drills too. If that is shorter than `drills.every`, a "
+            "drill that still counts is forgotten, and whoever took part in it is told that training is due or "
+            "overdue.",
+        ),
         "no-obligations": Doubt(
             "warning",
             "Steps speak of authorities, and the policy does not say which must be told, until when: they are boxes to "

@@ -6,7 +6,7 @@ told: of a checklist those of the incident's level, of a report all. Duties outl
 that concern only a live incident.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from msgspec.structs import replace
@@ -17,7 +17,7 @@ from receiver.core.model import Fact, Incident, Instant, Kind, Reason, State, Ta
 from receiver.core.obligations import reports
 from receiver.core.paging import thread_targets
 from receiver.core.plan import PolicyVersion
-from receiver.core.response import Duty
+from receiver.core.response import Duty, Response
 from rules.durations import as_spelled, in_words, stage_period
 from rules.policy import EMERGENCY
 
@@ -61,7 +61,7 @@ def tasks(incident: Incident, policy_version: PolicyVersion) -> Iterator[UndoneT
             yield UndoneTask(each.key, each.what, each.began_at, lasts, stage.remind_before, said, stage.approver)
     for checklist in policy_version.checklists(incident):
         limit = checklist.time_limit  # most have none, and this runs at every decision
-        at = None if limit is None else incident.response.checklists.attached.get(checklist.key)
+        at = None if limit is None else incident.response.checklists.limit_began_at(checklist.key)
         if limit is None or at is None or incident.level < checklist.from_level:
             continue
         if not (checklist.outlives or incident.is_live):
@@ -83,6 +83,7 @@ def keep_duties(draft: Draft) -> None:
 
     After the closing, no checklist gets a new duty, but a report may: that it is owed may be found out later.
     """
+    _limit_from_now(draft)
     known = draft.incident.response.duties
     wanted = list(tasks(draft.incident, draft.context.policy_version))
     if draft.incident.state is State.CLOSED:
@@ -95,6 +96,18 @@ def keep_duties(draft: Draft) -> None:
         draft.arm(Window.DUTY, max(draft.now + 1, min(following)))
     else:
         draft.disarm(Window.DUTY)
+
+
+def _limit_from_now(draft: Draft) -> None:
+    """If the level rose in this decision, the limits that begin with that level count from now."""
+    if not any(each.fact is Fact.LEVEL_ROSE or each.data.get("field") == "level" for each in draft.entered):
+        return
+    response = draft.incident.response
+    undone = [each for each in tasks(draft.incident, draft.context.policy_version) if not each.is_report]
+    new = [each.key for each in undone if each.key not in response.duties and each.began_at < draft.now]
+    if new:
+        limited_since = {**response.checklists.limited_since, **dict.fromkeys(new, draft.now)}
+        draft.respond(checklists=replace(response.checklists, limited_since=limited_since))
 
 
 def _keep(known: Duty | None, task: UndoneTask) -> Duty:
@@ -114,11 +127,16 @@ def _moments(draft: Draft, task: UndoneTask, duty: Duty) -> Iterator[int]:
         yield duty.due_at + draft.plan.escalation_time
 
 
-def after_jump(duties: Mapping[str, Duty], by: int) -> dict[str, Duty]:
-    """The duties after a clock jump of `by` microseconds: checklists are put off by it, authorities' deadlines stay."""
-    return {
-        key: duty if "/" in key else replace(duty, due_at=Instant(duty.due_at + by)) for key, duty in duties.items()
+def after_jump(response: Response, by: int) -> Response:
+    """The response after a clock jump of `by` microseconds: checklists are put off, authorities' deadlines stay."""
+    put_off = {
+        key: replace(duty, began_at=Instant(duty.began_at + by), due_at=Instant(duty.due_at + by))
+        for key, duty in response.duties.items()
+        if "/" not in key
     }
+    began = {key: duty.began_at for key, duty in put_off.items()}
+    checklists = replace(response.checklists, limited_since={**response.checklists.limited_since, **began})
+    return replace(response, duties={**response.duties, **put_off}, checklists=checklists)
 
 
 def tell_due(draft: Draft, _at: int) -> None:

@@ -28,10 +28,17 @@ class Checklists(Struct, frozen=True):
 
     attached: Mapping[str, Instant] = field(default_factory=dict)
     """Key of a checklist → when it was attached."""
+    limited_since: Mapping[str, Instant] = field(default_factory=dict)
+    """Key of a checklist → the start of its time limit, if not when it was attached: the level rose later to one that
+    has the limit, or the clock jumped."""
     done: Mapping[str, Done] = field(default_factory=dict)
     """Id of a step (``escalation.2``) → how it was done."""
     calls: tuple[str, ...] = ()
     """Telephone calls that a person must make, because no number is known: the checklist ``calls``."""
+
+    def limit_began_at(self, key: str) -> Instant | None:
+        """The start of a checklist's time limit; None: it is not attached."""
+        return self.limited_since.get(key, self.attached.get(key))
 
 
 class ImpactGrade(StrEnum):

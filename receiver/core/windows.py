@@ -45,7 +45,7 @@ def put_off(incident: Incident, jumps: Sequence[Jump]) -> Incident:
                 windows=windows,
                 response_due_at=Instant(incident.response_due_at + jump.by),
                 put_off_at=Instant(jump.before + jump.by),
-                response=replace(incident.response, duties=after_jump(incident.response.duties, jump.by)),
+                response=after_jump(incident.response, jump.by),
             )
     return incident
 

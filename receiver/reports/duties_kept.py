@@ -51,7 +51,8 @@ def _limits(
 ) -> Iterator[DeadlineOutcome]:
     """`levels`: of the occurrence. `resolved_at` ends the checklists about the trouble, `ended_at` all."""
     for checklist in attached(incident, policy_version):
-        at, limit = incident.response.checklists.attached.get(checklist.key), checklist.time_limit
+        known, limit = incident.response.checklists, checklist.time_limit
+        at = known.limit_began_at(checklist.key)
         if at is None or limit is None or max(level for _, level in levels) < checklist.from_level:
             continue
         ticks = [done(incident, *step) for step in checklist.numbered()]
@@ -59,7 +60,8 @@ def _limits(
         met_at, by = (last.at, last.by) if last is not None and all(ticks) else (None, "")
         ends = (ended_at if checklist.outlives else resolved_at, _lowered_at(levels, checklist.from_level))
         over_at = min((each for each in ends if each is not None), default=None)
-        due_at, since = Instant(at + limit), "when it got the checklist"
+        due_at = Instant(at + limit)
+        since = "when its limit began" if checklist.key in known.limited_since else "when it got the checklist"
         result = result_of(due_at, now, met_at, over_at, suspended=False)
         yield DeadlineOutcome(f'checklist "{checklist.title}"', since, at, due_at, result, met_at, by)
 

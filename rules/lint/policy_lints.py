@@ -11,6 +11,7 @@ from rules import condition
 from rules.channel_types import types_where
 from rules.condition import Comparison
 from rules.document.communication import ClosingTerms
+from rules.durations import format_duration
 from rules.lint.obligation_lints import all_steps
 from rules.lint_catalog import doubt
 from rules.policy import EMERGENCY, IncidentType, Place, Policy, Rule
@@ -23,6 +24,7 @@ def find(policy: Policy, start: Place) -> Iterator[Problem]:
     yield from _unused_channels(policy)
     yield from _sleepers(policy)
     yield from _nobody_named(policy, start)
+    yield from _short_retention(policy, start)
     yield from _unknown_checklists(policy, start)
     yield from _contradictions(policy.rules)
     for rule in policy.rules:
@@ -87,6 +89,14 @@ def _nobody_named(policy: Policy, start: Place) -> Iterator[Problem]:
         )
     if not policy.reporting_obligations:
         yield from _untimed_authorities(policy, start)
+
+
+def _short_retention(policy: Policy, start: Place) -> Iterator[Problem]:
+    """A retention that deletes drills before the next is due."""
+    kept, every = policy.retention, policy.drills_every
+    if kept is not None and every is not None and kept < every:
+        said = f"retention: {format_duration(kept)} is shorter than drills.every: {format_duration(every)}"
+        yield doubt("short-retention", start, f"{said}: drills are deleted while they still count")
 
 
 AUTHORITIES = ("authorit", "regulator")

@@ -172,12 +172,68 @@ def test_below_its_level_a_block_has_no_limit():
     assert "root_cause_analysis.analysis" in world.incident.response.checklists.attached
 
 
+def test_a_late_rise_has_the_whole_limit():
+    """The limit of `from_level` counts from the rise to that level, each time it rises; so it is in the report."""
+    world = taken(limited(investigation=block("analysis", from_level=4))).advance(minutes=DAY)
+    for hours in (0, 2):
+        world.advance(minutes=hours * 60)
+        world.change(level=3, reason="not so bad")
+        world.change(level=4, reason="worse than thought")
+        [duty] = world.incident.response.duties.values()
+        assert world.since(duty.due_at) == DAY + hours * 60 + 240
+    assert world.entries(Fact.OVERDUE) == []
+    [outcome] = duty_outcomes(world.incident, world.timeline, world.current, world.now)
+    assert (outcome.due_at, outcome.since) == (duty.due_at, "when its limit began")
+
+
+def test_alerts_of_a_higher_level_begin_a_limit_too():
+    """The level rises by an alert: the limit counts from then."""
+    world = taken(limited(investigation=block("analysis", from_level=4))).advance(minutes=DAY)
+    world.fire("b", level=4)
+    assert [world.since(each.due_at) for each in world.incident.response.duties.values()] == [DAY + 240]
+
+
+def test_a_rise_leaves_running_limits():
+    """A limit that all levels have goes on from when the checklist was attached."""
+    world = taken().advance(minutes=60)
+    world.change(level=4, reason="worse than thought")
+    assert [world.since(each.due_at) for each in world.incident.response.duties.values()] == [240]
+
+
 def test_a_jump_of_the_clock_takes_no_time_away():
-    """The clock jumps an hour ahead: the limit lasts as long as it was to last."""
+    """The clock jumps an hour ahead: the limit lasts as long as it was to last, and the report says so too."""
     world = taken()
     jumped = put_off(world.incident, [Jump(Instant(world.now + MINUTE), HOUR)])
     [duty] = jumped.response.duties.values()
     assert world.since(duty.due_at) == 300
+    [outcome] = duty_outcomes(jumped, world.timeline, world.current, world.now)
+    assert outcome.due_at == duty.due_at
+
+
+def test_a_closed_incident_gets_no_new_clock_of_a_checklist():
+    """All steps were done when it closed: no person is reminded of a step that is unticked afterwards."""
+    world = taken()
+    for step in TICKED:
+        world.act(Tick("ada", step))
+    world.clear("a")
+    world.advance(minutes=2 * DAY)
+    assert world.incident.state is State.CLOSED
+    assert world.act(Tick("ada", TICKED[0], done=False)) is None
+    assert (world.incident.response.duties, world.incident.windows) == ({}, {})
+
+
+def test_who_heard_that_it_is_late_hears_the_end():
+    """Told of an overdue checklist, and of nothing else before the breach, the internal stakeholders get the all-clear."""
+    world = World(
+        limited(procedures=(Procedure("incident_response", "containment", "", ("Isolate",), "opened", 10 * MINUTE),))
+    )
+    world.fire("a", level=3)
+    world.advance(minutes=20)
+    assert world.planned(Kind.BREACH) == []
+    assert set(INTERNAL) <= {target for _, target in told(world, Reason.OVERDUE)}
+    world.clear("a")
+    world.advance(minutes=5)
+    assert set(INTERNAL) <= {Target(each.channel, each.recipient) for each in world.planned(Kind.RESOLVED)}
 
 
 @pytest.mark.parametrize("reason", [Reason.DUE, Reason.OVERDUE])

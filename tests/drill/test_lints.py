@@ -104,6 +104,10 @@ CASES = {
     "no-report-recipients": (policy(), policy(more="incident_report: {recipients: [board@example.com]}\n")),
     "no-roles": (policy(), policy(more="roles: [{name: incident_commander}]\n")),
     "no-drills": (policy(), policy(more="drills: {every: 90d}\n")),
+    "short-retention": (
+        policy(more="drills: {every: 90d}\nretention: 30d\n"),
+        policy(more="drills: {every: 90d}\nretention: 90d\n"),
+    ),
     "no-obligations": (
         policy(more=AUTHORITIES),
         policy(more=AUTHORITIES + "reporting_obligations: [{name: o, authority: a, stages: [{name: s, within: 1h}]}]\n"),
