@@ -44,10 +44,12 @@ const faults = [];
 page.on("console", (message) => message.type() === "error" && faults.push(message.text()));
 page.on("pageerror", (error) => faults.push(String(error)));
 
-// No page is wider than the window, and axe has nothing to say.
+// No page is wider than the window, its menu is one line, and axe has nothing to say.
 export async function look(name) {
   const wide = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
   assert.ok(wide <= 0, `${name}: wider than the window by ${wide} px`);
+  const menu = await page.locator(".top nav li").evaluateAll((all) => all.map((each) => each.offsetTop));
+  assert.ok(new Set(menu).size <= 1, `${name}: the menu takes several lines`);
   await judge(name);
   if (story.shots) await page.screenshot({ path: join(story.shots, `${name}-${story.name}.png`), fullPage: story.full ?? false });
 }

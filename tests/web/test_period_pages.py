@@ -25,6 +25,14 @@ async def test_reports_have_pages(receiver: Running) -> None:
     await page(receiver, "/history/report?period=soon", 400)
 
 
+async def test_pages_of_reports_name_their_zone(receiver: Running) -> None:
+    """Times of reports and plots are in UTC, also where the browser shows the page's in the viewer's zone: it is said."""
+    await receiver.post("/api/v1/incidents", {"type": "engine_failure"})
+    for path in ("/history/report", "/history/drills", "/incidents/1/report"):
+        assert "<span data-scripted hidden>, those of the report in UTC</span>." in await page(receiver, path)
+    assert "<span data-scripted hidden>, those of plots in UTC</span>." in await page(receiver, "/incidents/1")
+
+
 @pytest.mark.parametrize(
     ("report", "back"),
     [
