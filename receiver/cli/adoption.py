@@ -39,7 +39,9 @@ def adopt_(
     if out is None and json:
         fail("tocsin adopt: --json tells about the policy: say where to write it: --out FILE", 2)
     if out is not None and out.exists() and not force:
-        fail(f"tocsin adopt: {out} is there already, and may have been edited: give another --out, or --force")
+        fail(
+            f"tocsin adopt: {out} is there already, and may have been edited: give another --out, or --force", json=json
+        )
     usual = PolicyVersion.of(load(), "")
     try:
         made = adopt(
@@ -57,7 +59,7 @@ def adopt_(
     if out is None:
         print(made.policy.decode(), end="")
     else:
-        write(out, made.policy, "--out")
+        write(out, made.policy, "--out", json=json)
     if json:
         print_json(_as_json(made))
     else:

@@ -71,7 +71,7 @@ def compile_(
 ) -> None:
     """Compile a policy into Prometheus rules and their tests, Alertmanager routes and Kubernetes objects."""
     if out is None:
-        fail("tocsin compile: say where to write: --out DIR", 2)
+        fail("tocsin compile: say where to write: --out DIR", 2, json=json)
     gc.disable()  # the objects live until the end; collections would add a sixth to the time
     version = known_version("compile", prometheus)
     try:
@@ -87,9 +87,9 @@ def compile_(
             namespace=namespace,
         )
     except matchers.MatcherError as error:
-        fail(f"tocsin compile: --instance: {error.shown(instance)}", 2)
+        fail(f"tocsin compile: --instance: {error.shown(instance)}", 2, json=json)
     except ValueError as error:
-        fail(f"tocsin compile: {error}", 2)
+        fail(f"tocsin compile: {error}", 2, json=json)
     try:
         loaded = load_with_warnings(paths or [], version, scraping_of("compile", prometheus_config))
     except PolicyError as error:
@@ -100,9 +100,9 @@ def compile_(
     promtool = _path_of(verify)
     found = verification.find_proofs(loaded.policy, paths, promtool) if promtool else verification.kept(paths)
     outputs = render(loaded.policy, options, found)
-    make_folder(out, "--out")
+    make_folder(out, "--out", json=json)
     for name, content in outputs.files.items():
-        write(out / name, content, "--out")
+        write(out / name, content, "--out", json=json)
     if promtool:
         verification.run_tests(
             out, [name for name in outputs.files if name.startswith("rules_test")], loaded.policy, promtool

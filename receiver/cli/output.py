@@ -30,9 +30,13 @@ console = Console(highlight=False, soft_wrap=not sys.stdout.isatty())
 """The commands' console. In pipes lines are not wrapped."""
 
 
-def fail(message: str, code: int = 1) -> NoReturn:
-    """Prints the message on standard error, and exits."""
-    print(message, file=sys.stderr)
+def fail(message: str, code: int = 1, *, json: bool = False) -> NoReturn:
+    """Prints the message on standard error, for programs as JSON on standard output, and exits."""
+    if json:
+        nowhere = {"path": "", "line": 0, "column": 0}
+        print_json({"errors": [{"name": "", "severity": "error", "message": message, **nowhere}]})
+    else:
+        print(message, file=sys.stderr)
     sys.exit(code)
 
 
@@ -61,20 +65,20 @@ def print_json(value: Any) -> None:
     sys.stdout.write(orjson.dumps(value, option=orjson.OPT_INDENT_2).decode() + "\n")
 
 
-def write(file: Path, content: str | bytes, option: str) -> None:
+def write(file: Path, content: str | bytes, option: str, *, json: bool = False) -> None:
     """Writes a file that `option` names. Exits if it cannot be written."""
     try:
         file.write_bytes(content if isinstance(content, bytes) else content.encode())
     except OSError as error:
-        _fail_to_write(option, file, error)
+        _fail_to_write(option, file, error, json)
 
 
-def make_folder(folder: Path, option: str) -> None:
+def make_folder(folder: Path, option: str, *, json: bool = False) -> None:
     """Creates a folder that `option` names. Exits if it cannot be created."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        _fail_to_write(option, folder, error)
+        _fail_to_write(option, folder, error, json)
 
 
 def why_not(error: OSError) -> str:
@@ -110,8 +114,8 @@ def _cell(value: object) -> str:
     return " ".join(str(value).split())
 
 
-def _fail_to_write(option: str, place: Path, error: OSError) -> NoReturn:
-    fail(f"tocsin: {option}: {place} cannot be written: {why_not(error)}; name another place")
+def _fail_to_write(option: str, place: Path, error: OSError, json: bool) -> NoReturn:
+    fail(f"tocsin: {option}: {place} cannot be written: {why_not(error)}; name another place", json=json)
 
 
 def hanging(head: str, text: str) -> str:

@@ -103,6 +103,7 @@ def _require_url(text: str) -> None:
     try:
         url = urlsplit(text)
         usable = url.scheme in {"http", "https"} and bool(url.hostname) and url.port != 0
+        usable = usable and not any(map(str.isspace, text))
     except ValueError:
         usable = False
     if not usable:

@@ -130,6 +130,7 @@ OPTIONS = {
     "no URL": ("--receiver-url=foo", "receiver_url is no URL that webhooks can be posted to"),
     "no scheme": ("--receiver-url=tocsin:8095/webhook/alertmanager", "receiver_url is no URL"),
     "no port": ("--receiver-url=http://tocsin:port/x", "receiver_url is no URL"),
+    "a space": ("--receiver-url=http://toc sin/x", "receiver_url is no URL"),
     "no smarthost": ("--fallback-smarthost=h", "fallback_smarthost is host:port, as in mail.example.org:587, not 'h'"),
     "a URL as smarthost": ("--fallback-smarthost=smtp://h:25", "fallback_smarthost is host:port"),
     "no address": ("--fallback-email=nonsense", "fallback_email"),
@@ -151,6 +152,24 @@ def test_every_outcome_of_json_is_json(run: Run, tmp_path: Path) -> None:
     errors = json.loads(told)["errors"]
     assert code == 1
     assert ("bad.yaml", 1, 21) in {(each["path"], each["line"], each["column"]) for each in errors}
+
+
+NO_PLACE = {
+    "a file as folder": ("compile", "--out", "bytes"),
+    "below a file": ("compile", "--out", "bytes/below"),
+    "no folder": ("compile",),
+    "no URL": ("compile", "--out", "folder", "--receiver-url=foo"),
+    "a policy that is there": ("adopt", "missing", "--out", "bytes"),
+}
+
+
+@pytest.mark.parametrize("words", NO_PLACE.values(), ids=NO_PLACE.keys())
+def test_what_cannot_be_written_is_json_too(run: Run, words: tuple[str, ...]) -> None:
+    """With `--json` a refused place or option is an error in the document on standard output, as a policy's faults."""
+    code, told = run(*words, "--json")
+    (error,) = json.loads(told)["errors"]
+    assert code in {1, 2}
+    assert error["message"].startswith("tocsin")
 
 
 def test_a_policy_from_standard_input(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
