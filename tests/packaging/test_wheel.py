@@ -78,6 +78,17 @@ def test_it_comes_from_the_wheel(tocsin: Path, tmp_path: Path) -> None:
     assert all(Path(each).is_relative_to(tocsin.parents[1]) for each in found.stdout.split())
 
 
+def test_it_holds_every_file_of_the_packages(wheel: Path) -> None:
+    """Modules, migrations, templates, static files, packs and py.typed: the wheel has each file that the checkout has."""
+    packages = ("receiver", "rules", "templates")
+    files = (path for package in packages for path in (ROOT / package).rglob("*") if path.is_file())
+    here = {path.relative_to(ROOT).as_posix() for path in files if "__pycache__" not in path.parts}
+    with zipfile.ZipFile(wheel) as archive:
+        inside = {name for name in archive.namelist() if ".dist-info/" not in name}
+    assert inside == here | {"receiver/commit.txt"}
+    assert {f"{package}/py.typed" for package in packages} <= inside
+
+
 def test_it_holds_the_license_and_whom_the_packs_are_from(wheel: Path) -> None:
     """The Apache License whole, and the notice of the framework that the packs come from."""
     with zipfile.ZipFile(wheel) as archive:
