@@ -22,11 +22,13 @@ test: .venv/.ready  ## every promise but the documents' and what is run apart, a
 	@tests/install-tools
 	$(BIN)/python -m pytest --numprocesses auto --dist worksteal $(APART) $(PYTEST)
 
-check: .venv/.ready  ## format, lint, types, layers, the commands in the documents
+check: .venv/.ready  ## format, lint, types, layers, declared dependencies, the commands in the documents
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/deptry receiver rules templates
+	$(BIN)/deptry --ignore DEP002,DEP004 bench manual tests
 	$(BIN)/python -m pytest tests/docs
 
 docs: .venv/.ready  ## the made pages written anew, and the site in build/site
