@@ -20,7 +20,6 @@ from rules.tokens import offset_of, quoted_names, tokens
 __all__ = ["Comparison", "Condition", "ConditionError", "Selector", "parse", "sources"]
 
 MIRRORED = {"<": ">", ">": "<", "<=": ">=", ">=": "<=", "==": "==", "!=": "!="}
-SET_OPERATORS = frozenset({"and", "or", "unless"})
 ABSENCE = frozenset({"absent", "absent_over_time"})
 SYNTHETIC = frozenset({"ALERTS", "ALERTS_FOR_STATE"})
 """Series that Prometheus makes while alerts are active; their absence is normal."""

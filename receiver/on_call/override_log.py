@@ -28,8 +28,6 @@ class KeptOverride(Struct, frozen=True):
 
     number: int
     change: OverrideChange
-    cancelled_by: str = ""
-    """The person who cancelled it; empty: not cancelled."""
     cancelled_at: int | None = None
 
     def is_over(self, now: int) -> bool:
@@ -45,7 +43,7 @@ def kept(changes: Iterable[tuple[int, OverrideChange]]) -> tuple[KeptOverride, .
         if not change.cancels:
             found[number] = KeptOverride(number, change)
         elif cancelled is not None and cancelled.cancelled_at is None:
-            found[change.cancels] = KeptOverride(change.cancels, cancelled.change, change.by, change.at)
+            found[change.cancels] = KeptOverride(change.cancels, cancelled.change, change.at)
     return tuple(found.values())
 
 

@@ -64,10 +64,6 @@ class Roster:
         """Returns the shifts at that instant."""
         return tuple(each for each in self.shifts if each.starts <= at < each.ends)
 
-    def next_after(self, at: int) -> Shift | None:
-        """Returns the first shift that begins after that instant, from any source; None: none within the window."""
-        return next((each for each in self.shifts if each.starts > at), None)
-
 
 def merged(shifts: Iterable[Shift]) -> tuple[Shift, ...]:
     """Returns the shifts sorted, with adjacent (or overlapping) ones of one person and one source merged."""

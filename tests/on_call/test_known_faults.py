@@ -63,7 +63,7 @@ def test_next_on_call_knows_overrides():
     given = layered(DAILY, zone="UTC")
     over = Override("primary", "chris", utc("2026-10-02T09:00"), utc("2026-10-03T09:00"), "lee")
     found = roster(given, "2026-10-01T10:00", "2026-10-10T00:00", [over])
-    following = found.next_after(utc("2026-10-01T12:00"))
+    following = next(each for each in found.shifts if each.starts > utc("2026-10-01T12:00"))
     assert (following.person, following.source) == ("chris", "override by lee")
 
 

@@ -13,14 +13,13 @@ import psycopg
 import pytest
 
 from manual.partial_failures import NOT_RUN, ROWS, Row, Told
+from rules.self_monitoring import TOLD_WITHIN
 from tests.end_to_end.conftest import need, until
 from tests.partial import disk
 from tests.partial.faults import FAULTS, SETTINGS
 from tests.partial.site import FOREIGN, LOW, OURS, PACE, PAGED, Site, until_true
 
 ON_POSTGRESQL = ("PostgreSQL", "pool", "clock")
-TOLD_WITHIN = 180
-"""Seconds until people are told, to be divided by the pace."""
 SLACK = 60 if PACE > 1 else 15
 """Seconds more: Tocsin's own time limits are not divided, and the machine has much to do."""
 DISK = "disk"
