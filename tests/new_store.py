@@ -12,7 +12,9 @@ def new_store(url: str) -> SqlStore:
     database = Database(url)
     if database.is_sqlite and database.schema().found is None:
         with database.writer.connect() as connection:
-            _template().backup(connection.connection.driver_connection)
+            copied = connection.connection.driver_connection
+            assert isinstance(copied, sqlite3.Connection)
+            _template().backup(copied)
     if database.in_memory:
         return SqlStore(database)
     database.close()
@@ -23,5 +25,6 @@ def new_store(url: str) -> SqlStore:
 def _template() -> sqlite3.Connection:
     database = Database("sqlite://")
     database.migrate()
-    connection: sqlite3.Connection = database.writer.raw_connection().driver_connection
+    connection = database.writer.raw_connection().driver_connection
+    assert isinstance(connection, sqlite3.Connection)
     return connection

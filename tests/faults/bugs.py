@@ -205,7 +205,7 @@ class _Twisted(UnitOfWork):
         try:
             return super().decide(incident, event)
         finally:
-            del self._take  # type: ignore[method-assign]
+            del self._take
 
     def twist(self, before: Any, event: Any, effects: Effects, known: Any) -> Effects:
         return effects

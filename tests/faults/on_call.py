@@ -211,7 +211,7 @@ def events_of(dice: Random) -> tuple[Event, ...]:
 def _policy(dice: Random, schedules: tuple[OnCallSchedule, ...]) -> Policy:
     def person(name: str, *contacts: tuple[str, str]) -> Person:
         repeat = dice.random() < 0.6
-        return Person(name, contacts, reach=dice.choice(REACHES), repeat=repeat, aliases=(f"[L2] {name}",))  # type: ignore[arg-type]
+        return Person(name, contacts, reach=dice.choice(REACHES), repeat=repeat, aliases=(f"[L2] {name}",))
 
     people = (
         person("ada", ("email", "ada@x"), ("sms", "+11"), ("phone", "+21")),

@@ -87,7 +87,7 @@ class ChannelFaults:
         await self.answers.wait()
         if self.rejects:
             return web.json_response({"ok": False, "error": "invalid_auth"})
-        return await handler(request)  # type: ignore[no-any-return]
+        return await handler(request)
 
 
 class MoodyMailbox(Mailbox):

@@ -79,7 +79,7 @@ class Running:
         """Any request; status and what was answered (JSON where it is JSON)."""
         if body is not None and not isinstance(body, bytes):
             body = json.dumps(body).encode()
-        content = {} if body is None else {"data": io.BytesIO(body)}
+        content: dict[str, Any] = {} if body is None else {"data": io.BytesIO(body)}
         async with self.http.request(method, self.url + path, allow_redirects=False, **content, **more) as answer:
             is_json = "json" in answer.content_type
             return answer.status, await answer.json(content_type=None) if is_json else await answer.text()

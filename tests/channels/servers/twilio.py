@@ -5,6 +5,7 @@ import xml.etree.ElementTree as ET
 from base64 import b64encode
 from datetime import UTC, datetime
 from email.utils import format_datetime
+from typing import Any
 from urllib.parse import parse_qs
 
 from tests.channels.servers.wire import Reply, Request, Wire
@@ -46,7 +47,7 @@ class TwilioAccount:
         if request.method == "GET":
             return self.listed(account[2], parse_qs(query))
         pairs = parse_qs(request.body.decode(), keep_blank_values=True)
-        form = {name: values[0] if len(values) == 1 else values for name, values in pairs.items()}
+        form: dict[str, Any] = {name: values[0] if len(values) == 1 else values for name, values in pairs.items()}
         if not re.fullmatch(r"\+[1-9]\d{6,14}", form.get("To", "")):
             return self.error(21211, to=form.get("To", ""))
         if code := self.unreachable.get(form["To"]):

@@ -31,17 +31,17 @@ def _did_not_hold(*names: str) -> Holds:
     return holds
 
 
-def known(name: str) -> object:
+def known(name: str) -> Holds:
     """A person entered it."""
     return lambda record, _found: bool(_fact(record, name))
 
 
-def unknown(name: str) -> object:
+def unknown(name: str) -> Holds:
     """No person entered it."""
     return lambda record, _found: not _fact(record, name)
 
 
-def _is(name: str) -> object:
+def _is(name: str) -> Holds:
     return lambda record, found: _fact(record, name).startswith(found["what"].strip(" .:"))
 
 

@@ -45,7 +45,7 @@ def wishes(record: Record, page: Notification) -> bool:
     return person is not None and any(
         each.after
         and type_ in each.by
-        and (page.level in each.levels if each.levels else page.level >= 3 or not CHANNEL_FACTS[type_].wakes)  # type: ignore[index]
+        and (page.level in each.levels if each.levels else page.level >= 3 or not CHANNEL_FACTS[type_].wakes)
         for each in person.reach
     )
 

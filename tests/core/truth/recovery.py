@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 from receiver.core.model import SYSTEMS, Alert, Fact, Recovery, State, Window
 from receiver.messages import Message
-from tests.core.truth.record import Found, Record, UntrueError, statements
+from tests.core.truth.record import Found, Holds, Record, UntrueError, statements
 
 LOOKS_WELL = frozenset({Recovery.VERIFYING, Recovery.CHECKING, Recovery.CONFIRM, Recovery.UNVERIFIED})
 AGAIN = (Fact.FIRED_AGAIN, Fact.FLAPPED, Fact.FLAPPING, Fact.ALERT_JOINED, Fact.RULE_JOINED, Fact.LEVEL_ROSE)
@@ -29,7 +29,7 @@ def looks_well(record: Record, _found: Found) -> bool:
     return (not record.is_firing and record.incident.recovery in LOOKS_WELL) or record.is_over
 
 
-def is_in(*recoveries: Recovery) -> object:
+def is_in(*recoveries: Recovery) -> Holds:
     """So much is known of its recovery, and nothing fires."""
     return lambda record, found: record.incident.recovery in recoveries and nothing_fires(record, found)
 
@@ -145,7 +145,7 @@ def check_system(message: Message, record: Record) -> None:
             )
 
 
-def _told_of(*facts: Fact) -> object:
+def _told_of(*facts: Fact) -> Holds:
     """That happened, and it was about an alert of that unit."""
     return lambda record, found: (
         record.has(*facts)
@@ -169,7 +169,7 @@ def _times(record: Record, found: Found) -> bool:
     return record.incident.recurrences == int(found["times"])
 
 
-def _fact(*facts: Fact) -> object:
+def _fact(*facts: Fact) -> Holds:
     return lambda record, _found: record.has(*facts)
 
 
@@ -276,7 +276,7 @@ STATEMENTS = statements(
         "being verified": is_in(Recovery.VERIFYING, Recovery.CHECKING),
         # What is over.
         "^resolved <at>(?: by <by>)?$": lambda record, found: any(
-            record.is_at(found["at"], each.resolved_at) and found["by"] in {"", each.resolved_by.lower()}
+            record.is_at(found["at"], each.resolved_at) and found["by"] in {"", each.resolved_by.lower()}  # type: ignore[attr-defined] # both have them
             for each in (record.incident, *record.incident.response.occurrences)
         ),
         "it was resolved(?: by <by>)?, <span> after (?P<after>the opening|it came back)": lambda record, found: any(

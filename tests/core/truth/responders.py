@@ -1,7 +1,7 @@
 """Who has an incident, had it, asks for help with it, answered, handed it over or gave it back."""
 
 from receiver.core.model import Fact, State
-from tests.core.truth.record import Found, Record, hands, statements
+from tests.core.truth.record import Found, Holds, Record, hands, statements
 
 ANSWERED = (Fact.ACKNOWLEDGED,)
 ASKED = (Fact.HELP_ASKED, Fact.ESCALATED)
@@ -39,12 +39,12 @@ def is_taken(record: Record, found: Found) -> bool:
     return held and record.has(*ANSWERED, by=found.get("by") or None)
 
 
-def did(*facts: Fact) -> object:
+def did(*facts: Fact) -> Holds:
     """That person did it, then."""
     return lambda record, found: record.has(*facts, by=found.get("by"), at=found.get("at", ""))
 
 
-def _befell(fact: Fact) -> object:
+def _befell(fact: Fact) -> Holds:
     """It happened then to what that person had."""
     return lambda record, found: record.has(fact, whom=found["by"], at=found["at"])
 
@@ -68,7 +68,7 @@ def _doubted(record: Record, found: Found) -> bool:
     return hand.waits and hand.owner not in hand.asked
 
 
-def _label(fact: Fact) -> object:
+def _label(fact: Fact) -> Holds:
     return lambda record, _found: record.has(fact)
 
 

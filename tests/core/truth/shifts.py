@@ -238,7 +238,7 @@ def _check_card(section: str, schedule: str, counted: Counted) -> None:
     facts = dict(re.findall(r"<dt>(Now|Until|Next)</dt><dd>(.*?)</dd></div>", section, re.DOTALL))
     now, last = counted.at(schedule, counted.now), counted.edges[-1]
     _demand(set(_NAME.findall(facts["Now"])) == {*now}, facts, f"that {now} is on call now")
-    _demand(("✕ nobody" in facts["Now"]) is not now, facts, "whether anybody is on call now")
+    _demand(("✕ nobody" in facts["Now"]) is not bool(now), facts, "whether anybody is on call now")
     override = re.search(r"by (override by \w+)", facts["Now"])
     _demand(not override or override[1] in now.values(), facts, "that it is by an override")
     ends = max((counted.spell(schedule, name).ends for name in now), default=None)
@@ -352,7 +352,7 @@ def _check_overrides(page: str, counted: Counted) -> None:
         for each in kept
     }
     _demand(said == so, said, f"which overrides there are: {so}")
-    _demand(("None is in effect, and none is to come." in page) is not so, page[-500:], "that there is none")
+    _demand(("None is in effect, and none is to come." in page) is not bool(so), page[-500:], "that there is none")
 
 
 def _taken(said: str) -> tuple[str, str, str, bool, str, str]:
