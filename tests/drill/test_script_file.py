@@ -91,7 +91,7 @@ def test_a_script_says_what_happens(tmp_path):
     assert ran(tmp_path, SCRIPT, "--incident", "slo_violation").exit_code == 2
     missing = RUN.invoke(app, ["drill", "--script", str(tmp_path / "none.yaml")])
     assert missing.exit_code == 2
-    assert "No such file" in missing.stderr
+    assert "there is no such file" in missing.stderr
 
 
 def test_nothing_opens_an_incident(tmp_path):
