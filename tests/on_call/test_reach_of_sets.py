@@ -1,6 +1,6 @@
 """How soon a person is reached over a year, held against a drill of every set of people with every fault in turn."""
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as some
 
 from receiver.core.events import AlertsReceived
@@ -124,6 +124,30 @@ PLACES = some.lists(some.sampled_from(('"@primary"', '"@secondary"')), min_size=
     people=some.tuples(*(person(number) for number in (1, 2, 3))),
     places=some.tuples(PLACES, PLACES, PLACES),
     fallback=some.sampled_from(("[pagerduty]", "[sms]", "[phone, pagerduty]")),
+)
+@example(  # a reference with no person to tell, in some sets only
+    people=(
+        "contacts: {phone: '+491701000001'}",
+        "contacts: {email: p2@example.org}",
+        "contacts: {email: p3@example.org}",
+    ),
+    places=(['"@primary"'], ['"@primary"'], ['"@primary"']),
+    fallback="[pagerduty]",
+)
+@example(  # own ways that take a fallback's person
+    people=(
+        (
+            "contacts: {sms: '+491701000001', phone: '+491701000001', email: p1@example.org}, "
+            "reach: [{by: [email, phone]}, {by: [sms, phone], after: 8m}, {by: [sms, phone], after: 8m}]"
+        ),
+        (
+            "contacts: {sms: '+491701000002', email: p2@example.org, phone: '+491701000002'}, "
+            "reach: [{by: [phone, email]}, {by: [phone], after: 6m}, {by: [sms, email], after: 8m}]"
+        ),
+        "contacts: {sms: '+491701000003', email: p3@example.org, phone: '+491701000003'}",
+    ),
+    places=(['"@primary"'], ['"@secondary"', '"@primary"'], ['"@secondary"']),
+    fallback="[phone, pagerduty]",
 )
 def test_it_is_the_same_as_drilling_every_set(people, places, fallback):
     """People tell on their own what holds for them in every set: also people who share an address, are spared, or are a fallback."""
