@@ -51,9 +51,10 @@ REQUEST_COSTS = 10
 """Cost of a request, plus one for each of its alerts."""
 
 ANSWER_WITHIN = 15.0
-"""Seconds without any answer of the database after which all waiting requests are refused.
+"""Seconds that requests wait without a commit of any request, after which all of them are refused.
 
 It does not limit the wait of a single request: in a storm its turn may come later, and refused webhooks are sent again.
+Other calls do not count: those that find nothing to write succeed while every write hangs.
 """
 
 
@@ -87,8 +88,10 @@ class CommandQueue:
         """Started after a batch that concerned an emergency; its calls wait in the queue like all others."""
         self._urgent: set[asyncio.Task[object]] = set()
         self._under_way: Sequence[Asking] = ()
+        self._callers = 0
+        """Number of `handle` calls that wait."""
         self._late: asyncio.TimerHandle | None = None
-        """The timer that refuses waiting requests if the database does not answer."""
+        """The timer that refuses waiting requests if none is committed."""
         self.state = state or ServiceState()
         """The service's state."""
 
@@ -117,7 +120,19 @@ class CommandQueue:
         for request, future, its_rank in zip(requests, futures, ranks, strict=True):
             self._waiting.put((request, future), _key(request), its_rank, now, _weight(request))
         self._begin()
-        return list(await asyncio.gather(*futures)) if len(futures) != 1 else [await futures[0]]
+        return await self._results(futures)
+
+    async def _results(self, futures: list[asyncio.Future[Result]]) -> list[Result]:
+        """Wait for them; the time limit of a commit runs while any caller waits."""
+        self._callers += 1
+        if self._callers == 1:
+            self._expect_commit()
+        try:
+            return list(await asyncio.gather(*futures)) if len(futures) != 1 else [await futures[0]]
+        finally:
+            self._callers -= 1
+            if not self._callers:
+                self._expect_nothing()
 
     async def run(self, work: Callable[..., Out], *arguments: Any, urgency: int = ANSWERS) -> Out:
         """Run a method of the engine or the store in its turn. `urgency`: its rank (`receiver.core.urgency`)."""
@@ -178,23 +193,18 @@ class CommandQueue:
             self._pump = asyncio.create_task(self._drain())
 
     async def _drain(self) -> None:
-        self._expect_answer()
-        try:
-            while self._waiting:
-                taken = [each for each in self._waiting.take(self.clock(), BATCH_LIMIT) if not each[1].done()]
-                for batch in _transactions(taken):
-                    await self._carry_out(batch)
-        finally:
-            self._expect_nothing()
+        while self._waiting:
+            self._under_way = self._waiting.take(self.clock(), BATCH_LIMIT)
+            for batch in _transactions(self._under_way):
+                if unanswered := [each for each in batch if not each[1].done()]:
+                    await self._carry_out(unanswered)
 
     async def _carry_out(self, batch: list[Asking]) -> None:
         """Run one call, or the requests of one transaction, and set the results of their futures."""
-        self._under_way = batch
         try:
             [(first, future), *_] = batch
             if isinstance(first, QueuedCall):
                 result = await self._run(first.work, *first.arguments)
-                self._expect_answer()
                 if not future.done():
                     future.set_result(result)
                 return
@@ -202,7 +212,7 @@ class CommandQueue:
         except Exception as error:  # noqa: BLE001 - every error is passed to the waiting callers
             _refuse(batch, error)
             return
-        self._expect_answer()
+        self._expect_commit()
         for (_, waits), result in zip(batch, results, strict=True):
             self._answer(waits, result)
         self.on_commit()
@@ -225,10 +235,11 @@ class CommandQueue:
         elif not future.done():
             future.set_result(result)
 
-    def _expect_answer(self) -> None:
-        """Restart the time limit of the database's answer."""
+    def _expect_commit(self) -> None:
+        """Restart the time limit of a commit if a caller waits."""
         self._expect_nothing()
-        self._late = asyncio.get_running_loop().call_later(self._patience, self._refuse_late)
+        if self._callers:
+            self._late = asyncio.get_running_loop().call_later(self._patience, self._refuse_late)
 
     def _expect_nothing(self) -> None:
         if self._late is not None:
@@ -240,7 +251,7 @@ class CommandQueue:
         self.state.writing.fail(reason)
         requests = [each for each in (*self._under_way, *self._waiting) if not isinstance(each[0], QueuedCall)]
         _refuse(requests, StoreUnavailable(reason))
-        self._expect_answer()
+        self._expect_commit()
 
 
 def _transactions(taken: Iterable[Asking]) -> Iterator[list[Asking]]:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
+from itertools import chain, repeat
 from typing import Any, cast
 
 import pytest
@@ -9,7 +10,7 @@ from msgspec.structs import replace
 
 from receiver.core.events import Acknowledge, AlertsReceived
 from receiver.core.model import Fact, Instant
-from receiver.core.urgency import CLAIMS, EMERGENCIES, STEPS
+from receiver.core.urgency import AGED, CLAIMS, EMERGENCIES, PEOPLE, STEPS
 from receiver.engine.commands import ForIncident, Request, Result
 from receiver.engine.engine import Engine
 from receiver.engine.queue import ANSWER_WITHIN, AT_ONCE, BATCH_LIMIT, QUEUE_LIMIT, RESERVED, CommandQueue
@@ -18,6 +19,7 @@ from receiver.store import SqlStore
 from tests.core.guide import ALL, POLICY
 from tests.core.world import START
 from tests.engine.world import Meddler, firing
+from tests.patience import GIVES_UP
 
 
 @pytest.fixture
@@ -37,6 +39,21 @@ async def test_a_database_that_never_answers_keeps_nobody_waiting(engine: Engine
         with pytest.raises(StoreUnavailable, match="did not answer"):
             await queue.handle([firing("key")])
     assert "did not answer" in queue.state.writing.problem
+
+
+async def test_what_is_taken_with_a_call_that_hangs_is_refused(engine: Engine) -> None:
+    """A webhook that waited for long is taken beside a call; it is refused while that call hangs."""
+    times = chain(repeat(Instant(START), 2), repeat(Instant(START + AGED + 1)))
+
+    async def never(*_: Any) -> None:
+        await asyncio.Event().wait()
+
+    queue = CommandQueue(engine, lambda: next(times), never, patience=0.01)
+    call = asyncio.create_task(queue.run(engine.fire_due, Instant(START), 1, urgency=PEOPLE))
+    with pytest.raises(StoreUnavailable, match="did not answer"):
+        async with asyncio.timeout(GIVES_UP):
+            await queue.handle([firing("key")])
+    assert not call.done()
 
 
 class SlowDatabase(asyncio.SelectorEventLoop):
@@ -60,6 +77,28 @@ class SlowDatabase(asyncio.SelectorEventLoop):
         """Stores nothing."""
         await self.answer(0, ())
         raise StoreUnavailable("locked")
+
+
+def test_answers_that_store_nothing_delay_no_refusal(engine: Engine, open_stores: Callable[[str], SqlStore]) -> None:
+    """A request is refused when the patience ends, while each write before it fails late and each read succeeds."""
+    store = open_stores("sqlite://")
+
+    async def write_late_and_fail(work: Callable[..., Any], *arguments: Any) -> list[Result]:
+        if work == store.probe:
+            await loop.fail()
+        return [Result() for _ in arguments[0]] if work == engine.answer else []
+
+    async def night() -> None:
+        queue = CommandQueue(engine, lambda: Instant(START), write_late_and_fail)
+        calls = [queue.run(work, urgency=PEOPLE) for _ in range(4) for work in (store.probe, store.next_due)]
+        *_, webhook = await asyncio.gather(*calls, queue.handle([firing("key")]), return_exceptions=True)
+        if isinstance(webhook, Exception):
+            raise webhook
+
+    with asyncio.Runner(loop_factory=SlowDatabase) as runner:
+        loop = cast("SlowDatabase", runner.get_loop())
+        with pytest.raises(StoreUnavailable, match="did not answer"):
+            runner.run(night())
 
 
 def test_whoever_waits_in_a_long_line_is_not_refused(engine: Engine) -> None:
