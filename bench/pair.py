@@ -74,7 +74,7 @@ def main() -> None:
     if not outcomes:
         sys.exit("there is no Prometheus with an Alertmanager here: run tests/install-tools")
     if any(any(each.faults) for outcome in outcomes for each in outcome.cycles):
-        sys.exit("somebody was woken for nothing, or was not told")
+        sys.exit("a person was woken for nothing, or was not told")
 
 
 if __name__ == "__main__":

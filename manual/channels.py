@@ -15,7 +15,7 @@ COLUMNS = (
     "own keys",
     "a recipient is",
     "hidden from viewers",
-    "wakes somebody",
+    "wakes people",
     "news",
     "pages in one message",
     "link to acknowledge",

@@ -82,7 +82,7 @@ DOUBTS: Mapping[str, Doubt] = MappingProxyType(
         ),
         "slow-without-channel": Doubt(
             "warning",
-            "A drill with this one channel down reached somebody only after the first escalation, because no fallback "
+            "A drill with this one channel down reached a person only after the first escalation, because no fallback "
             "was left before it. Add a channel, or one to `fallback`.",
         ),
         "emergency-without-pager": Doubt(
@@ -112,11 +112,11 @@ DOUBTS: Mapping[str, Doubt] = MappingProxyType(
         ),
         "contact-missing": Doubt(
             "error",
-            "A channel pages whoever is on call, and one of them has no contact of its type. Give them one.",
+            "A channel pages the people on call, and one of them has no contact of its type. Give them one.",
         ),
         "fallback-by-schedule": Doubt(
             "error",
-            "Every channel that `fallback` can take from level 3 on reaches only whoever is on call. A wrong or lost "
+            "Every channel that `fallback` can take from level 3 on reaches only the people on call. A wrong or lost "
             "schedule would then be silence. Name a channel with a person or an address.",
         ),
         "on-call-twice": Doubt(
@@ -129,13 +129,13 @@ DOUBTS: Mapping[str, Doubt] = MappingProxyType(
         ),
         "handoff-at-night": Doubt(
             "warning",
-            "Somebody takes over between 22:00 and 07:00 of their own zone, and is asleep. Move `starts`, or give the "
+            "A person takes over between 22:00 and 07:00 of their own zone, and is asleep. Move `starts`, or give the "
             "layer its people's zone.",
         ),
         "name-without-at": Doubt(
             "warning",
             "A telephone channel has the name of a person or a schedule among its recipients without an @: that is "
-            'somebody whom a person has to call by hand. Write "@NAME" to have whoever it stands for called.',
+            'a person to be called by hand. Write "@NAME" to have the person called for whom it stands.',
         ),
         "calendar-ends": Doubt(
             "warning", "A schedule's calendar has no event until the end of what was walked (--days). Plan further."
@@ -172,7 +172,7 @@ DOUBTS: Mapping[str, Doubt] = MappingProxyType(
         "single-person": Doubt(
             "warning",
             "A drill in which nothing gets through to this one person reached nobody within the response time. Put "
-            "somebody behind them: a second schedule, or a `fallback` that is somebody else.",
+            "another person behind them: a second schedule, or a `fallback`.",
         ),
         "short-heartbeat": Doubt(
             "warning",
@@ -193,14 +193,14 @@ DOUBTS: Mapping[str, Doubt] = MappingProxyType(
         ),
         "no-drills": Doubt(
             "warning",
-            "The guide asks for regular training. With `drills: {every: 90d}` whoever took part in a live drill is "
+            "The guide asks for regular training. With `drills: {every: 90d}` each person who took part in a live drill is "
             "reminded before another is due, and what is overdue stands in the console, in reports and in `tocsin "
             "check --url`.",
         ),
         "short-retention": Doubt(
             "warning",
             "Closed incidents are deleted after `retention`, drills too. If that is shorter than `drills.every`, a "
-            "drill that still counts is forgotten, and whoever took part in it is told that training is due or "
+            "drill that still counts is forgotten, and the people who took part in it are told that training is due or "
             "overdue.",
         ),
         "no-obligations": Doubt(
@@ -302,8 +302,8 @@ DOUBTS: Mapping[str, Doubt] = MappingProxyType(
         ),
         "report-without-approver": Doubt(
             "note",
-            "Reports go out as drafts until somebody approves them. `incident_report.approver` names the role (of "
-            "`roles`) whose holder does; without it anybody may who is an approver of Tocsin.",
+            "Reports go out as drafts until a person approves them. `incident_report.approver` names the role (of "
+            "`roles`) whose holder does; without it every approver of Tocsin may.",
         ),
         "contact-not-given": Doubt(
             "warning",

@@ -23,7 +23,7 @@ Url = Annotated[
 ]
 _CURE = (
     "nobody pages during the copy. Compile with --fallback-email and load the routes, name the Alertmanager, "
-    "or say --without-fallback where somebody watches Alertmanager meanwhile"
+    "or say --without-fallback where a person watches Alertmanager meanwhile"
 )
 
 Json = Annotated[bool, typer.Option("--json", help="For programs.")]

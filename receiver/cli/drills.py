@@ -51,7 +51,7 @@ def drill(
     incident: Annotated[
         str, typer.Option("--incident", metavar="NAME", help="A rule or incident type of the policy.")
     ] = "",
-    acknowledge_after: Annotated[int | None, after("--acknowledge-after", "Somebody takes it then.")] = None,
+    acknowledge_after: Annotated[int | None, after("--acknowledge-after", "A person acknowledges it then.")] = None,
     resolve_after: Annotated[int | None, after("--resolve-after", "The signal recovers then.")] = None,
     recur_after: Annotated[int | None, after("--recur-after", "It is back so long after it was resolved.")] = None,
     lasts: Annotated[int | None, after("--for", "When to stop; left out: when nothing new happens.")] = None,
@@ -60,7 +60,7 @@ def drill(
     ] = False,
     at: Annotated[
         str,
-        typer.Option("--at", metavar="TIME", help="Whoever is on call then; left out: now.", show_default=False),
+        typer.Option("--at", metavar="TIME", help="The person who is on call then; left out: now.", show_default=False),
     ] = "",
     calendar: Calendars = None,
     fetch: Fetch = False,

@@ -198,7 +198,7 @@ def lints(policy: Policy, found: Iterable[Reach]) -> Iterator[Problem]:
             yield doubt("single-channel", _place(policy, name), message)
     for name, members in late.items():
         if members:
-            message = f"if `{name}` is down, only the first escalation reaches somebody for {_names(members)}"
+            message = f"if `{name}` is down, only the first escalation reaches a person for {_names(members)}"
             yield doubt("slow-without-channel", _place(policy, name), message)
 
 

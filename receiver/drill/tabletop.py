@@ -93,6 +93,6 @@ def _nameless(record: IncidentRecord, text: str) -> str:
 def _checklists(record: IncidentRecord) -> Iterator[str]:
     found = attached(record.case.incident, record.case.context.policy_version)
     if found:
-        yield from ("", "The checklists that it carries, for whoever leads:", "")
+        yield from ("", "The checklists that it carries, for the person who leads:", "")
     for checklist in found:
         yield f"* {line(checklist.title)}: {'; '.join(line(text, 200) for _, text in checklist.numbered())}"

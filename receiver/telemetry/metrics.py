@@ -219,11 +219,11 @@ class Metrics:
             registry=registry,
         )
         self._overrides = Gauge(
-            "tocsin_on_call_overrides", "Overrides of schedules that put somebody on call now", registry=registry
+            "tocsin_on_call_overrides", "Overrides of schedules that put a person on call now", registry=registry
         )
         self._on_call = Gauge(
             "tocsin_on_call",
-            "Who is on call in a schedule now; only for whoever asks with an API token",
+            "Who is on call in a schedule now; only for requests with an API token",
             ["schedule", "person"],
             registry=self.named,
         )

@@ -151,8 +151,8 @@ class RoleSpec(Section):
     """A role that a person takes in an incident: incident_commander, communications …"""
 
     name: Name = Field(description="What it is called; people are named to it under this name.")
-    description: str = Field("", description="What whoever holds it does; stands beside the name.")
-    from_level: LevelNumber = Field(INFORMATIONAL, description="Incidents of this level and above want somebody.")
+    description: str = Field("", description="The task of the person who holds it; stands beside the name.")
+    from_level: LevelNumber = Field(INFORMATIONAL, description="Incidents of this level and above need a holder.")
 
 
 class ImpactArea(Section):
@@ -191,8 +191,8 @@ class IncidentReport(Section):
     recipients: tuple[Recipient, ...] = Field(default=(), description="Who gets finished reports.")
     approver: str = Field(
         default="",
-        description="The role (of `roles`) whose holder in the incident approves its report; without it, anybody may "
-        "who is an approver of Tocsin.",
+        description="The role (of `roles`) whose holder in the incident approves its report; without it, every "
+        "approver of Tocsin may.",
     )
 
     @model_validator(mode="after")
@@ -207,7 +207,9 @@ class IncidentReport(Section):
 class ClosingTerms(Section):
     """Requirements for closing a resolved incident."""
 
-    enabled: bool = Field(default=True, description="False: incidents close after the monitoring, whatever is missing.")
+    enabled: bool = Field(
+        default=True, description="False: incidents close after the monitoring, also with something missing."
+    )
     from_level: LevelNumber = Field(default=CRITICAL, description="It holds for incidents of this level and above.")
     facts: tuple[Text, ...] = Field(default=("root_cause",), description="Facts that must be known.")
     checklists: tuple[Text, ...] = Field(

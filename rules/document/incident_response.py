@@ -41,7 +41,7 @@ class SeverityLevel(Section):
     level: LevelNumber = Field(description="1 informational, 2 warning, 3 critical, 4 emergency.")
     name: Name = Field(description="What the level is called in alerts, messages and pages.")
     response_time: Duration = Field(
-        description="From the opening until somebody must have acknowledged; also how long an acknowledgement holds."
+        description="From the opening until a person must have acknowledged; also how long an acknowledgement holds."
     )
     escalation_time: Duration = Field(description="From the opening until the next escalation, if nobody acknowledges.")
     resolve_after: DurationOrNone | None = Field(
@@ -270,7 +270,7 @@ class DrillTerms(Section):
     )
     owner: Approver | None = Field(
         None,
-        description="Who is told when somebody's training is overdue: an address, a channel or a channel type; left "
+        description="Who is told when a person's training is overdue: an address, a channel or a channel type; left "
         "out, the internal stakeholders.",
     )
 

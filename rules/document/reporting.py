@@ -25,7 +25,7 @@ class ReportStageSpec(Section):
     remind_before: Duration | None = Field(
         None, description="So long before it is due people are reminded; left out, a quarter of `within`."
     )
-    text: TemplateText | None = Field(None, description="What it says; shown, filled in, to whoever files it.")
+    text: TemplateText | None = Field(None, description="What it says; shown, filled in, to the person who files it.")
     channel: str = Field("", description="How it is filed, in words: a portal's address, a telephone number.")
     approver: str = Field(
         "", description="Who approves it: an e-mail address, or one of `roles`; reminded as the owner is."
@@ -46,7 +46,7 @@ class ReportingObligationSpec(Section):
     name: Name = Field(description="What it is called: nis2, aviation_occurrence.")
     authority: Text = Field(description="Who must be told.")
     source: str = Field("", description="The law or contract that says so, for people.")
-    note: str = Field("", description="What whoever reports must know, for people.")
+    note: str = Field("", description="What the person who reports must know.")
     sections: tuple[Name, ...] = Field(
         (), description="Incidents of these sections, and of those under them; left out: of any."
     )

@@ -115,7 +115,7 @@ class ReachStepSpec(Section):
         min_length=1, description="The ways of this step; the person has a contact for each."
     )
     after: DurationOrNone = Field(
-        Micros(0), description="So long after the page, unless somebody acknowledged meanwhile."
+        Micros(0), description="So long after the page, unless a person acknowledged meanwhile."
     )
     levels: tuple[LevelNumber, ...] = Field(
         (), description="For incidents of these levels only; left out: all, but 3 and 4 for what wakes (phone, SMS)."
@@ -207,7 +207,7 @@ class LayerSpec(Section):
     every: TurnLength = Field(description="How long a turn lasts: 12h, 1d, 1w, 2w, 1month. Below a day it divides it.")
     only: tuple[DutyHoursSpec, ...] = Field(
         (),
-        description="The hours in which the layer has somebody; left out: always. Days that it has not are no turns.",
+        description="The hours in which the layer has a person on call; left out: always. Days that it has not are no turns.",
     )
     time_zone: TimeZone | None = Field(None, description="The layer's own zone; left out: the schedule's.")
 
@@ -245,7 +245,7 @@ class ScheduleSpec(Section):
 
     handoff: HandoffSpec = Field(
         default_factory=lambda: HandoffSpec(by=QUIET_WAYS),
-        description="The message to whoever comes on call and whoever goes off.",
+        description="The message to the person who comes on call and the one who goes off.",
     )
 
     @model_validator(mode="after")

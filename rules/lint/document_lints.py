@@ -178,7 +178,9 @@ def _never_heard(policy: Policy, heartbeat: Heartbeat, before: Iterable[Heartbea
         return f"the label {unkept[0]} only tells replicas apart (`replica_labels`). Leave that matcher out"
     for first in before:
         if set(first.matchers) <= set(heartbeat.matchers) and first.source in (None, heartbeat.source):
-            return f'whatever meets its matchers is taken for "{first.name}", which stands before it. Put it first'
+            return (
+                f'each alert that meets its matchers is taken for "{first.name}", which stands before it. Put it first'
+            )
     return ""
 
 

@@ -82,7 +82,7 @@ def _nobody_named(policy: Policy, start: Place) -> Iterator[Problem]:
     if not policy.reports.recipients:
         yield doubt("no-report-recipients", start, "no incident_report.recipients: finished reports go to nobody")
     if not policy.roles:
-        yield doubt("no-roles", start, "no roles: nobody is named incident commander, or whatever else it takes")
+        yield doubt("no-roles", start, "no roles: nobody is named incident commander, or for another role")
     if policy.drills_every is None:
         yield doubt(
             "no-drills", start, "no drills.every: nobody is reminded to practise, and no training is ever overdue"

@@ -162,7 +162,7 @@ class Oidc:
         roles = [role for group, role in self._settings.oidc_roles if group in groups]
         if not roles:
             raise NotLetInError(
-                f"You are known, as {self._name(claims)}, but in no group that may use Tocsin. Ask whoever runs it."
+                f"You are known, as {self._name(claims)}, but in no group that may use Tocsin. Ask its administrator."
             )
         return max(roles)
 

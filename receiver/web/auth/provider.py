@@ -117,7 +117,7 @@ class Provider:
             bearer = {"Authorization": f"Bearer {tokens.get('access_token', '')}"}
             told = await self._ask("GET", _endpoint(about, "userinfo_endpoint"), headers=bearer)
         if told.get("sub") != claims["sub"]:
-            raise ProviderRefusedError("its user information is about somebody else")
+            raise ProviderRefusedError("its user information is about another person")
         return {**told, **claims}
 
     async def close(self) -> None:

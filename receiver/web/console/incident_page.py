@@ -47,7 +47,7 @@ FORMS = (
 )
 
 DONE = {
-    "declare": "Declared. Whoever the policy names is told now.",
+    "declare": "Declared. The people whom the policy names are told now.",
     "acknowledge": "Acknowledged. Escalation has stopped.",
     "escalate": "The next step has been told.",
     "withdraw": "Withdrawn: you ask for help no more.",

@@ -168,7 +168,7 @@ def _calendar(roster: Roster, policy: Policy, fetches: Mapping[str, CalendarFetc
     if found is not None and found.thinner:
         problems.append(f"In use is a copy of which people were told: {found.thinner}. Fill it, or take the schedule.")
     problems += [
-        f"Nobody of the policy is called “{name}”: write it among somebody's aliases, or take the event out."
+        f"Nobody of the policy is called “{name}”: write it among a person's aliases, or take the event out."
         for name in roster.unknown
     ]
     problems += [
