@@ -207,7 +207,8 @@ class LayerSpec(Section):
     every: TurnLength = Field(description="How long a turn lasts: 12h, 1d, 1w, 2w, 1month. Below a day it divides it.")
     only: tuple[DutyHoursSpec, ...] = Field(
         (),
-        description="The hours in which the layer has a person on call; left out: always. Days that it has not are no turns.",
+        description="The hours in which the layer has a person on call; left out: always. Days that it has not are no "
+        "turns.",
     )
     time_zone: TimeZone | None = Field(None, description="The layer's own zone; left out: the schedule's.")
 
