@@ -8,8 +8,6 @@ from alembic import op
 
 revision = "0001"
 down_revision = None
-branch_labels = None
-depends_on = None
 
 DUE = sa.text("due_at IS NOT NULL")
 ALONE = sa.text("due_at IS NOT NULL AND bundle_at IS NULL")

@@ -11,8 +11,6 @@ from alembic import op
 
 revision = "0009"
 down_revision = "0008"
-branch_labels = None
-depends_on = None
 
 EMERGENCIES = "SELECT id, exercise, doc FROM incidents WHERE state = 'open' AND level = 4"
 PAGES = sa.text("""

@@ -11,8 +11,6 @@ from alembic import op
 
 revision = "0010"
 down_revision = "0009"
-branch_labels = None
-depends_on = None
 
 ACCEPTED = """
 UPDATE notifications SET status = 'accepted', reached_at = CASE WHEN kind = 'page' THEN done_at END

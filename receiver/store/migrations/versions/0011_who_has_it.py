@@ -12,8 +12,6 @@ from alembic import op
 
 revision = "0011"
 down_revision = "0010"
-branch_labels = None
-depends_on = None
 
 INCIDENTS = "SELECT id, doc FROM incidents WHERE state IN ('open', 'acknowledged', 'resolved')"
 TURNS = sa.text("""

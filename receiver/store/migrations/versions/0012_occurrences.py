@@ -13,8 +13,6 @@ from alembic import op
 
 revision = "0012"
 down_revision = "0011"
-branch_labels = None
-depends_on = None
 
 INCIDENTS = "SELECT id, opened_at, doc FROM incidents WHERE state IN ('open', 'acknowledged', 'resolved')"
 LINES = sa.text("""

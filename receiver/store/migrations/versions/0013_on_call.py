@@ -6,8 +6,6 @@ from alembic import op
 revision = "0013"
 down_revision = "0012"
 readable_from = "0012"  # it only adds
-branch_labels = None
-depends_on = None
 
 
 def upgrade() -> None:

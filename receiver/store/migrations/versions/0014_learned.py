@@ -13,8 +13,6 @@ from alembic import op
 revision = "0014"
 down_revision = "0013"
 readable_from = "0013"  # it only adds
-branch_labels = None
-depends_on = None
 
 SYSTEMS = ("system", "service", "application", "app", "job", "namespace", "cluster")
 """As the core had them when this was written."""

@@ -6,8 +6,6 @@ from alembic import op
 revision = "0015"
 down_revision = "0014"
 readable_from = "0014"  # it only adds
-branch_labels = None
-depends_on = None
 
 
 def upgrade() -> None:

@@ -6,8 +6,6 @@ from alembic import op
 revision = "0016"
 down_revision = "0015"
 readable_from = "0015"  # it only adds
-branch_labels = None
-depends_on = None
 
 
 def upgrade() -> None:

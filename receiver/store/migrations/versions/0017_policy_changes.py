@@ -6,8 +6,6 @@ from alembic import op
 revision = "0017"
 down_revision = "0016"
 readable_from = "0016"  # it only adds
-branch_labels = None
-depends_on = None
 
 
 def upgrade() -> None:

@@ -6,8 +6,6 @@ from alembic import op
 revision = "0018"
 down_revision = "0017"
 readable_from = "0017"  # it only adds
-branch_labels = None
-depends_on = None
 
 
 def upgrade() -> None:

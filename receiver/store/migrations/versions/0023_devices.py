@@ -6,8 +6,6 @@ from alembic import op
 revision = "0023"
 down_revision = "0018"
 readable_from = "0018"  # a new table
-branch_labels = None
-depends_on = None
 
 
 def upgrade() -> None:

@@ -14,8 +14,6 @@ from alembic import op
 revision = "0024"
 down_revision = "0023"
 readable_from = "0018"  # tables of their own
-branch_labels = None
-depends_on = None
 
 SYSTEMS = ("system", "service", "application", "app", "job", "namespace", "cluster")
 """As the core had them when this was written."""

@@ -11,8 +11,6 @@ from alembic import op
 revision = "0029"
 down_revision = "0024"
 readable_from = "0018"  # a table of its own
-branch_labels = None
-depends_on = None
 
 SYSTEMS = ("system", "service", "application", "app", "job", "namespace", "cluster")
 """As the core had them when this was written."""
