@@ -71,8 +71,7 @@ def seen(session: Session, references: Collection[str]) -> set[str]:
 
 def head(database: Database) -> str:
     """The stored head, ``POSITION:HASH``, unverified (`verify` checks it). Empty: no entries, or it is unreadable."""
-    with database.read() as connection:
-        value = Session(connection).rows(_HEAD)[0].value
+    value = database.rows(_HEAD)[0].value
     try:
         position, link = read_head(value)
     except RowUnreadable as error:
@@ -108,18 +107,16 @@ def verify(database: Database, known: tuple[int, str] | None = None) -> tuple[in
 
 def newest(database: Database, limit: int, before: int | None = None) -> list[tuple[int, Audit]]:
     """The newest entries with their positions, the newest first."""
-    with database.read() as connection:
-        rows = Session(connection).rows(_NEWEST, before=before or (1 << 62), limit=limit)
-        return [(row.position, _read(row)) for row in rows]
+    rows = database.rows(_NEWEST, before=before or (1 << 62), limit=limit)
+    return [(row.position, _read(row)) for row in rows]
 
 
 def about_evidence(database: Database) -> dict[str, list[Audit]]:
     """Actions on evidence files by incident id, in order."""
     found: dict[str, list[Audit]] = {}
-    with database.read() as connection:
-        for row in Session(connection).rows(_ABOUT_EVIDENCE):
-            audit = _read(row)
-            found.setdefault(audit.incident.partition(" ")[2], []).append(audit)
+    for row in database.rows(_ABOUT_EVIDENCE):
+        audit = _read(row)
+        found.setdefault(audit.incident.partition(" ")[2], []).append(audit)
     return found
 
 

@@ -7,12 +7,12 @@ so that they hold behind a connection pooler too.
 
 import sqlite3
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import URL, Connection, Engine, StaticPool, create_engine, event, make_url
+from sqlalchemy import URL, Connection, Engine, Row, StaticPool, create_engine, event, make_url
 from sqlalchemy.exc import (
     ArgumentError,
     DBAPIError,
@@ -24,6 +24,7 @@ from sqlalchemy.exc import (
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from receiver.errors import SettingsError, StoreConflict, StoreDamaged, StoreUnavailable
+from receiver.store.session import Session
 from receiver.store.upgrade import SchemaState, look, upgrade
 
 PATIENCE = 5
@@ -90,6 +91,16 @@ class Database:
             self._require_file()
             with self.reader.begin() as connection:
                 yield connection
+
+    def rows(self, sql: str, **parameters: Any) -> Sequence[Row[Any]]:
+        """The rows of a query, in a transaction of its own."""
+        with self.read() as connection:
+            return Session(connection).rows(sql, **parameters)
+
+    def run(self, sql: str, *rows: Mapping[str, Any]) -> None:
+        """Run a statement that writes, once per row, in a transaction of its own."""
+        with self.write() as connection:
+            Session(connection).run(sql, *rows)
 
     @contextmanager
     def driver(self) -> Iterator[Any]:

@@ -6,7 +6,6 @@ from receiver.core.devices import Device
 from receiver.core.model import Instant
 from receiver.store import codec
 from receiver.store.database import Database
-from receiver.store.session import Session
 from receiver.store.statements import DEVICES, FORGET_DEVICE, KEEP_DEVICE
 
 
@@ -18,15 +17,13 @@ class DeviceRows:
 
     def of(self, person: str) -> list[Device]:
         """A person's devices, the oldest first, including those that are gone."""
-        with self._database.read() as connection:
-            rows = Session(connection).rows(DEVICES, person=person)
+        rows = self._database.rows(DEVICES, person=person)
         return list(codec.readable(lambda row: codec.read_device(row.doc), rows))
 
     def keep(self, device: Device) -> None:
         """Insert or update a device."""
         row = {"id": device.id, "person": device.person, "at": device.added_at, "doc": codec.to_json(device)}
-        with self._database.write() as connection:
-            Session(connection).run(KEEP_DEVICE, row)
+        self._database.run(KEEP_DEVICE, row)
 
     def lose(self, device: Device, at: Instant) -> None:
         """Mark a device as gone: its push service no longer knows it."""
@@ -34,5 +31,4 @@ class DeviceRows:
 
     def forget(self, person: str, device: str) -> None:
         """Delete a person's device."""
-        with self._database.write() as connection:
-            Session(connection).run(FORGET_DEVICE, {"id": device, "person": person})
+        self._database.run(FORGET_DEVICE, {"id": device, "person": person})

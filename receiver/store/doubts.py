@@ -11,7 +11,6 @@ from receiver.core.model import Instant
 from receiver.errors import RowUnreadable
 from receiver.store import codec
 from receiver.store.database import Database
-from receiver.store.session import Session
 
 _UNTOLD = "SELECT what, id, why FROM set_aside WHERE NOT told ORDER BY what, id LIMIT :limit"
 _LIVE = """
@@ -34,22 +33,19 @@ class Doubts:
 
     def untold(self, limit: int) -> list[tuple[str, str, str]]:
         """Damaged rows that have not been reported to a person: table, id, what was done."""
-        with self._database.read() as connection:
-            return [(row.what, row.id, row.why) for row in Session(connection).rows(_UNTOLD, limit=limit)]
+        return [(row.what, row.id, row.why) for row in self._database.rows(_UNTOLD, limit=limit)]
 
     def notifications(self, limit: int) -> list[str]:
         """Ids of waiting notifications without a due time, or with one long after their deadline."""
-        with self._database.read() as connection:
-            rows = Session(connection).rows(_ABSURD, slack=codec.POSTPONED, limit=limit)
-            return [row.id for row in rows]
+        rows = self._database.rows(_ABSURD, slack=codec.POSTPONED, limit=limit)
+        return [row.id for row in rows]
 
     def incidents(self, now: Instant, after: int, limit: int) -> tuple[list[str], int | None]:
         """Ids of unreadable or contradictory ones among the next incidents that are not closed.
 
         Also the number to continue after; None: these were the last.
         """
-        with self._database.read() as connection:
-            rows = Session(connection).rows(_LIVE, after=after, limit=limit)
+        rows = self._database.rows(_LIVE, after=after, limit=limit)
         return [row.id for row in rows if _is_doubtful(row, now)], rows[-1].number if len(rows) == limit else None
 
 

@@ -28,21 +28,18 @@ class HandoffRows:
 
     def last(self) -> tuple[int, dict[str, ShiftEntry]]:
         """The log's last position, and the last entry of each schedule and override, by its key."""
-        with self._database.read() as connection:
-            rows = Session(connection).rows(LAST_SHIFT_ENTRIES)
+        rows = self._database.rows(LAST_SHIFT_ENTRIES)
         found = codec.readable(lambda row: (row.key, codec.read_shift_entry(row.doc)), rows)
         return max((row.position for row in rows), default=0), dict(found)
 
     def entries(self, schedule: str, since: Instant) -> list[ShiftEntry]:
         """A schedule's entries from `since` on, and the one before them; in order."""
-        with self._database.read() as connection:
-            rows = Session(connection).rows(SHIFT_ENTRIES, key=schedule, since=since)
+        rows = self._database.rows(SHIFT_ENTRIES, key=schedule, since=since)
         return list(codec.readable(lambda row: codec.read_shift_entry(row.doc), rows))
 
     def newest(self, limit: int) -> list[HandoffMessage]:
         """The newest messages, the newest first."""
-        with self._database.read() as connection:
-            rows = Session(connection).rows(NEWEST_HANDOFFS, limit=limit)
+        rows = self._database.rows(NEWEST_HANDOFFS, limit=limit)
         return list(codec.readable(lambda row: codec.read_handoff(row.doc), rows))
 
     def note(self, position: int, noted: ShiftNotes) -> bool:
@@ -68,8 +65,7 @@ class HandoffRows:
 
     def keep(self, message: HandoffMessage) -> None:
         """Store a message's new state."""
-        with self._database.write() as connection:
-            Session(connection).run(KEEP_HANDOFF, _row(message))
+        self._database.run(KEEP_HANDOFF, _row(message))
 
 
 def _row(message: HandoffMessage) -> dict[str, object]:

@@ -165,5 +165,4 @@ class Overview:
         return list(codec.readable(codec.read_notification, rows))
 
     def _rows(self, sql: str, **parameters: Any) -> Sequence[Row[Any]]:
-        with self._database.read() as connection:
-            return Session(connection).rows(sql, **parameters)
+        return self._database.rows(sql, **parameters)

@@ -138,14 +138,12 @@ class Reads:
 
     def override_changes(self) -> list[tuple[int, OverrideChange]]:
         """Changes to schedule overrides, with their numbers, in order."""
-        with self._database.read() as connection:
-            rows = Session(connection).rows(OVERRIDE_CHANGES, after=0)
+        rows = self._database.rows(OVERRIDE_CHANGES, after=0)
         return [(row.position, codec.read_override_change(row.doc)) for row in rows]
 
     def calendar_texts(self) -> dict[str, str]:
         """Schedule → the last good copy of its fetched calendar."""
-        with self._database.read() as connection:
-            return {row.schedule: row.text for row in Session(connection).rows(CALENDAR_TEXTS)}
+        return {row.schedule: row.text for row in self._database.rows(CALENDAR_TEXTS)}
 
     def incident(self, incident_id: str) -> Incident | None:
         """The incident with that id; None: no such incident."""
@@ -165,8 +163,7 @@ class Reads:
     def similar(self, incident: Incident, limit: int) -> list[Incident]:
         """Earlier closed incidents of the same type or system with recorded findings, the newest first."""
         asked = {"type": incident.type, "system": incident.system, "below": incident.number, "limit": limit}
-        with self._database.read() as connection:
-            return codec.readable(_incident, Session(connection).rows(SIMILAR, **asked))
+        return codec.readable(_incident, self._database.rows(SIMILAR, **asked))
 
     def related(self, incident: Incident, since: Instant, limit: int) -> tuple[list[Incident], list[Incident]]:
         """Other incidents of the same system, at most `limit` each, the newest first: (not closed, closed).
@@ -265,8 +262,7 @@ class Reads:
 
         `said`: incident id → entries of the audit log about its evidence.
         """
-        with self._database.read() as connection:
-            kept = {row.incident_id for row in Session(connection).rows(_WITH_EVIDENCE)}
+        kept = {row.incident_id for row in self._database.rows(_WITH_EVIDENCE)}
         count = 0
         wrong: list[str] = []
         for incident_id in sorted(kept | said.keys()):
@@ -287,8 +283,7 @@ class Reads:
 
     def first_firing(self, incident_ids: Sequence[str], most: int) -> dict[str, tuple[Alert, ...]]:
         """Incident id → at most `most` of its firing alerts, the highest level first, then the oldest."""
-        with self._database.read() as connection:
-            rows = Session(connection).rows(FIRING, ids=list(incident_ids), most=most)
+        rows = self._database.rows(FIRING, ids=list(incident_ids), most=most)
         found: dict[str, tuple[Alert, ...]] = {}
         for incident_id, alert in codec.readable(_of_incident, rows):
             found[incident_id] = (*found.get(incident_id, ()), alert)
@@ -304,24 +299,22 @@ class Reads:
                 "at": after.starts_at,
                 "fingerprint": after.fingerprint,
             }
-        with self._database.read() as connection:
-            rows = Session(connection).rows(
-                f"SELECT doc FROM alerts WHERE incident_id = :id {_AFTER_ALERT if after else ''}"  # noqa: S608 - our own
-                " ORDER BY firing DESC, level DESC, starts_at DESC, fingerprint LIMIT :limit",
-                id=incident_id,
-                limit=limit,
-                **last,
-            )
+        rows = self._database.rows(
+            f"SELECT doc FROM alerts WHERE incident_id = :id {_AFTER_ALERT if after else ''}"  # noqa: S608 - our own
+            " ORDER BY firing DESC, level DESC, starts_at DESC, fingerprint LIMIT :limit",
+            id=incident_id,
+            limit=limit,
+            **last,
+        )
         return codec.readable(lambda row: codec.read_alert(row.doc, incident_id), rows)
 
     def alert(self, incident_id: str, fingerprint: str) -> Alert | None:
         """One alert of an incident."""
-        with self._database.read() as connection:
-            rows = Session(connection).rows(
-                "SELECT doc FROM alerts WHERE incident_id = :id AND fingerprint = :fingerprint",
-                id=incident_id,
-                fingerprint=fingerprint,
-            )
+        rows = self._database.rows(
+            "SELECT doc FROM alerts WHERE incident_id = :id AND fingerprint = :fingerprint",
+            id=incident_id,
+            fingerprint=fingerprint,
+        )
         return codec.read_alert(rows[0].doc, incident_id) if rows else None
 
     def firing_alerts(self) -> list[HeldAlert]:
@@ -339,22 +332,19 @@ class Reads:
             return codec.readable(lambda row: _double(session, row), session.rows(_DOUBLES))
 
     def _held(self, statement: str) -> list[HeldAlert]:
-        with self._database.read() as connection:
-            rows = Session(connection).rows(statement)
+        rows = self._database.rows(statement)
         return codec.readable(
             lambda row: HeldAlert(row.key, codec.read_alert(row.doc, row.id), row.held_source or ""), rows
         )
 
     def canary(self, channel: str) -> Canary | None:
         """The state of a channel's canaries; None: none was sent yet, or the row is unreadable."""
-        with self._database.read() as connection:
-            rows = Session(connection).rows("SELECT value FROM meta WHERE name = :name", name=f"canary/{channel}")
+        rows = self._database.rows("SELECT value FROM meta WHERE name = :name", name=f"canary/{channel}")
         return next(iter(codec.readable(lambda row: codec.read_canary(row.value), rows)), None)
 
     def calendar_fetches(self, schedule: str) -> CalendarFetches | None:
         """Results of the fetches of a schedule's calendar; None: none was tried, or the row is unreadable."""
-        with self._database.read() as connection:
-            rows = Session(connection).rows("SELECT value FROM meta WHERE name = :name", name=f"calendar/{schedule}")
+        rows = self._database.rows("SELECT value FROM meta WHERE name = :name", name=f"calendar/{schedule}")
         return next(iter(codec.readable(lambda row: codec.read_calendar_fetches(row.value), rows)), None)
 
     def timeline(self, incident_id: str, span: Span = WHOLE, facts: Collection[Fact] = ()) -> list[Entry]:
@@ -395,8 +385,7 @@ class Reads:
         ORDER BY {column} {order} {"LIMIT :limit" if limit else ""}
         """  # noqa: S608 - formatted with this module's own fragments
         bounds = {"after": span.after, "before": LAST if span.before is None else span.before}
-        with self._database.read() as connection:
-            rows = Session(connection).rows(sql, id=incident_id, **bounds, **limit, **parameters)
+        rows = self._database.rows(sql, id=incident_id, **bounds, **limit, **parameters)
         return rows if span.before is None else list(reversed(rows))
 
     def message(self, name: str) -> list[Notification]:
@@ -410,36 +399,29 @@ class Reads:
 
     def answerable(self, recipient: str, until: Instant) -> list[Notification]:
         """Per incident that expects an answer, the last page delivered to a recipient by then, on any channel."""
-        with self._database.read() as connection:
-            rows = Session(connection).rows(_ANSWERABLE, recipient=recipient, until=until)
+        rows = self._database.rows(_ANSWERABLE, recipient=recipient, until=until)
         last = {row.incident_id: row for row in rows}.values()
         wanted = (row for row in last if codec.read_incident(row.doc, row.incident_id).wants_answer)
         return [codec.read_notification(row) for row in wanted]
 
     def incident_of(self, reference: str) -> str:
         """Id of the incident that is not closed and has a message with that reference of its provider; empty: none."""
-        with self._database.read() as connection:
-            rows = Session(connection).rows(_IN_THREAD, reference=reference.replace("\0", ""))
+        rows = self._database.rows(_IN_THREAD, reference=reference.replace("\0", ""))
         return str(rows[0].incident_id) if rows else ""
 
     def notification(self, notification_id: str) -> Notification | None:
         """The notification with that id; None: no such notification."""
-        with self._database.read() as connection:
-            rows = Session(connection).rows(
-                "SELECT * FROM notifications WHERE id = :id", id=notification_id.replace("\0", "")
-            )
+        rows = self._database.rows("SELECT * FROM notifications WHERE id = :id", id=notification_id.replace("\0", ""))
         return codec.read_notification(rows[0]) if rows else None
 
     def policy(self, digest: str) -> bytes | None:
         """A policy version's document (`rules.stored.parse`)."""
-        with self._database.read() as connection:
-            rows = Session(connection).rows("SELECT document FROM policies WHERE digest = :digest", digest=digest)
+        rows = self._database.rows("SELECT document FROM policies WHERE digest = :digest", digest=digest)
         return bytes(rows[0].document) if rows else None
 
     def policy_history(self, limit: int) -> list[PolicyEntry]:
         """The policy versions that have been in use, the newest first."""
-        with self._database.read() as connection:
-            rows = Session(connection).rows(POLICY_HISTORY, limit=limit)
+        rows = self._database.rows(POLICY_HISTORY, limit=limit)
         found: dict[str, PolicyEntry] = {}
         for row in rows:
             entry = found.setdefault(row.digest, PolicyEntry(row.digest, row.created_at, bytes(row.document)))

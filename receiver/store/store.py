@@ -92,9 +92,8 @@ def _say_if_newer(schema: SchemaState) -> None:
 
 def _require_whole(database: Database) -> None:
     """Raises CannotError if the database is the unfinished target of a copy (`receiver.store.copying`)."""
-    with database.read() as connection:
-        if Session(connection).rows("SELECT 1 FROM meta WHERE name = 'copy_unfinished'"):
-            raise CannotError(f"{database.name} is a copy that was not finished", "run `tocsin copy` again")
+    if database.rows("SELECT 1 FROM meta WHERE name = 'copy_unfinished'"):
+        raise CannotError(f"{database.name} is a copy that was not finished", "run `tocsin copy` again")
 
 
 def _clocks(rows: Iterable[Row[Any]]) -> dict[str, HeartbeatClock]:
@@ -134,9 +133,8 @@ class SqlStore:
 
     def next_due(self) -> Instant | None:
         """When the next escalation window or the first notification of a queue is due; None: nothing is."""
-        with self._database.read() as connection:
-            (due_at,) = Session(connection).rows(NEXT_DUE)[0]
-            return due_at  # type: ignore[no-any-return] # a BIGINT column
+        (due_at,) = self._database.rows(NEXT_DUE)[0]
+        return due_at  # type: ignore[no-any-return] # a BIGINT column
 
     def reads(self) -> Reads:
         """Queries for pages, API and metrics; on connections of their own."""
@@ -146,9 +144,8 @@ class SqlStore:
         """Microseconds by which the database's clock is ahead of `local`, the caller's clock now; SQLite: 0."""
         if self._database.is_sqlite:
             return 0
-        with self._database.read() as connection:
-            sql = "SELECT CAST(extract(epoch FROM clock_timestamp()) * 1000000 AS bigint) AS now"
-            return int(Session(connection).rows(sql)[0].now) - local
+        sql = "SELECT CAST(extract(epoch FROM clock_timestamp()) * 1000000 AS bigint) AS now"
+        return int(self._database.rows(sql)[0].now) - local
 
     def backup(self, path: Path) -> None:
         """Copy a SQLite database into a file, while it is served; the file is replaced when the copy is complete.
@@ -198,8 +195,7 @@ class SqlStore:
 
     def probe(self) -> None:
         """Write a random value under a key of its own. Raises StoreUnavailable where the store takes no writes."""
-        with self._database.write() as connection:
-            Session(connection).run(PROBE, {"value": secrets.token_hex(4)})
+        self._database.run(PROBE, {"value": secrets.token_hex(4)})
 
     def forget(self, before: Instant, limit: int) -> int:
         """Delete incidents closed before then, with all their rows, the oldest first; returns how many.
@@ -243,13 +239,11 @@ class SqlStore:
 
     def told_damage(self, rows: Sequence[tuple[str, str]]) -> None:
         """Mark damaged rows, given as (kind, id), as reported to a person."""
-        with self._database.write() as connection:
-            Session(connection).run(TOLD, *({"what": what, "id": id_} for what, id_ in rows))
+        self._database.run(TOLD, *({"what": what, "id": id_} for what, id_ in rows))
 
     def release_leases(self) -> None:
         """Make notifications leased by an ended process due at once. Only for the single server of a database."""
-        with self._database.write() as connection:
-            Session(connection).run(RELEASE_LEASES, {})
+        self._database.run(RELEASE_LEASES, {})
 
     def verify_audit(self, known: tuple[int, str] | None = None) -> tuple[int, str]:
         """Check the audit log; returns position and hash of its last entry. Raises AuditBroken if it was changed."""
@@ -276,8 +270,7 @@ class SqlStore:
 
     def heartbeats(self) -> list[HeartbeatClock]:
         """All heartbeat clocks, retired ones included."""
-        with self._database.read() as connection:
-            return list(_clocks(Session(connection).rows(HEARTBEATS)).values())
+        return list(_clocks(self._database.rows(HEARTBEATS)).values())
 
     def retire_heartbeat(self, key: str, entry: Audit) -> None:
         """Stop expecting a heartbeat; `entry` is the audit log's entry of it."""
@@ -308,8 +301,7 @@ class SqlStore:
 
     def loaded_rules(self) -> LoadedRules | None:
         """What is known of the rules that Prometheus evaluates (`receiver.core.loaded_rules`); None: nothing yet."""
-        with self._database.read() as connection:
-            rows = Session(connection).rows("SELECT value FROM meta WHERE name = 'loaded_rules'")
+        rows = self._database.rows("SELECT value FROM meta WHERE name = 'loaded_rules'")
         return next(iter(codec.readable(lambda row: codec.read_loaded_rules(row.value), rows)), None)
 
     def keep_loaded_rules(self, last: LoadedRules | None, rules: LoadedRules) -> bool:
@@ -332,8 +324,7 @@ class SqlStore:
 
     def keep_canary(self, channel: str, canary: Canary) -> None:
         """Store a canary's result."""
-        with self._database.write() as connection:
-            Session(connection).run(KEEP_NOTE, {"name": f"canary/{channel}", "value": codec.to_json(canary)})
+        self._database.run(KEEP_NOTE, {"name": f"canary/{channel}", "value": codec.to_json(canary)})
 
     def close(self) -> None:
         """Close all connections and release the file lock."""
