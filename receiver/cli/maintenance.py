@@ -31,7 +31,7 @@ def backup(
 ) -> None:
     """Copy the database into a file, while it is served."""
     from receiver.store import back_up
-    from receiver.store.backup_folder import back_up_into, forget_all_but
+    from receiver.store.files import back_up_into, forget_all_but
 
     url = Settings.read(os.environ, database=database).database
     if not file.is_dir():

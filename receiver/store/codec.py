@@ -39,15 +39,6 @@ _encode = msgspec.json.Encoder(enc_hook=dict).encode  # words may be a read-only
 _incident = msgspec.json.Decoder(Incident).decode
 _alert = msgspec.json.Decoder(Alert).decode
 _words = msgspec.json.Decoder(dict[str, str]).decode
-_heartbeat = msgspec.json.Decoder(HeartbeatClock).decode
-_canary = msgspec.json.Decoder(Canary).decode
-_loaded_rules = msgspec.json.Decoder(LoadedRules).decode
-_ids = msgspec.json.Decoder(list[str]).decode
-_shift_entry = msgspec.json.Decoder(ShiftEntry).decode
-_device = msgspec.json.Decoder(Device).decode
-_handoff = msgspec.json.Decoder(HandoffMessage).decode
-_calendar_fetches = msgspec.json.Decoder(CalendarFetches).decode
-_override_change = msgspec.json.Decoder(OverrideChange).decode
 
 INCIDENT_COLUMNS = tuple(schema.incidents.columns.keys())
 INCIDENT_CHANGES = INCIDENT_COLUMNS[INCIDENT_COLUMNS.index("open_key") :]
@@ -189,51 +180,6 @@ def read_notification(row: Row[Any]) -> Notification:
     return _read_columns(Notification, row, f"notification {row.id}")
 
 
-def read_heartbeat(value: str) -> HeartbeatClock:
-    """A heartbeat's clock."""
-    return _read_json(_heartbeat, value, "a heartbeat")
-
-
-def read_canary(value: str) -> Canary:
-    """A channel's canaries, as `to_json` wrote them."""
-    return _read_json(_canary, value, "a canary")
-
-
-def read_loaded_rules(value: str) -> LoadedRules:
-    """What is known of the loaded rules, as `to_json` wrote it."""
-    return _read_json(_loaded_rules, value, "which rules were heard of")
-
-
-def read_shift_entry(value: str) -> ShiftEntry:
-    """An entry of the shift log, as `to_json` wrote it."""
-    return _read_json(_shift_entry, value, "a line of the shift log")
-
-
-def read_device(value: str) -> Device:
-    """A device, as `to_json` wrote it."""
-    return _read_json(_device, value, "a device")
-
-
-def read_handoff(value: str) -> HandoffMessage:
-    """A handoff message, as `to_json` wrote it."""
-    return _read_json(_handoff, value, "the message of a handoff")
-
-
-def read_calendar_fetches(value: str) -> CalendarFetches:
-    """The results of a calendar's fetches, as `to_json` wrote them."""
-    return _read_json(_calendar_fetches, value, "the fetches of a calendar")
-
-
-def read_override_change(value: str) -> OverrideChange:
-    """A change to a schedule's overrides, as `to_json` wrote it."""
-    return _read_json(_override_change, value, "an override of a schedule")
-
-
-def read_ids(value: str) -> list[str]:
-    """A list of ids, as `to_json` wrote it."""
-    return _read_json(_ids, value, "a bundle")
-
-
 def read_entry(row: Row[Any]) -> Entry:
     """The timeline entry of a row."""
     return _read_columns(Entry, row, f"the timeline of incident {row.incident_id}")
@@ -281,6 +227,11 @@ def _read_json(decode: Callable[[str], Kept], doc: str, what: str) -> Kept:
         raise _unreadable(what) from None  # the original error may contain values
 
 
+def _reader(kind: type[Kept], what: str) -> Callable[[str], Kept]:
+    decode = msgspec.json.Decoder(kind).decode
+    return lambda value: _read_json(decode, value, what)
+
+
 def _read_columns(kind: type[Kept], row: Row[Any], what: str) -> Kept:
     try:
         columns = {**row._mapping, "data": _words(row.data)}  # noqa: SLF001 - public API despite its name
@@ -291,3 +242,15 @@ def _read_columns(kind: type[Kept], row: Row[Any], what: str) -> Kept:
 
 def _unreadable(what: str) -> RowUnreadable:
     return RowUnreadable(f"what the database holds of {what} cannot be read; the rest is not concerned")
+
+
+# Each reads what `to_json` wrote.
+read_heartbeat = _reader(HeartbeatClock, "a heartbeat")
+read_canary = _reader(Canary, "a canary")
+read_loaded_rules = _reader(LoadedRules, "which rules were heard of")
+read_shift_entry = _reader(ShiftEntry, "a line of the shift log")
+read_device = _reader(Device, "a device")
+read_handoff = _reader(HandoffMessage, "the message of a handoff")
+read_calendar_fetches = _reader(CalendarFetches, "the fetches of a calendar")
+read_override_change = _reader(OverrideChange, "an override of a schedule")
+read_ids = _reader(list[str], "a bundle")

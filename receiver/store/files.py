@@ -8,9 +8,12 @@ all processes with its handle have ended. Used by the store when it opens a file
 import os
 import sqlite3
 import time
+from collections.abc import Sequence
 from contextlib import closing, suppress
+from datetime import UTC, datetime
 from pathlib import Path
 
+from receiver.core.model import Instant
 from receiver.errors import CannotError, DatabaseInUse, SettingsError, StoreDamaged, StoreUnavailable
 from receiver.store.database import Database, Identity, file_of, parse_url
 
@@ -26,6 +29,10 @@ _OF_THE_COPY = frozenset(
     {sqlite3.SQLITE_FULL, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_IOERR_WRITE, sqlite3.SQLITE_IOERR_FSYNC}
 )
 """SQLite errors of writing a copy; the source is only read."""
+
+
+BACKUPS = "tocsin-*.db"
+"""File name pattern of the backups in a folder; its other files are not touched."""
 
 
 def lock_of(path: Path) -> Path:
@@ -246,3 +253,27 @@ def _make_last(written: Path) -> None:
             os.fsync(handle)
         finally:
             os.close(handle)
+
+
+def back_up_into(url: str, folder: Path, now: Instant) -> Path:
+    """Make a backup in the folder, named after `now` in UTC; returns its path. Raises as `back_up` does."""
+    made = folder / f"tocsin-{datetime.fromtimestamp(now // 1_000_000, UTC):%Y%m%dT%H%M%SZ}.db"
+    back_up(url, made)
+    return made
+
+
+def forget_all_but(keep: int, folder: Path, made: Path) -> Sequence[Path]:
+    """Delete all but the `keep` newest backups, `made` among those kept; returns the deleted paths.
+
+    `made` is checked before anything is deleted, so that an unusable backup does not replace an older one.
+    Raises StoreDamaged, CannotError.
+    """
+    check_backup(made)
+    older = sorted(each for each in folder.glob(BACKUPS) if each != made)
+    gone = older[: max(0, len(older) - (keep - 1))]
+    for each in gone:
+        try:
+            each.unlink()
+        except OSError as error:
+            raise CannotError(f"the old backup {each} cannot be deleted: {error.strerror}") from error
+    return gone
