@@ -8,7 +8,7 @@ import typer
 from receiver.cli import completion
 from receiver.cli.evidence_records import attach, digest
 from receiver.cli.incidents import LOCAL, By, Id, Json, NoteText, Token, Url, call, path_of
-from receiver.cli.output import console, local, print_json
+from receiver.cli.output import console, local, or_json
 
 ObligationName = Annotated[
     str,
@@ -71,11 +71,9 @@ def judge_obligation(
     say_obligations(call("PUT", url, token, path_of(id, "obligations", obligation), body=body), json)
 
 
-def say_obligations(found: dict[str, Any], json: bool) -> None:
+@or_json
+def say_obligations(found: dict[str, Any]) -> None:
     """Prints the authorities that must be told."""
-    if json:
-        print_json(found)
-        return
     for each in found["obligations"]:
         standing = "applies" if each["applies"] else "does not apply"
         on = f" on {local(each['decided_at'])}" if each.get("decided_at") else ""

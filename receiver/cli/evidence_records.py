@@ -9,7 +9,7 @@ import typer
 
 from receiver.cli import completion
 from receiver.cli.incidents import LOCAL, By, Id, Json, NoteText, Token, Url, call, path_of, save_file, send_file
-from receiver.cli.output import console, fail, local, print_json, why_unread
+from receiver.cli.output import console, fail, local, or_json, why_unread
 
 evidence = typer.Typer(help="Files that are kept with an incident as evidence.", no_args_is_help=True)
 hold = typer.Typer(help="Legal holds: nothing of an incident is deleted.", no_args_is_help=True)
@@ -133,11 +133,9 @@ def release(
     say_evidence(call("POST", url, token, path_of(id, "holds", which, "release"), body=body), json)
 
 
-def say_evidence(found: dict[str, Any], json: bool) -> None:
+@or_json
+def say_evidence(found: dict[str, Any]) -> None:
     """Prints evidence files and legal holds."""
-    if json:
-        print_json(found)
-        return
     for each in found["files"]:
         note = f": {each['note']}" if each["note"] else ""
         attached = f"{each['size']} bytes, attached {local(each['attached_at'])} by {each['attached_by']}{note}"

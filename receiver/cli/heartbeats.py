@@ -6,7 +6,7 @@ from urllib.parse import quote
 import typer
 
 from receiver.cli.incidents import LOCAL, By, Json, Token, Url, call
-from receiver.cli.output import console, print_json, print_table
+from receiver.cli.output import console, or_json, print_table
 
 
 def heartbeats(url: Url = LOCAL, token: Token = "", json: Json = False) -> None:
@@ -26,10 +26,8 @@ def retire(
     _say(call("POST", url, token, f"/heartbeats/{quote(key, safe='')}/retire", body={"reason": reason, "by": by}), json)
 
 
-def _say(found: Any, json: bool) -> None:
-    if json:
-        print_json(found)
-        return
+@or_json
+def _say(found: Any) -> None:
     if not found["heartbeats"]:
         console.print("No heartbeat is watched: nobody is told when Prometheus or Alertmanager dies.")
         return

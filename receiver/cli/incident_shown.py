@@ -136,7 +136,7 @@ def _print_lists(found: dict[str, Any]) -> None:
     for say, name, member in printed:
         if found[name][member] or found[name].get("holds"):
             console.print(f"\n{name.replace('-', ' ').capitalize()}", style="italic")
-            say(found[name], json=False)
+            say(found[name], False)
 
 
 def _print_messages(messages: list[dict[str, Any]]) -> None:

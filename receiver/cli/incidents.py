@@ -15,6 +15,7 @@ from receiver.cli.incident_told import COLUMNS, print_incident, row
 from receiver.cli.output import (
     console,
     fail,
+    or_json,
     print_json,
     print_table,
     why_not,
@@ -76,10 +77,7 @@ def incidents(
     query |= {"system": system, "person": person}
     query["legal_hold"] = "true" if legal_hold else ""
     found = call("GET", url, token, "/incidents", query={name: str(value) for name, value in query.items() if value})
-    if json:
-        print_json(found)
-        return
-    print_table(COLUMNS, map(row, found["incidents"]))
+    print_json(found) if json else print_table(COLUMNS, map(row, found["incidents"]))
 
 
 def acknowledge(
@@ -113,7 +111,10 @@ def acknowledge(
         return
     which = {"level": level} if all_ else {"incidents": [_number(each) for each in names]}
     body = which | {name: value for name, value in said.items() if value}
-    _say_taken(call("POST", url, token, "/incidents/acknowledge", body=body), json)
+    found = call("POST", url, token, "/incidents/acknowledge", body=body)
+    _say_taken(found, json)
+    if found["not_taken"] or found["lost"]:
+        raise typer.Exit(1)
 
 
 def _number(name: str) -> int:
@@ -123,18 +124,14 @@ def _number(name: str) -> int:
     return int(digits)
 
 
-def _say_taken(found: dict[str, Any], json: bool) -> None:
-    """Prints the acknowledged incidents and the others; exits with 1 if there are others."""
-    if json:
-        print_json(found)
-    else:
-        console.print(f"acknowledged: {', '.join(f'#{each}' for each in found['taken']) or 'none'}", soft_wrap=True)
-        for each in found["not_taken"]:
-            console.print(f"not taken: #{each['number']}: {each['reason']}", markup=False, soft_wrap=True)
-        if found["lost"]:
-            console.print(f"could not be stored: {found['lost']}")
-    if found["not_taken"] or found["lost"]:
-        raise typer.Exit(1)
+@or_json
+def _say_taken(found: dict[str, Any]) -> None:
+    """Prints the acknowledged incidents and the others."""
+    console.print(f"acknowledged: {', '.join(f'#{each}' for each in found['taken']) or 'none'}", soft_wrap=True)
+    for each in found["not_taken"]:
+        console.print(f"not taken: #{each['number']}: {each['reason']}", markup=False, soft_wrap=True)
+    if found["lost"]:
+        console.print(f"could not be stored: {found['lost']}")
 
 
 def resolve(
@@ -253,12 +250,8 @@ def path_of(id_: str, *parts: str) -> str:
     return "/".join(("/incidents", *(quote(part, safe="") for part in (id_.lstrip("#"), *parts))))
 
 
-def say(incident: dict[str, Any], json: bool) -> None:
-    """Prints an incident after an action."""
-    if json:
-        print_json(incident)
-    else:
-        print_incident(incident)
+say = or_json(print_incident)
+"""Prints an incident after an action."""
 
 
 def call(

@@ -2,7 +2,7 @@
 
 import sys
 import textwrap
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any, NoReturn
@@ -63,6 +63,11 @@ def state_words(incident: Mapping[str, Any]) -> str:
 def print_json(value: Any) -> None:
     """Prints one JSON document, for programs."""
     sys.stdout.write(orjson.dumps(value, option=orjson.OPT_INDENT_2).decode() + "\n")
+
+
+def or_json(show: Callable[[Any], None]) -> Callable[[Any, bool], None]:
+    """Returns a printer of an answer that is told whether to print it as JSON, for programs, or as `show` does."""
+    return lambda found, json: print_json(found) if json else show(found)
 
 
 def write(file: Path, content: str | bytes, option: str, *, json: bool = False) -> None:

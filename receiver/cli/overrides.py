@@ -6,7 +6,7 @@ import typer
 
 from receiver.cli import completion
 from receiver.cli.incidents import LOCAL, By, Json, Token, Url, call
-from receiver.cli.output import console, print_json, print_table
+from receiver.cli.output import console, or_json, print_table
 from receiver.core.model import Instant
 from receiver.messages.times import in_both_zones
 from receiver.on_call.wall_time import read
@@ -53,10 +53,9 @@ def overrides(
         _say(call("POST", url, token, f"/overrides/{cancel}/cancel", body={"reason": reason, "by": by}), json)
 
 
-def _say(found: Any, json: bool) -> None:
-    if json:
-        print_json(found)
-    elif not found["overrides"]:
+@or_json
+def _say(found: Any) -> None:
+    if not found["overrides"]:
         console.print("No override is in effect, and none is to come.")
     else:
         rows = (

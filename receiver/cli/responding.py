@@ -7,7 +7,7 @@ import typer
 
 from receiver.cli import completion
 from receiver.cli.incidents import LOCAL, By, Id, Json, NoteText, Token, Url, call, path_of, say
-from receiver.cli.output import console, fail, local, print_json, print_table
+from receiver.cli.output import console, fail, local, or_json, print_table
 
 NoticeId = Annotated[
     str,
@@ -137,7 +137,7 @@ def approve(
     if not hash:
         found = call("GET", url, token, path_of(id, "notices"))["notices"]
         shown = _notice(found, notice)
-        say_notices({"notices": [shown]}, json=False)
+        say_notices({"notices": [shown]}, False)
         if not typer.confirm("Send exactly this?"):
             raise typer.Exit(1)
         hash = shown["hash"]  # noqa: A001 - as the option is called
@@ -220,11 +220,9 @@ def close(
     say(call("POST", url, token, path_of(id, "close"), body={"by": by, "note": note}), json)
 
 
-def say_steps(found: dict[str, Any], json: bool) -> None:
+@or_json
+def say_steps(found: dict[str, Any]) -> None:
     """Prints checklists."""
-    if json:
-        print_json(found)
-        return
     for checklist in found["checklists"]:
         rows = (
             ("x" if step["done"] else "", step["id"], step["text"], step["done_by"] or "", step["link"] or step["note"])
@@ -235,11 +233,9 @@ def say_steps(found: dict[str, Any], json: bool) -> None:
         console.print("No checklists.")
 
 
-def say_notices(found: dict[str, Any], json: bool) -> None:
+@or_json
+def say_notices(found: dict[str, Any]) -> None:
     """Prints notices with their full texts."""
-    if json:
-        print_json(found)
-        return
     for notice in found["notices"]:
         who = f"{notice['group']} ({', '.join(notice.get('only_to') or notice['recipients'])})"
         void = f"; {notice['why_void']}" if notice.get("why_void") else ""
@@ -254,11 +250,9 @@ def say_notices(found: dict[str, Any], json: bool) -> None:
         console.print("No notices.")
 
 
-def say_follow_ups(found: dict[str, Any], json: bool) -> None:
+@or_json
+def say_follow_ups(found: dict[str, Any]) -> None:
     """Prints follow-up actions."""
-    if json:
-        print_json(found)
-        return
     rows = (
         (
             "x" if each["done_at"] else "",
