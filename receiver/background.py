@@ -6,6 +6,7 @@ decides what a job's results mean.
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from receiver.clients.alertmanager import Alertmanager
 from receiver.clock import Clock
@@ -17,7 +18,6 @@ from receiver.jobs import (
     calendar_fetch,
     canary,
     clock_check,
-    doubles,
     echo_inquiry,
     handoffs,
     heartbeat,
@@ -25,12 +25,11 @@ from receiver.jobs import (
     reconcile,
     retention,
     soundness,
-    staleness,
-    unreadable,
+    training_watch,
+    unheard,
 )
 from receiver.jobs.periodic import PeriodicTasks
-from receiver.jobs.training_watch import EVERY as TRAINING_EVERY
-from receiver.jobs.training_watch import TrainingWatch
+from receiver.reports.queries import Records
 from receiver.runtime import EVERY as COLLECT_EVERY
 from receiver.runtime import Garbage
 from receiver.settings import Settings
@@ -58,7 +57,7 @@ class Background:
         canaries: canary.Canaries,
         rules: loaded_rules.RulesWatch,
         calendars: calendar_fetch.CalendarFetching,
-        training: TrainingWatch,
+        records: Records,
         shift_changes: handoffs.Handoffs,
         peers: Sequence[Alertmanager],
     ) -> None:
@@ -68,22 +67,23 @@ class Background:
         start("heartbeat", watch.look, heartbeat.EVERY)
         start("loaded rules", rules.look, loaded_rules.EVERY)
         start("garbage collection", Garbage().look, COLLECT_EVERY)
-        start("retention", retention.Retention(queue, self.engine, self.store).look, retention.EVERY)
-        start("unreadable alerts", unreadable.UnreadableSources(queue, reads).look, unreadable.EVERY)
-        start("double alerts", doubles.Doubles(queue, reads).look, doubles.EVERY)
+        start("retention", partial(retention.delete_expired, queue, self.engine, self.store), retention.EVERY)
+        start("unreadable alerts", partial(unheard.end_unreadable, queue, reads), unheard.EVERY)
+        start("double alerts", partial(unheard.end_doubles, queue, reads), unheard.EVERY)
         rows = soundness.Soundness(queue, self.store, self.state)
         start("damaged rows", rows.look, soundness.EVERY)
         start("database file check", rows.check, soundness.CHECK_EVERY)
         start("calendars", calendars.look, calendar_fetch.EVERY)
-        start("training", training.look, TRAINING_EVERY)
+        practices = partial(training_watch.report_practices, queue, self.engine, records)
+        start("training", practices, training_watch.EVERY)
         start("handoffs", shift_changes.look, handoffs.EVERY)
         start("canaries", canaries.look, canary.EVERY)
         if peers:
             start("reconciliation", self._reconciliation(peers), reconcile.EVERY)
             start("echo inquiry", echo_inquiry.Echoes(queue, reads, peers).look, echo_inquiry.EVERY)
         else:
-            stale = staleness.Staleness(queue, reads, self.settings.repeat_interval)
-            start("stale alerts", stale.look, staleness.EVERY)
+            stale = partial(unheard.mark_stale, queue, reads, self.settings.repeat_interval, self.clock())
+            start("stale alerts", stale, unheard.EVERY)
 
     def _reconciliation(self, peers: Sequence[Alertmanager]) -> Callable[[], Awaitable[None]]:
         return reconcile.Reconciliation(

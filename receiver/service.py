@@ -40,7 +40,6 @@ from receiver.jobs.loaded_rules import RulesSeen, RulesWatch
 from receiver.jobs.periodic import PeriodicTasks
 from receiver.jobs.policy_reload import LOOK_EVERY, PolicyFiles, shown
 from receiver.jobs.scheduler import Scheduler
-from receiver.jobs.training_watch import TrainingWatch
 from receiver.messages import MessageRenderer
 from receiver.reports.pictures import make_plotter
 from receiver.reports.queries import Records
@@ -265,9 +264,8 @@ class Service:
         background = Background(
             self._tasks, settings, queue, engine, store, self.state, self.clock, self.metrics, self.heartbeats
         )
-        training = TrainingWatch(queue, engine, self._records)
         shift_changes = Handoffs(queue, engine, store, self.dispatcher.senders, settings.external_url or "")
-        background.start(watch, canaries, rules, calendars, training, shift_changes, peers)
+        background.start(watch, canaries, rules, calendars, self._records, shift_changes, peers)
         if self._tls.context:
             self._tasks.start("certificate", self._tls.look, RENEW_EVERY)
         if self._paths:

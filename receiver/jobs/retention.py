@@ -29,27 +29,19 @@ UPLOADED_WITHIN = HOUR
 log = structlog.get_logger()
 
 
-class Retention:
-    """Deletes expired incidents and uploads at each run."""
+async def delete_expired(queue: CommandQueue, engine: Engine, store: SqlStore) -> None:
+    """Delete interrupted uploads, and incidents that have exceeded `retention` of the policy in use, if it has one.
 
-    def __init__(self, queue: CommandQueue, engine: Engine, store: SqlStore) -> None:
-        self._queue = queue
-        self._engine = engine
-        self._store = store
-
-    async def look(self) -> None:
-        """Delete interrupted uploads, and incidents that have exceeded `retention` of the policy in use, if it has one.
-
-        Raises StoreUnavailable.
-        """
-        await self._queue.run(self._store.drop_stale_evidence, Instant(self._queue.clock() - UPLOADED_WITHIN))
-        kept = self._engine.current.policy.retention
-        if kept is None:
-            return
-        before = Instant(self._queue.clock() - kept)
-        total = 0
-        while forgotten := await self._queue.run(self._store.forget, before, AT_A_TIME):
-            total += forgotten
-            await asyncio.sleep(PAUSE)
-        if total:
-            log.info("closed incidents forgotten", incidents=total)
+    Raises StoreUnavailable.
+    """
+    await queue.run(store.drop_stale_evidence, Instant(queue.clock() - UPLOADED_WITHIN))
+    kept = engine.current.policy.retention
+    if kept is None:
+        return
+    before = Instant(queue.clock() - kept)
+    total = 0
+    while forgotten := await queue.run(store.forget, before, AT_A_TIME):
+        total += forgotten
+        await asyncio.sleep(PAUSE)
+    if total:
+        log.info("closed incidents forgotten", incidents=total)

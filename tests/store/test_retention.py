@@ -9,7 +9,7 @@ import pytest
 from receiver.core.model import FileChange, Incident, Instant, State
 from receiver.engine.engine import Engine
 from receiver.engine.queue import CommandQueue
-from receiver.jobs.retention import Retention
+from receiver.jobs.retention import delete_expired
 from receiver.store import SqlStore
 from rules.load import load
 from rules.policy import HOUR, Micros
@@ -116,7 +116,7 @@ async def test_the_policy_says_how_long(store: SqlStore, retention: Micros | Non
     engine = Engine(store, replace(POLICY, retention=retention), ALL, Instant(NOW))
     queue = CommandQueue(engine, lambda: Instant(NOW))
     try:
-        await Retention(queue, engine, store).look()
+        await delete_expired(queue, engine, store)
     finally:
         queue.close()
     assert len(store.reads().incidents(limit=100)[0]) == left

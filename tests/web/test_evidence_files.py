@@ -14,7 +14,7 @@ import aiohttp
 import pytest
 
 from receiver.core.model import Instant
-from receiver.jobs.retention import UPLOADED_WITHIN, Retention
+from receiver.jobs.retention import UPLOADED_WITHIN, delete_expired
 from receiver.store import SqlStore, back_up, open_store, restore
 from receiver.web.http.uploads import AT_A_TIME, PIECE
 from rules.policy import MINUTE
@@ -381,11 +381,11 @@ async def test_what_a_dead_process_left_goes_after_an_hour(declared: Running) ->
     """An upload that belongs to no incident is removed by the retention; one that does stays."""
     await attach(declared)
     declared.store.add_evidence("left", 0, b"x", declared.clock())
-    job = Retention(declared.queue, declared.engine, declared.store)
-    await job.look()
+    parts = declared.queue, declared.engine, declared.store
+    await delete_expired(*parts)
     assert rows(declared, "evidence_chunks") == 4
     declared.clock.now = Instant(declared.clock.now + UPLOADED_WITHIN + 1)
-    await job.look()
+    await delete_expired(*parts)
     assert rows(declared, "evidence_chunks") == 3
 
 

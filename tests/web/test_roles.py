@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 from receiver.cli import app
 from receiver.drill.script_file import read, relive
 from receiver.drill.simulator import World
-from receiver.jobs.training_watch import TrainingWatch
+from receiver.jobs.training_watch import report_practices
 from receiver.messages import MessageRenderer
 from receiver.reports.queries import Records
 from receiver.service import Service
@@ -290,12 +290,11 @@ async def test_a_past_incident_becomes_a_sheet_for_a_tabletop(practised: Running
 async def test_the_record_of_drills_reminds(practised: Running) -> None:
     """What is read from it reaches the core: whose training is overdue, and who of the policy has none."""
     records = Records(practised.store.reads(), MessageRenderer(), practised.engine)
-    watch = TrainingWatch(practised.queue, practised.engine, records)
     practised.engine.adopt(replace(practised.engine.current.policy, people=()), frozenset({"email"}))
-    await watch.look()
+    await report_practices(practised.queue, practised.engine, records)
     assert (await practised.get("/api/v1/incidents/2"))[0] == 404, "nothing is due yet"
     await practised.pass_time(91 * 24 * HOUR)
-    await watch.look()
+    await report_practices(practised.queue, practised.engine, records)
     await practised.pass_time(MINUTE)
     _, found = await practised.get("/api/v1/incidents/2/timeline")
     told = [each["text"] for each in found["timeline"]]

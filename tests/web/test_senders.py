@@ -10,7 +10,7 @@ from receiver.clients.alert_payload import parse
 from receiver.clients.payload_repair import IMPOSSIBLE_END, IMPOSSIBLE_START, NO_START, NOT_QUITE_JSON
 from receiver.core.model import Instant
 from receiver.core.unreadable import TYPE
-from receiver.jobs.unreadable import UnreadableSources
+from receiver.jobs.unheard import end_unreadable
 from rules.load import load_text
 from rules.policy import HOUR, MINUTE, SECOND
 from tests.web.conftest import START, Running, payload
@@ -300,11 +300,10 @@ async def test_told_once(receiver: Running) -> None:
     assert [(each["type"], each["version"]) for each in listed["incidents"]] == [
         (TYPE, listed["incidents"][0]["version"])
     ]
-    looks = UnreadableSources(receiver.queue, receiver.store.reads())
-    await looks.look()
+    await end_unreadable(receiver.queue, receiver.store.reads())
     assert (await shown(receiver))["firing"] == 1
     receiver.clock.now = Instant(receiver.clock.now + 25 * HOUR)
-    await looks.look()
+    await end_unreadable(receiver.queue, receiver.store.reads())
     assert (await shown(receiver))["firing"] == 0
 
 
