@@ -6,7 +6,7 @@ requests the names of all alerts at once.
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 
 from rules.groups import AlertingRule
 from rules.policy import BASIC
@@ -33,10 +33,6 @@ def distinct_names(alerts: Sequence[AlertingRule]) -> list[str]:
 def is_given(alert: AlertingRule) -> bool:
     """Whether the policy itself sets the alert's name."""
     return bool(alert.rule and alert.rule.alert)
-
-
-_Qualified = Callable[[AlertingRule, str], str]
-"""An alert and its name so far → the name with a distinguishing part."""
 
 
 def _by_section(alert: AlertingRule, name: str) -> str:

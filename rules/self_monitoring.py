@@ -27,11 +27,6 @@ AROUND = ("paging", "around-tocsin")
 FULL_SECONDS = '{{ printf "%.3f" $value }}'
 """The heartbeat's annotation `evaluated_at`: seconds since 1970 with all digits; the default is 1.7e+09."""
 
-TOLD_WITHIN = 180
-"""Seconds from an emergency's first sample to a message around Tocsin when Tocsin cannot page. Scrapes and
-evaluations of the emergency and of Tocsin's figures take up to four times 15 s, the fallback's `group_wait` a few; the
-limits below are the rest (docs/decisions/0016)."""
-
 LATEST = 90
 """The maximum of seconds that an emergency's page may stay undelivered."""
 

@@ -8,7 +8,6 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, cast
 
-import structlog
 import typer
 
 from receiver.cli.policies import Paths
@@ -18,8 +17,6 @@ from receiver.telemetry.logs import configure_logs
 
 if TYPE_CHECKING:
     from receiver.service import Service
-
-log = structlog.get_logger()
 
 MANY_FILES = 65_536
 """Limit of open files that is requested, connections included."""

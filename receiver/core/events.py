@@ -490,7 +490,6 @@ class Reported(Struct, frozen=True):
 
     notification: Notification
     outcome: Outcome
-    sent_at: Instant | None = None
 
 
 Action = (

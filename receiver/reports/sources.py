@@ -258,19 +258,6 @@ SOURCES: Mapping[str, Callable[[IncidentRecord], Values]] = {
 }
 """Field → its value from the record; only responders can enter the others."""
 
-ENTERED = frozenset(
-    (
-        "root_cause",
-        "contributing_factors",
-        "lessons_learned",
-        "long_term_improvements",
-        "process_changes",
-        "testing_performed",
-        "fix_description",
-    )
-)
-"""Fields of the guide's templates and structure that only responders can enter."""
-
 
 def entered(record: IncidentRecord, names: Iterable[str]) -> tuple[Field, ...]:
     """Returns the fields of these names that a responder entered."""

@@ -108,7 +108,7 @@ def make_app(  # noqa: PLR0913 - the service's parts, each by name
     """
     settings.require_safe()
     signing = Signing(key, clock)
-    sessions = Sessions(settings, signing, clock)
+    sessions = Sessions(settings, signing)
     callbacks = CallbackActions(queue, engine, reads, clock)
     links = LinkPages(callbacks, Links(signing, installation, settings.external_url), sessions, clock)
     words = MessageRenderer(settings.external_url)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
-from receiver.reports.sources import ENTERED, SOURCES
+from receiver.reports.sources import SOURCES
 from rules.load import load
 
 ROOT = Path(__file__).parents[2]
@@ -68,6 +68,20 @@ def test_quoted_sentences_are_the_guides() -> None:
     assert len(quoted) > 20
     assert [each for each in quoted if each not in GUIDE.read_text()] == []
     assert [said for said, rest in rows if not TEST.search(rest)] == []
+
+
+ENTERED = frozenset(
+    (
+        "root_cause",
+        "contributing_factors",
+        "lessons_learned",
+        "long_term_improvements",
+        "process_changes",
+        "testing_performed",
+        "fix_description",
+    )
+)
+"""Fields of the guide's templates and structure that only responders can enter."""
 
 
 @pytest.mark.parametrize(("file", "test"), sorted(set(TEST.findall(PAGE))))

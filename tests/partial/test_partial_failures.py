@@ -13,7 +13,6 @@ import psycopg
 import pytest
 
 from manual.partial_failures import NOT_RUN, ROWS, Row, Told
-from rules.self_monitoring import TOLD_WITHIN
 from tests.end_to_end.conftest import need, until
 from tests.partial import disk
 from tests.partial.faults import FAULTS, SETTINGS
@@ -62,6 +61,12 @@ def pace(row: Row) -> int:
 def seconds_until_mended(site: Site) -> float:
     """Until Tocsin has paged what it could not (a rejected page: its escalation), and fail-through has ended."""
     return 90 + 330 / site.pace
+
+
+TOLD_WITHIN = 180
+"""Seconds from an emergency's first sample to a message around Tocsin when Tocsin cannot page. Scrapes and
+evaluations of the emergency and of Tocsin's figures take up to four times 15 s, the fallback's `group_wait` a few; the
+limits in `rules.self_monitoring` are the rest (docs/decisions/0016)."""
 
 
 async def live_through(row: Row, site: Site) -> None:

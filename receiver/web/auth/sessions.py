@@ -23,7 +23,6 @@ from urllib.parse import quote, urlsplit
 from aiohttp import web
 from aiohttp.typedefs import Middleware
 
-from receiver.core.model import Instant
 from receiver.errors import StoreUnavailable
 from receiver.settings import Role, Settings
 from receiver.web.auth.access import CHALLENGE, SAFE_METHODS, Access, Caller
@@ -56,12 +55,11 @@ CSRF_HEADER = "X-CSRF-Token"
 class Sessions:
     """Identifies callers by token or by cookie."""
 
-    def __init__(self, settings: Settings, signing: Signing, clock: Callable[[], Instant]) -> None:
+    def __init__(self, settings: Settings, signing: Signing) -> None:
         self.access = Access(settings)
         self._tokens = {token.name: token for token in settings.api_tokens}
         self._users = {user.name: user for user in settings.users}
         self._signing = signing
-        self._clock = clock
         self._is_secure = settings.tls_cert_file is not None or (settings.external_url or "").startswith("https://")
         self._path = settings.path or "/"
         secure = SECURE_COOKIE_BELOW if settings.path else SECURE_COOKIE

@@ -326,7 +326,7 @@ def _expected(release: Release, numbers: Mapping[str, int]) -> dict[str, Any]:
     (bundle,) = _rows(store, "SELECT name, incident_id FROM bundles")
     first = store.reads().incident(bundle[1])
     assert first is not None
-    response, sessions = web.Response(), Sessions(settings, signing, lambda: END)
+    response, sessions = web.Response(), Sessions(settings, signing)
     sessions.begin(response, "token", "ann", Role.ADMIN)
     ((cookie, morsel),) = response.cookies.items()
     return {
