@@ -12,8 +12,7 @@ from email.utils import parsedate_to_datetime
 
 import aiohttp
 
-from receiver.clients.egress import Egress, reason_of
-from receiver.clients.http_session import HttpSession, make_connector
+from receiver.clients.egress import Egress, HttpSession, make_connector, reason_of
 from rules.policy import HOUR, SECOND
 
 MAX_ANSWER = 64 * 1024

@@ -19,8 +19,7 @@ import aiohttp
 
 from receiver.channels import Configured, Outgoing
 from receiver.channels.posting import AddressRefused, Answer, Poster, Unanswered, Unsendable, excerpt
-from receiver.clients.egress import Egress
-from receiver.clients.http_session import make_connector
+from receiver.clients.egress import Egress, make_connector
 from receiver.core.events import Delivered, Outcome, Rejected, Retry
 from receiver.core.model import Incident, Instant
 from receiver.messages.times import rfc3339

@@ -124,8 +124,7 @@ def _ask(parameters: Mapping[str, Any], path: str, query: Mapping[str, str]) -> 
 async def _get(address: str, token: str, query: Mapping[str, str]) -> Mapping[str, Any]:
     import aiohttp
 
-    from receiver.clients.egress import Egress
-    from receiver.clients.http_session import HttpSession
+    from receiver.clients.egress import Egress, HttpSession
 
     headers = {"Authorization": f"Bearer {token}"} if token else {}
     timeout = aiohttp.ClientTimeout(total=PATIENCE)

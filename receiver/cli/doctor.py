@@ -204,7 +204,7 @@ async def _reached(place: str, egress: Any) -> Finding:
     """Whether the address itself answers, and no proxy in its place."""
     import aiohttp
 
-    from receiver.clients.http_session import HttpSession
+    from receiver.clients.egress import HttpSession
 
     timeout, why = aiohttp.ClientTimeout(total=PATIENCE), ""
     try:
@@ -299,8 +299,7 @@ def _judge_rules(found: frozenset[str], ours: str) -> str:
 async def _receiver(settings: Settings, policy: Policy, url: str, token: str) -> AsyncIterator[Finding]:
     import aiohttp
 
-    from receiver.clients.egress import Egress
-    from receiver.clients.http_session import HttpSession
+    from receiver.clients.egress import Egress, HttpSession
 
     headers = {"Authorization": f"Bearer {token}"} if token else {}
     try:

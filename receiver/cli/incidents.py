@@ -339,8 +339,7 @@ async def _call(
     """`into` receives the answer's bytes, unless it is a refusal."""
     import aiohttp
 
-    from receiver.clients.egress import Egress
-    from receiver.clients.http_session import HttpSession
+    from receiver.clients.egress import Egress, HttpSession
 
     headers = {"Authorization": f"Bearer {token}"} if token else {}
     more = {"headers": headers, "params": query, "json": body, "data": data}

@@ -124,8 +124,7 @@ def sign(problem: str) -> Text:
 async def _follow(followed: Followed, url: str, token: str) -> None:
     import aiohttp
 
-    from receiver.clients.egress import Egress
-    from receiver.clients.http_session import HttpSession
+    from receiver.clients.egress import Egress, HttpSession
 
     headers = {"Authorization": f"Bearer {token}"} if token else {}
     timeout = aiohttp.ClientTimeout(total=None, connect=10, sock_read=60)

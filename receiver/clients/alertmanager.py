@@ -16,8 +16,7 @@ from typing_extensions import TypedDict
 
 from receiver.clients.alert_payload import AlertDocument, Texts, instant, take
 from receiver.clients.alertmanager_routes import Routes
-from receiver.clients.egress import Egress, reason_of
-from receiver.clients.http_session import HttpSession
+from receiver.clients.egress import Egress, HttpSession, reason_of
 from receiver.core.model import Incident, Instant
 from receiver.core.reconcile import Listed, Listing
 from receiver.core.silences import Order, Silence

@@ -11,8 +11,7 @@ from dataclasses import dataclass
 import aiohttp
 from yarl import URL
 
-from receiver.clients.egress import Egress, reason_of
-from receiver.clients.http_session import HttpSession
+from receiver.clients.egress import Egress, HttpSession, reason_of
 from receiver.errors import CannotError
 
 WITHIN = 10.0

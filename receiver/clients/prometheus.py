@@ -12,8 +12,7 @@ from typing import Annotated, Any, Literal
 import aiohttp
 from pydantic import BaseModel, Field, ValidationError
 
-from receiver.clients.egress import Egress, reason_of
-from receiver.clients.http_session import HttpSession
+from receiver.clients.egress import Egress, HttpSession, reason_of
 from receiver.errors import CannotError
 from rules.reserved import DIGEST
 

@@ -9,8 +9,7 @@ from collections.abc import Awaitable, Callable, Sequence
 import aiohttp
 import structlog
 
-from receiver.clients.egress import Egress, reason_of
-from receiver.clients.http_session import HttpSession
+from receiver.clients.egress import Egress, HttpSession, reason_of
 from receiver.core.heartbeat import TYPE, Life, Watched, alarms, sight
 from receiver.core.model import Incident, Instant, State
 from receiver.engine.engine import Engine

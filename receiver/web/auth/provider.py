@@ -23,8 +23,7 @@ from joserfc import jwt
 from joserfc.errors import JoseError
 from joserfc.jwk import Key, import_key
 
-from receiver.clients.egress import Egress, reason_of
-from receiver.clients.http_session import HttpSession
+from receiver.clients.egress import Egress, HttpSession, reason_of
 from receiver.core.model import Instant
 from receiver.errors import CannotError
 from rules.policy import HOUR, SECOND
