@@ -18,7 +18,6 @@ from receiver.jobs import (
     calendar_fetch,
     canary,
     clock_check,
-    echo_inquiry,
     handoffs,
     heartbeat,
     loaded_rules,
@@ -80,7 +79,7 @@ class Background:
         start("canaries", canaries.look, canary.EVERY)
         if peers:
             start("reconciliation", self._reconciliation(peers), reconcile.EVERY)
-            start("echo inquiry", echo_inquiry.Echoes(queue, reads, peers).look, echo_inquiry.EVERY)
+            start("echo inquiry", reconcile.Echoes(queue, reads, peers).look, reconcile.ECHOES_EVERY)
         else:
             stale = partial(unheard.mark_stale, queue, reads, self.settings.repeat_interval, self.clock())
             start("stale alerts", stale, unheard.EVERY)

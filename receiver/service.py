@@ -45,7 +45,7 @@ from receiver.reports.pictures import make_plotter
 from receiver.reports.queries import Records
 from receiver.settings import Settings
 from receiver.store import is_in_memory, is_server, open_store, without_secrets
-from receiver.telemetry.incident_log import log_entries
+from receiver.telemetry.logs import log_entries
 from receiver.telemetry.metrics import Metrics
 from receiver.telemetry.tracing import make_traces
 from receiver.version import installed

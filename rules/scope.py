@@ -1,4 +1,4 @@
-"""The additions of one framework system to a policy, as far as `rules.slo` and `rules.limits` share them."""
+"""The additions of one framework system to a policy: what `rules.slo` fills."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

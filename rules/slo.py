@@ -16,13 +16,14 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Literal
 
-from rules import condition, limits
-from rules.condition import Selector
+from rules import condition
+from rules.condition import Condition, ConditionError, Selector
 from rules.durations import format_duration
-from rules.policy import CRITICAL, WARNING, IncidentType, Micros, Recording, Rule, Signal
+from rules.expression import is_metric_name
+from rules.policy import CRITICAL, EMERGENCY, WARNING, IncidentType, Micros, Recording, Rule, Signal
 from rules.problems import Problem
 from rules.scope import INTERVAL, Addition, Scope, operand, slug
-from rules.system import SafetyThreshold, Slo, System
+from rules.system import MonitoringRule, SafetyThreshold, Slo, System
 
 RATIO = "mlse:sli_error:ratio"
 CONSUMED = "error_budget_consumed"
@@ -106,9 +107,9 @@ def _additions(scope: Scope) -> Iterator[Addition]:
         yield scope.recording(VIOLATED, f"1 - ({consumed} <= bool {ON_TARGET})", scope.labels, system.place)
     yield from _compliance(scope)
     for threshold in system.safety_thresholds:
-        yield from limits.threshold(scope, threshold)
+        yield from _threshold(scope, threshold)
     for rule in system.monitoring_rules:
-        yield from limits.monitoring_rule(scope, rule)
+        yield from _monitoring_rule(scope, rule)
     for name in system.alerts:
         level = name.level or CRITICAL
         yield IncidentType(scope.section, name.name, level, name.description, fires=False, place=name.place)
@@ -205,3 +206,63 @@ def _shared(system: System) -> Iterator[Addition]:
 
 def _names_its_system(metric: str) -> bool:
     return all({"system", "job"} & {label for label, _, _ in read.matchers} for read in condition.sources(metric))
+
+
+TOLERATED = 3
+"""Consecutive failures of a limit before its alert, unless the system is safety-critical (the guide's number)."""
+
+RARELY_METRICS = ("_threshold", "_limit", "_timeout", "_window", "_alert")
+
+
+def _threshold(scope: Scope, limit: SafetyThreshold) -> Iterator[Addition]:
+    """One rule for each end of a safety threshold; a value equal to the limit passes."""
+    named = limit.metric or limit.name
+    if not limit.metric and limit.name.endswith(RARELY_METRICS):
+        yield Problem.at(limit.place, f"is {limit.name} a metric? If not, say which is: `metric: …`", "warning")
+    if named.endswith("_seconds") and not limit.name.endswith("_seconds") and not limit.unit:
+        yield Problem.at(limit.place, f"{named} is in seconds: is the limit, too? Write `unit: s`")
+    metric = operand(named)
+    if limit.unit and is_metric_name(named):
+        yield Signal(named, unit=limit.unit, help=limit.description)
+    for number, op, end in ((limit.min, "<", "below_minimum"), (limit.max, ">", "above_maximum")):
+        if number is not None:
+            text = f"{metric} {op} {number:f}"
+            yield _limited(scope, scope.rule(f"{limit.name}_{end}", text, EMERGENCY, limit.place, limit.description))
+
+
+def _limited(scope: Scope, rule: Rule) -> Rule:
+    """A safety-critical system's limit tolerates no failure."""
+    if scope.system.criticality == "safety_critical":
+        return replace(rule, immediate=True)
+    return replace(rule, threshold=TOLERATED)
+
+
+def _monitoring_rule(scope: Scope, watched: MonitoringRule) -> Iterator[Addition]:
+    """A rule with a condition: averaged over its window, held for its duration, or inverted if it must hold."""
+    text, hold = watched.condition, watched.hold
+    try:
+        reads = condition.parse(text)
+    except ConditionError as error:
+        yield Problem.at(replace(watched.place, column=watched.place.column + error.offset), str(error))
+        return
+    if watched.must_hold:
+        if reads.comparison is None:
+            yield Problem.at(watched.place, f"{text}: what must hold can only be turned round if it compares one thing")
+            return
+        text = f"{reads.comparison.subject} unless {text}"
+    elif watched.window and watched.window >= 2 * INTERVAL:
+        averaged = _averaged(reads, watched.window)
+        text, hold = (averaged, hold) if averaged else (text, hold or watched.window)
+    rule = scope.rule(watched.name, text, watched.level or CRITICAL, watched.place, watched.description)
+    yield replace(rule, hold=hold, channels=watched.channels or rule.channels)
+
+
+def _averaged(reads: Condition, window: Micros) -> str | None:
+    """The condition over a window's average; None if an average is not meaningful, as for a percentile."""
+    if reads.comparison is None or len(reads.sources) != 1 or reads.comparison.subject != str(reads.sources[0]):
+        return None
+    digits = reads.sources[0].name.rpartition("_p")[2]
+    if digits.isdigit() and reads.sources[0].name.endswith(f"_p{digits}"):
+        return None
+    compared = f"{reads.comparison.op} {reads.comparison.threshold!r}"
+    return f"avg_over_time({reads.comparison.subject}[{format_duration(window)}]) {compared}"

@@ -1,5 +1,5 @@
 """Client of Alertmanager's API: its alerts and silences. Used by `receiver.jobs.reconcile` and
-`receiver.jobs.echo_inquiry`.
+`receiver.jobs.reconcile`.
 """
 
 import asyncio

@@ -1,7 +1,9 @@
 """Reconciliation: every minute the alerts that Alertmanager lists are compared with those stored as firing.
 
-The service runs `Reconciliation.look` where TOCSIN_ALERTMANAGER_URL is set. `receiver.core.reconcile` evaluates the
-comparison; this module reads both sides, and passes the findings on like webhooks.
+The service runs `Reconciliation.look` and `Echoes.look` where TOCSIN_ALERTMANAGER_URL is set; the second queries about
+alerts held as possible echoes, so that real ones do not wait, and mostly nothing is held. `receiver.core.reconcile`
+evaluates the comparison, `receiver.core.alerts` the answers; this module reads both sides, and passes the findings on
+like webhooks.
 """
 
 import asyncio
@@ -15,7 +17,17 @@ from receiver.clients.alertmanager import Alertmanager, AlertmanagerSilentError
 from receiver.core.events import SilenceAnswered
 from receiver.core.listed_heartbeats import Proof
 from receiver.core.model import State
-from receiver.core.reconcile import Findings, HeldAlert, Listing, Memory, Terms, are_strangers, peers, reconcile
+from receiver.core.reconcile import (
+    Findings,
+    HeldAlert,
+    Listing,
+    Memory,
+    Terms,
+    are_strangers,
+    ask_about,
+    peers,
+    reconcile,
+)
 from receiver.core.silences import silence_acknowledged
 from receiver.engine.engine import Engine
 from receiver.engine.heartbeat_cache import Heartbeats
@@ -158,3 +170,36 @@ class Reconciliation:
                 alerts=findings.foreign,
             )
         self._foreign = findings.foreign
+
+
+ECHOES_EVERY = 2.0
+"""Seconds between two runs of `Echoes.look`."""
+
+
+class Echoes:
+    """Queries about held alerts at each run."""
+
+    def __init__(self, queue: CommandQueue, reads: Reads, peers: Sequence[Alertmanager]) -> None:
+        self._queue = queue
+        self._reads = reads
+        self._peers = peers
+        self._listed: frozenset[str] = frozenset()
+        """The held alerts that were listed at the last run."""
+
+    async def look(self) -> None:
+        """Query once. Raises StoreUnavailable; the next run queries again."""
+        held = await self._queue.read(self._reads.held_alerts)
+        if not held:
+            return
+        listings = await asyncio.gather(*(_list(peer) for peer in self._peers))
+        events, self._listed = ask_about(held, listings, self._listed)
+        if events:
+            await self._queue.handle(events)
+
+
+async def _list(peer: Alertmanager) -> Listing | None:
+    """A peer's listing; None: no answer (`receiver.jobs.reconcile` logs that)."""
+    try:
+        return await peer.list()
+    except CannotError:
+        return None

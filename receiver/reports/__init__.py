@@ -6,13 +6,13 @@ the command line and the mail at the close use these. Unknown fields are shown a
 template is left out. Imports the messages and the core; only `queries` and `pictures` read the store.
 """
 
-from receiver.reports.drill_report import training
 from receiver.reports.held_drill import HeldDrill, held
 from receiver.reports.incident_record import IncidentRecord
 from receiver.reports.incident_report import write
 from receiver.reports.period import review
 from receiver.reports.render import FORMATS, Format, mail, render
 from receiver.reports.report import Report
+from receiver.reports.training_roster import training
 
 __all__ = [
     "FORMATS",

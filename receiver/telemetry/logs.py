@@ -1,20 +1,24 @@
 """Structured logs: one line per event, key=value or JSON, on standard error.
 
 The command line calls `configure_logs` once. Other modules use ``log = structlog.get_logger()``, with a constant
-message and the details as keys. Rules: no payload, no label, no secret. Values of keys that suggest a secret are
-redacted.
+message and the details as keys. A service's Engine gets `log_entries`, so the process that writes logs a line for each
+event of an incident (opened, paged, acknowledged …) after its commit. Rules: no payload, no label, no title, no note,
+no address, no secret. Values of keys that suggest a secret are redacted.
 """
 
 import logging
 import sys
 import traceback
-from collections.abc import MutableMapping
+from collections.abc import Iterable, MutableMapping
+from contextlib import suppress
 from functools import lru_cache
 from typing import Any, Literal, TextIO, cast
 
 import orjson
 import structlog
 from structlog.typing import ExcInfo
+
+from receiver.core.model import Entry, Fact, Incident, Reason
 
 SECRET_WORDS = ("token", "secret", "password", "authorization", "routing_key", "cookie")
 BLOTTED = "**********"
@@ -139,3 +143,54 @@ def _escape(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> Muta
                 else "".join(char if char.isprintable() else repr(char)[1:-1] for char in short)
             )
     return event
+
+
+LINES = {
+    Fact.OPENED: "incident opened",
+    Fact.DECLARED: "incident opened",
+    Fact.PAGED: "incident paged",
+    Fact.ACCEPTED: "message accepted",
+    Fact.DELIVERED: "message delivered",
+    Fact.GAVE_UP: "message given up",
+    Fact.FALLBACK: "fallback paged",
+    Fact.FALLBACK_EXHAUSTED: "no fallback is left",
+    Fact.ESCALATED: "incident escalated",
+    Fact.BREACHED: "response time breached",
+    Fact.LEVEL_ROSE: "level rose",
+    Fact.ACKNOWLEDGED: "incident acknowledged",
+    Fact.ACK_EXPIRED: "acknowledgement expired",
+    Fact.ACK_UNDONE: "acknowledgement taken back",
+    Fact.GIVEN_BACK: "incident given back",
+    Fact.HELP_ASKED: "help asked for",
+    Fact.HELP_UNANSWERED: "no answer to a call for help",
+    Fact.HELP_WITHDRAWN: "call for help withdrawn",
+    Fact.RESOLVED: "incident resolved",
+    Fact.REOPENED: "incident reopened",
+    Fact.CLOSED: "incident closed",
+    Fact.KEPT_OPEN: "incident not closed: something is missing",
+}
+"""The facts that are logged, and their lines; the timeline has all facts."""
+
+SHOWN = ("channels", "channel", "kind", "failed", "step", "attempts", "alerts", "forced")
+"""Members of an entry that contain only names of the policy and numbers; `reason` is logged if it is in REASONS."""
+
+REASONS = frozenset(Reason)
+
+log = structlog.get_logger()
+
+
+def log_entries(happened: Iterable[tuple[Incident, Entry]]) -> None:
+    """Log entries, each with its incident as now stored. Never raises, because the entries are committed."""
+    bound = log.bind()  # once per call: a storm has thousands of lines a second
+    with suppress(OSError, ValueError):  # the log is closed, or its disk is full
+        for incident, entry in happened:
+            if entry.fact in LINES:
+                bound.info(LINES[entry.fact], **_particulars(incident, entry))
+
+
+def _particulars(incident: Incident, entry: Entry) -> dict[str, object]:
+    found: dict[str, object] = {"level_now": incident.level, "by_a_person": bool(entry.by)}
+    found |= {name: entry.data[name] for name in SHOWN if entry.data.get(name)}
+    if entry.data.get("reason") in REASONS:
+        found["reason"] = entry.data["reason"]
+    return {**found, "incident": incident.number, "incident_id": incident.id}

@@ -17,8 +17,7 @@ from receiver.engine.engine import Engine, EngineState
 from receiver.errors import StoreUnavailable, TocsinError
 from receiver.runtime import calm_down
 from receiver.store import SqlStore, open_store
-from receiver.telemetry.incident_log import log_entries
-from receiver.telemetry.logs import configure_logs
+from receiver.telemetry.logs import configure_logs, log_entries
 from receiver.version import installed
 from receiver.writer.wire import LENGTH, pack, unpack
 from rules.stored import parse

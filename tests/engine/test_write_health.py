@@ -9,7 +9,7 @@ import pytest
 from receiver.core.model import Instant
 from receiver.engine.engine import Engine
 from receiver.engine.queue import CommandQueue
-from receiver.engine.write_health import PROBE_EVERY, WRITTEN_WITHIN, Writing
+from receiver.engine.service_state import PROBE_EVERY, WRITTEN_WITHIN, Writing
 from receiver.errors import RowUnreadable, StoreDamaged, StoreUnavailable
 from receiver.jobs.scheduler import Scheduler
 from receiver.store import SqlStore

@@ -12,8 +12,7 @@ import pytest
 import structlog
 
 from receiver.core.model import Entry, Fact, Incident, Instant
-from receiver.telemetry.incident_log import log_entries
-from receiver.telemetry.logs import LONGEST, configure_logs
+from receiver.telemetry.logs import LONGEST, configure_logs, log_entries
 
 INCIDENT = Incident("abc", "key", "policy", 3, "engine_failure", "secret title", Instant(0), Instant(0), number=12)
 PAGED = Entry("abc", 1, Instant(0), Fact.PAGED, data={"channels": "sms"})
