@@ -1,6 +1,6 @@
 """How often metrics are scraped: as the policy says (`scrape_interval:`), or a Prometheus configuration, by job.
 
-`rules.lint.sampling_lints` holds ranges, `for` and intervals against it. Imports the language's parsers only.
+`rules.lint.prometheus_lints` holds ranges, `for` and intervals against it. Imports the language's parsers only.
 """
 
 from collections.abc import Mapping

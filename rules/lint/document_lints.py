@@ -20,8 +20,6 @@ from rules.lint import (
     people_lints,
     policy_lints,
     prometheus_lints,
-    promise_lints,
-    sampling_lints,
 )
 from rules.lint_catalog import doubt
 from rules.matchers import Matcher, match
@@ -64,10 +62,10 @@ def find(policy: Policy, document: PolicyDocument, root: Node, scraping: Scrapin
     yield from obligation_lints.find(policy, document, root)
     yield from samples.find(policy, root)
     yield from people_lints.find(policy, document, root)
-    yield from promise_lints.find(policy, document, root)
-    yield from prometheus_lints.find(policy, document)
+    yield from obligation_lints.find_promises(policy, document, root)
+    yield from prometheus_lints.find_version(policy, document)
     yield from policy_lints.find(policy, place_of(root))
-    yield from sampling_lints.find(policy, scraping)
+    yield from prometheus_lints.find_sampling(policy, scraping)
 
 
 def _nobody_to_tell(policy: Policy, start: Place) -> Iterator[Problem]:
