@@ -6,11 +6,10 @@ from typing import Annotated, Any
 import typer
 
 from receiver.cli.output import console, fail, print_json, write
-from receiver.cli.policies import Prometheus, known_version, problem_json
+from receiver.cli.policies import Prometheus, errors_as_json, known_version
 from receiver.core.plan import PolicyVersion
 from rules.adopted_rules import Adoption, Left, adopt
 from rules.load import load
-from rules.problems import PolicyError
 from rules.source import read
 
 FINGERPRINTS = (
@@ -43,7 +42,7 @@ def adopt_(
             f"tocsin adopt: {out} is there already, and may have been edited: give another --out, or --force", json=json
         )
     usual = PolicyVersion.of(load(), "")
-    try:
+    with errors_as_json(json):
         made = adopt(
             read(paths),
             lambda word: usual.severity("", word),
@@ -51,11 +50,6 @@ def adopt_(
             email=email,
             prometheus=known_version("adopt", prometheus),
         )
-    except PolicyError as error:
-        if not json:
-            raise
-        print_json({"errors": [problem_json(each) for each in error.problems]})
-        raise typer.Exit(1) from None
     if out is None:
         print(made.policy.decode(), end="")
     else:

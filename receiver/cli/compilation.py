@@ -9,11 +9,18 @@ import typer
 
 from receiver.cli import verification
 from receiver.cli.output import console, fail, make_folder, print_json, show_proofs, write
-from receiver.cli.policies import Paths, Prometheus, PrometheusConfig, known_version, problem_json, scraping_of
+from receiver.cli.policies import (
+    Paths,
+    Prometheus,
+    PrometheusConfig,
+    errors_as_json,
+    known_version,
+    problem_json,
+    scraping_of,
+)
 from rules import matchers
 from rules.load import load_with_warnings
 from rules.outputs import Options, Outputs, render
-from rules.problems import PolicyError
 from rules.promtool.unproved import unproved_rules
 
 NO_FALLBACK = "nobody is told when Tocsin itself is down: give --fallback-email or --fallback-pagerduty-key-file"
@@ -90,13 +97,8 @@ def compile_(
         fail(f"tocsin compile: --instance: {error.shown(instance)}", 2, json=json)
     except ValueError as error:
         fail(f"tocsin compile: {error}", 2, json=json)
-    try:
+    with errors_as_json(json):
         loaded = load_with_warnings(paths or [], version, scraping_of("compile", prometheus_config))
-    except PolicyError as error:
-        if not json:
-            raise
-        print_json({"errors": [problem_json(each) for each in error.problems]})
-        raise typer.Exit(1) from None
     promtool = _path_of(verify)
     found = verification.find_proofs(loaded.policy, paths, promtool) if promtool else verification.kept(paths)
     outputs = render(loaded.policy, options, found)

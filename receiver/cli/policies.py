@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -125,15 +126,10 @@ def check(
     if explain:
         _explain(explain)
         return
-    try:
+    with errors_as_json(json):
         loaded = load_with_warnings(
             paths or [], known_version("check", prometheus), scraping_of("check", prometheus_config)
         )
-    except PolicyError as error:
-        if not json:
-            raise
-        print_json({"errors": [problem_json(each) for each in error.problems]})
-        raise typer.Exit(1) from None
     known = on_call_walk.with_copies(loaded.policy, calendars(loaded.policy, calendar, fetch=fetch))
     now = Instant(wall_clock())
     year = walk(known, Instant(now // MINUTE * MINUTE), days)
@@ -326,6 +322,18 @@ def _summary(loaded: Loaded, ways: Sequence[Reach], drilled: Sequence[Problem]) 
             for each in policy.reporting_obligations
         ],
     }
+
+
+@contextmanager
+def errors_as_json(json: bool) -> Iterator[None]:
+    """Prints the problems of a refused policy as JSON, for programs, and exits; without `json` the error passes."""
+    try:
+        yield
+    except PolicyError as error:
+        if not json:
+            raise
+        print_json({"errors": [problem_json(each) for each in error.problems]})
+        raise typer.Exit(1) from None
 
 
 def problem_json(problem: Problem) -> dict[str, Any]:

@@ -7,7 +7,7 @@ schema, a single section in a test) references are not checked.
 
 import difflib
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Annotated, Any
@@ -316,24 +316,17 @@ def _refuse_size(value: str) -> None:
             raise refusal(f"more than {DEEPEST_EXPRESSION} brackets within each other", offset=found.start())
 
 
-def _condition(value: str, info: ValidationInfo) -> str:
-    _refuse_size(value)
-    try:
-        condition.parse(value)
-        _require_known(value, info)
-    except condition.ConditionError as error:
-        raise refusal(str(error), offset=error.offset) from error
-    return value
+def _promql(parse: Callable[[str], object]) -> AfterValidator:
+    def check(value: str, info: ValidationInfo) -> str:
+        _refuse_size(value)
+        try:
+            parse(value)
+            _require_known(value, info)
+        except condition.ConditionError as error:
+            raise refusal(str(error), offset=error.offset) from error
+        return value
 
-
-def _expression(value: str, info: ValidationInfo) -> str:
-    _refuse_size(value)
-    try:
-        condition.sources(value)
-        _require_known(value, info)
-    except condition.ConditionError as error:
-        raise refusal(str(error), offset=error.offset) from error
-    return value
+    return AfterValidator(check)
 
 
 def _require_known(value: str, info: ValidationInfo) -> None:
@@ -423,18 +416,16 @@ def _proxy(value: str) -> str:
     )
 
 
-def _alert_text(value: str) -> str:
-    fault, words = first_fault(value)
-    if fault:
-        raise refusal(fault, find=words)
-    return value
+def _without(fault_of: Callable[[str], tuple[str, str]]) -> AfterValidator:
+    """Refuses a text in which `fault_of` finds a fault: why, and the words at which it is."""
 
+    def check(value: str) -> str:
+        fault, words = fault_of(value)
+        if fault:
+            raise refusal(fault, find=words)
+        return value
 
-def _fixed_text(value: str) -> str:
-    fault, words = first_template(value)
-    if fault:
-        raise refusal(fault, find=words)
-    return value
+    return AfterValidator(check)
 
 
 def _naming(found: tuple[matchers.Matcher, ...]) -> tuple[matchers.Matcher, ...]:
@@ -488,13 +479,6 @@ def _annotation_name(value: str) -> str:
     return value
 
 
-def _alert_template(value: str) -> str:
-    fault, words = template_fault(value)
-    if fault:
-        raise refusal(fault, find=words)
-    return value
-
-
 def _further_label(value: str) -> str:
     if value in LABELS - {SEVERITY}:
         raise refusal("Tocsin gives its alerts this label, and decides by it. Leave it out, or choose another name")
@@ -533,7 +517,7 @@ PrometheusVersion = Annotated[
 ]
 LabelName = Annotated[str, StringConstraints(pattern=LABEL_NAME, max_length=200)]
 
-RuleName = Annotated[Name, AfterValidator(_rule_name), AfterValidator(_fixed_text)]
+RuleName = Annotated[Name, AfterValidator(_rule_name), _without(first_template)]
 TypeName = Annotated[SignalName, AfterValidator(_rule_name)]
 """The name of a rule, or of an incident type, which is also a metric's; Tocsin's reserved names are refused."""
 FurtherLabel = Annotated[LabelName, AfterValidator(_further_label)]
@@ -572,17 +556,17 @@ PersonName = Annotated[Name, AfterValidator(_known_person)]
 ChannelName = Annotated[str, AfterValidator(_known_channel)]
 ChannelNameOrType = Annotated[str, AfterValidator(_known_channel_or_type)]
 Promql = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=10_000)]
-Condition = Annotated[Promql, AfterValidator(_condition)]
-Expression = Annotated[Promql, AfterValidator(_expression)]
+Condition = Annotated[Promql, _promql(condition.parse)]
+Expression = Annotated[Promql, _promql(condition.sources)]
 TemplateText = Annotated[str, Field(min_length=1, max_length=100_000), AfterValidator(_template)]
-AlertText = Annotated[str, Field(max_length=20_000), AfterValidator(_alert_text)]
+AlertText = Annotated[str, Field(max_length=20_000), _without(first_fault)]
 """A text in an alert, which may use its value and labels."""
-AlertTemplate = Annotated[str, Field(max_length=20_000), AfterValidator(_alert_template)]
+AlertTemplate = Annotated[str, Field(max_length=20_000), _without(template_fault)]
 """An annotation in Prometheus's template language."""
 AlertName = Annotated[str, StringConstraints(pattern=ONE_LINE, max_length=200), AfterValidator(_alert_name)]
 """An alert's name: any text, as in Prometheus."""
 AnnotationName = Annotated[LabelName, AfterValidator(_annotation_name)]
-FixedText = Annotated[str, Field(max_length=20_000), AfterValidator(_fixed_text)]
+FixedText = Annotated[str, Field(max_length=20_000), _without(first_template)]
 """A text that is equal on every alert of a rule, such as a label's value."""
 Recipient = Annotated[str, AfterValidator(_recipient)]
 Approver = Annotated[str, AfterValidator(_approver)]
@@ -601,7 +585,7 @@ LabelMatchers = Annotated[
 NamingMatchers = Annotated[LabelMatchers, AfterValidator(_naming)]
 """Matchers of which at least one is an equality with a value."""
 Url = Annotated[str, AfterValidator(_url)]
-AlertUrl = Annotated[Url, AfterValidator(_fixed_text)]
+AlertUrl = Annotated[Url, _without(first_template)]
 """A URL that is equal on every alert of a rule."""
 ProxyUrl = Annotated[str, AfterValidator(_proxy)]
 """A proxy without credentials, or ``none``."""
