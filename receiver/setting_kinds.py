@@ -28,23 +28,18 @@ def address(listen: str) -> str:
 
 
 def url_of(*schemes: str) -> AfterValidator:
-    def check(url: str) -> str:
-        parts = urlsplit(url)
-        if parts.scheme not in schemes or not parts.hostname:
-            raise ValueError(f"must be a URL that begins with {' or '.join(f'{scheme}://' for scheme in schemes)}")
-        return url.rstrip("/")
-
-    return AfterValidator(check)
+    return AfterValidator(lambda url: _require_url(url, schemes).rstrip("/"))
 
 
 def secret_url_of(*schemes: str) -> AfterValidator:
-    def check(url: SecretStr) -> SecretStr:
-        parts = urlsplit(url.get_secret_value())
-        if parts.scheme not in schemes or not parts.hostname:
-            raise ValueError(f"must be a URL that begins with {' or '.join(f'{scheme}://' for scheme in schemes)}")
-        return url
+    return AfterValidator(lambda url: SecretStr(_require_url(url.get_secret_value(), schemes)))
 
-    return AfterValidator(check)
+
+def _require_url(url: str, schemes: tuple[str, ...]) -> str:
+    parts = urlsplit(url)
+    if parts.scheme not in schemes or not parts.hostname:
+        raise ValueError(f"must be a URL that begins with {' or '.join(f'{scheme}://' for scheme in schemes)}")
+    return url
 
 
 def database_url(url: str) -> str:
@@ -53,16 +48,16 @@ def database_url(url: str) -> str:
     return url
 
 
+def _parts(text: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in text.split(",") if part.strip())
+
+
 def networks(value: object) -> object:
-    if not isinstance(value, str):
-        return value
-    return tuple(ip_network(part.strip()) for part in value.split(",") if part.strip())
+    return tuple(map(ip_network, _parts(value))) if isinstance(value, str) else value
 
 
 def commas(value: object) -> object:
-    if not isinstance(value, str):
-        return value
-    return tuple(part.strip() for part in value.split(",") if part.strip())
+    return _parts(value) if isinstance(value, str) else value
 
 
 def duration(value: object) -> object:

@@ -402,7 +402,7 @@ class ApproveReport(Struct, frozen=True):
     audit_head: str
     """``POSITION:HASH``"""
     document: str
-    """The full report (`receiver.reports.frozen`). The audit log has only its hash."""
+    """The full report (`receiver.reports.render`). The audit log has only its hash."""
 
 
 ResponseAction = (

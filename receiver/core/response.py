@@ -227,7 +227,7 @@ class ApprovedReport(Struct, frozen=True):
     by: str
     at: Instant
     sha256: str
-    """SHA-256 of its content (`receiver.reports.frozen`), 64 hexadecimal digits."""
+    """SHA-256 of its content (`receiver.reports.render`), 64 hexadecimal digits."""
     prepared_by: str
     audit_head: str
     """The end of the audit log then, as `tocsin audit verify --head` takes it: ``POSITION:HASH``."""

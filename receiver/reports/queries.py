@@ -13,8 +13,8 @@ from receiver.messages import MessageRenderer
 from receiver.messages.plain import line
 from receiver.reports import HeldDrill, IncidentRecord, Report, held, review, training, write
 from receiver.reports.exhibits import MOST_MARKS, STANDING
-from receiver.reports.frozen import says_the_same, thaw
 from receiver.reports.incident_record import SELDOM
+from receiver.reports.render import says_the_same, thaw
 from receiver.reports.report import Cover
 from receiver.reports.report_clock import ReportClock
 from receiver.reports.revision import changes

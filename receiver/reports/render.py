@@ -1,4 +1,9 @@
-"""Renders a report as Markdown, HTML or JSON. Text from outside is escaped and never becomes markup."""
+"""Renders a report as Markdown, HTML or JSON, and freezes it: the same text gives the same bytes.
+
+Text from outside is escaped and never becomes markup. An approved version is stored whole, with drawings, and read back
+unchanged. Its SHA-256 is of the content as JSON with sorted keys and without whitespace. `content` has the members;
+docs/reports.md describes how to check it elsewhere.
+"""
 
 import re
 from base64 import b64encode
@@ -6,15 +11,15 @@ from collections.abc import Iterator
 from dataclasses import asdict, replace
 from functools import cache
 from hashlib import sha256
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
+import msgspec
 import orjson
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 from markupsafe import Markup
 
 from receiver.messages import PICTURE_ID, Message
 from receiver.messages.plain import cut
-from receiver.reports.frozen import content, content_hash
 from receiver.reports.report import Part, Report, SectionContent, Table
 from rules.placeholders import UNKNOWN
 
@@ -167,3 +172,50 @@ def _safe(text: str) -> str:
 def _data(report: Report) -> dict[str, object]:
     """Returns the content and the cover. Drawings are left out."""
     return content(report) | {"sha256": content_hash(report), "cover": asdict(report.cover)}
+
+
+def content(report: Report) -> dict[str, Any]:
+    """Returns the hashed content: sections and fields by their names, in the report's order."""
+    return {
+        "title": report.title,
+        "subtitle": report.subtitle,
+        "exercise": report.exercise,
+        "organisation": report.organisation,
+        "version": report.version,
+        "changes": list(report.changes),
+        "summary": _section_content(report.summary) if report.summary else None,
+        "sections": [_section_content(section) for section in report.sections],
+    }
+
+
+def content_hash(report: Report) -> str:
+    """Returns the SHA-256 of the content, 64 hexadecimal digits."""
+    return sha256(orjson.dumps(content(report), option=orjson.OPT_SORT_KEYS)).hexdigest()
+
+
+def says_the_same(report: Report, other: Report) -> bool:
+    """Whether the reports differ only in their versions."""
+    bare, others = (replace(each, version=0, changes=()) for each in (report, other))
+    return content(bare) == content(others)
+
+
+def freeze(report: Report) -> str:
+    """Returns the whole report, for storage."""
+    return msgspec.json.encode(report).decode()
+
+
+def thaw(document: str) -> Report:
+    """Returns what `freeze` wrote. Raises msgspec.MsgspecError if it is damaged."""
+    return msgspec.json.decode(document, type=Report)
+
+
+def _section_content(section: SectionContent) -> dict[str, Any]:
+    return {
+        "name": section.name,
+        "title": section.title,
+        "parts": [
+            {"title": part.title, "fields": {field.name: list(field.values) for field in part.fields}}
+            for part in section.parts
+        ],
+        "tables": [asdict(table) for table in section.tables],
+    }

@@ -20,12 +20,12 @@ from receiver.messages.deadlines import deadlines
 from receiver.messages.plain import plain
 from receiver.messages.timeline import sentence
 from receiver.messages.times import rfc3339
-from receiver.reports.frozen import content_hash
 from receiver.reports.held_drill import held
 from receiver.reports.incident_record import IncidentRecord
 from receiver.reports.incident_report import write
 from receiver.reports.period import review
 from receiver.reports.queries import Records
+from receiver.reports.render import content_hash
 from receiver.reports.report import Report
 from receiver.reports.training_roster import training
 from receiver.store import SqlStore

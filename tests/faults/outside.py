@@ -35,7 +35,7 @@ from receiver.core.model import Alert, Fact, Incident, Instant, State
 from receiver.core.obligations import reports
 from receiver.core.response import Standing
 from receiver.engine.commands import ForIncident
-from receiver.reports.frozen import content_hash, freeze
+from receiver.reports.render import content_hash, freeze
 from rules.policy import EMERGENCY, HOUR, MINUTE, SECOND
 from tests.core.alerts import START, alert
 from tests.faults.mirror import Broken

@@ -8,9 +8,8 @@ from receiver.drill.from_incident import recall
 from receiver.drill.tabletop import tabletop
 from receiver.engine.queue import CommandQueue
 from receiver.reports import Format, Report, render
-from receiver.reports.frozen import content_hash, freeze
 from receiver.reports.queries import Records
-from receiver.reports.render import CONTENT_TYPES, style_hash
+from receiver.reports.render import CONTENT_TYPES, content_hash, freeze, style_hash
 from receiver.web.api import requests, responses
 from receiver.web.api.call import Call, Text
 from receiver.web.api.incident_operations import Api

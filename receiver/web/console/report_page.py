@@ -7,8 +7,8 @@ from aiohttp import web
 
 from receiver.core.model import Incident
 from receiver.core.response import ApprovedReport
-from receiver.reports.frozen import content_hash
 from receiver.reports.queries import Records
+from receiver.reports.render import content_hash
 from receiver.reports.report import Report
 from receiver.settings import Role
 from receiver.web.api.incident_operations import Api
