@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from msgspec.structs import asdict
 
 from receiver.core.draft import Refusal
-from receiver.core.events import Action, Declare
+from receiver.core.events import AUDITED_AS, Action, Declare
 from receiver.core.model import Incident, Instant
 
 
@@ -74,7 +74,7 @@ class Ledger:
             audit_of(
                 origin,
                 self._now,
-                done.AUDITED_AS,
+                AUDITED_AS[type(done)],
                 incident=_name(incident(incident_id) if incident_id else None),
                 outcome=refusal.reason if refusal else "done",
                 data=_said(done),

@@ -1,14 +1,12 @@
 """All events of an incident: from webhooks, people's actions, timers and delivery results.
 
-`by` is the person's name. `expects` is the state that the person saw when acting: an action on another state is
-refused, with the present state.
+`expects` is the state that the person saw when acting: an action on another state is refused, with the present state.
 
 `AUDITED_AS` names an action in the audit log. The log's hashes cover these names and the fields' names: neither may
 change, even if a class is renamed.
 """
 
 from collections.abc import Mapping
-from typing import ClassVar
 
 from msgspec import Struct, field
 
@@ -83,8 +81,6 @@ class TrainingRead(Struct, frozen=True):
 class Declare(Struct, frozen=True):
     """A person opens an incident without an alert."""
 
-    AUDITED_AS: ClassVar[str] = "declare"
-
     key: str
     """Unique to this declaration; a repeated request has the same key."""
     type: str
@@ -99,12 +95,16 @@ class Declare(Struct, frozen=True):
     """The person intends a type that the policy does not have."""
 
 
-class Acknowledge(Struct, frozen=True):
-    """A person takes the incident."""
-
-    AUDITED_AS: ClassVar[str] = "acknowledge"
+class PersonsAction(Struct, frozen=True):
+    """What a person does to an incident."""
 
     by: str
+    """The person's name."""
+
+
+class Acknowledge(PersonsAction, frozen=True):
+    """A person takes the incident."""
+
     note: str = ""
     hold: int | None = None
     """Microseconds that it holds without activity; None: the level's response time."""
@@ -113,118 +113,81 @@ class Acknowledge(Struct, frozen=True):
     """Serial of the page that is answered (by a call's key, a mail's link); None: the incident itself."""
 
 
-class Escalate(Struct, frozen=True):
+class Escalate(PersonsAction, frozen=True):
     """A person asks for help: the next escalation step is taken now. The owner keeps the incident."""
 
-    AUDITED_AS: ClassVar[str] = "escalate"
-
-    by: str
     note: str = ""
     expects: State | None = None
 
 
-class Withdraw(Struct, frozen=True):
+class Withdraw(PersonsAction, frozen=True):
     """A person withdraws a request for help."""
 
-    AUDITED_AS: ClassVar[str] = "withdraw"
-
-    by: str
     note: str = ""
 
 
-class GiveBack(Struct, frozen=True):
+class GiveBack(PersonsAction, frozen=True):
     """A person gives up the incident: another person must acknowledge it."""
 
-    AUDITED_AS: ClassVar[str] = "giveback"
-
-    by: str
     note: str = ""
     expects: State | None = None
 
 
-class Undo(Struct, frozen=True):
+class Undo(PersonsAction, frozen=True):
     """A person takes their own acknowledgement back shortly after it."""
 
-    AUDITED_AS: ClassVar[str] = "undo"
-
-    by: str
     withdrawn: tuple[Notification, ...] = ()
     """Superseded messages of the current page that were not sent; the engine reads them from the store."""
 
 
-class Resolve(Struct, frozen=True):
+class Resolve(PersonsAction, frozen=True):
     """A person resolves the incident, or confirms its recovery."""
 
-    AUDITED_AS: ClassVar[str] = "resolve"
-
-    by: str
     note: str = ""
     force: bool = False
     """Even if alerts fire; the note must say why."""
     expects: State | None = None
 
 
-class SignOff(Struct, frozen=True):
+class SignOff(PersonsAction, frozen=True):
     """A person other than the resolver approves the incident's closing."""
 
-    AUDITED_AS: ClassVar[str] = "signoff"
-
-    by: str
     note: str = ""
 
 
-class Close(Struct, frozen=True):
+class Close(PersonsAction, frozen=True):
     """A person closes a resolved incident even if something is missing; the note says why."""
 
-    AUDITED_AS: ClassVar[str] = "close"
-
-    by: str
     note: str
 
 
-class Note(Struct, frozen=True):
+class Note(PersonsAction, frozen=True):
     """A person adds a note."""
 
-    AUDITED_AS: ClassVar[str] = "note"
-
-    by: str
     text: str
 
 
-class Update(Struct, frozen=True):
+class Update(PersonsAction, frozen=True):
     """A person sends a status update."""
 
-    AUDITED_AS: ClassVar[str] = "update"
-
-    by: str
     text: str
 
 
-class Change(Struct, frozen=True):
+class Change(PersonsAction, frozen=True):
     """A person changes the level (with a reason), or facts such as root_cause."""
 
-    AUDITED_AS: ClassVar[str] = "change"
-
-    by: str
     level: int | None = None
     reason: str = ""
     facts: Mapping[str, str] = field(default_factory=dict)
 
 
-class Replan(Struct, frozen=True):
+class Replan(PersonsAction, frozen=True):
     """A person moves the incident to the current policy."""
 
-    AUDITED_AS: ClassVar[str] = "replan"
 
-    by: str
-
-
-class Tick(Struct, frozen=True):
+class Tick(PersonsAction, frozen=True):
     """A person ticks or unticks a step of a checklist."""
 
-    AUDITED_AS: ClassVar[str] = "tick"
-
-    by: str
     step: str
     """``escalation.2``."""
     done: bool = True
@@ -233,34 +196,25 @@ class Tick(Struct, frozen=True):
     """URL of the evidence."""
 
 
-class Handover(Struct, frozen=True):
+class Handover(PersonsAction, frozen=True):
     """A person gives the incident to another."""
 
-    AUDITED_AS: ClassVar[str] = "handover"
-
-    by: str
     to: str
     note: str = ""
 
 
-class Assign(Struct, frozen=True):
+class Assign(PersonsAction, frozen=True):
     """A person assigns a role of the policy in this incident."""
 
-    AUDITED_AS: ClassVar[str] = "assign"
-
-    by: str
     role: str
     to: str
     """Empty: the role is taken from its holder."""
     note: str = ""
 
 
-class ApproveNotice(Struct, frozen=True):
+class ApproveNotice(PersonsAction, frozen=True):
     """A person approves a notice to an external group: subject and body are what that person read."""
 
-    AUDITED_AS: ClassVar[str] = "approvenotice"
-
-    by: str
     notice: str
     subject: str
     body: str
@@ -268,12 +222,9 @@ class ApproveNotice(Struct, frozen=True):
     """The recipients within the group, as the policy names them; empty: those that it is for."""
 
 
-class EditNotice(Struct, frozen=True):
+class EditNotice(PersonsAction, frozen=True):
     """A person replaces subject and body of a held notice."""
 
-    AUDITED_AS: ClassVar[str] = "editnotice"
-
-    by: str
     notice: str
     subject: str
     body: str
@@ -282,44 +233,32 @@ class EditNotice(Struct, frozen=True):
     """What that person had read: if the notice differs, the edit is refused."""
 
 
-class RejectNotice(Struct, frozen=True):
+class RejectNotice(PersonsAction, frozen=True):
     """A person rejects a notice to an external group: it is not sent."""
 
-    AUDITED_AS: ClassVar[str] = "rejectnotice"
-
-    by: str
     notice: str
     note: str = ""
 
 
-class AddFollowUp(Struct, frozen=True):
+class AddFollowUp(PersonsAction, frozen=True):
     """A person adds a follow-up action."""
 
-    AUDITED_AS: ClassVar[str] = "addfollowup"
-
-    by: str
     text: str
     owner: str = ""
     due_at: Instant | None = None
     link: str = ""
 
 
-class FinishFollowUp(Struct, frozen=True):
+class FinishFollowUp(PersonsAction, frozen=True):
     """A person marks a follow-up action as done."""
 
-    AUDITED_AS: ClassVar[str] = "finishfollowup"
-
-    by: str
     follow_up: str
     note: str = ""
 
 
-class FileReport(Struct, frozen=True):
+class FileReport(PersonsAction, frozen=True):
     """A person records that a report was filed with an authority."""
 
-    AUDITED_AS: ClassVar[str] = "filereport"
-
-    by: str
     obligation: str
     stage: str
     reference: str
@@ -331,12 +270,9 @@ class FileReport(Struct, frozen=True):
     note: str = ""
 
 
-class JudgeObligation(Struct, frozen=True):
+class JudgeObligation(PersonsAction, frozen=True):
     """A person decides whether a reporting obligation applies, regardless of the incident's section, type and level."""
 
-    AUDITED_AS: ClassVar[str] = "judgeobligation"
-
-    by: str
     obligation: str
     applies: bool
     reason: str
@@ -344,12 +280,9 @@ class JudgeObligation(Struct, frozen=True):
     """Start of its time limit; None: as the policy says."""
 
 
-class AttachFile(Struct, frozen=True):
+class AttachFile(PersonsAction, frozen=True):
     """A person attaches a file as evidence; the store has its content already."""
 
-    AUDITED_AS: ClassVar[str] = "attachfile"
-
-    by: str
     name: str
     sha256: str
     """Of the content, computed during the upload: 64 hexadecimal digits."""
@@ -360,41 +293,29 @@ class AttachFile(Struct, frozen=True):
     note: str = ""
 
 
-class RedactFile(Struct, frozen=True):
+class RedactFile(PersonsAction, frozen=True):
     """A person removes the content of an evidence file; its record stays."""
 
-    AUDITED_AS: ClassVar[str] = "redactfile"
-
-    by: str
     file: str
     reason: str
 
 
-class PlaceHold(Struct, frozen=True):
+class PlaceHold(PersonsAction, frozen=True):
     """A person puts the incident under legal hold: none of its data is deleted."""
 
-    AUDITED_AS: ClassVar[str] = "placehold"
-
-    by: str
     reason: str
 
 
-class ReleaseHold(Struct, frozen=True):
+class ReleaseHold(PersonsAction, frozen=True):
     """A person ends a legal hold."""
 
-    AUDITED_AS: ClassVar[str] = "releasehold"
-
-    by: str
     hold: str
     reason: str
 
 
-class ApproveReport(Struct, frozen=True):
+class ApproveReport(PersonsAction, frozen=True):
     """A person approves a version of the report, as that person read it."""
 
-    AUDITED_AS: ClassVar[str] = "approvereport"
-
-    by: str
     version: int
     sha256: str
     """Of the content that was read."""
@@ -525,3 +446,35 @@ Event = (
     | Arrived
     | Answered
 )
+
+AUDITED_AS: Mapping[type[Declare] | type[PersonsAction], str] = {
+    Declare: "declare",
+    Acknowledge: "acknowledge",
+    Escalate: "escalate",
+    Withdraw: "withdraw",
+    GiveBack: "giveback",
+    Undo: "undo",
+    Resolve: "resolve",
+    SignOff: "signoff",
+    Close: "close",
+    Note: "note",
+    Update: "update",
+    Change: "change",
+    Replan: "replan",
+    Tick: "tick",
+    Handover: "handover",
+    Assign: "assign",
+    ApproveNotice: "approvenotice",
+    EditNotice: "editnotice",
+    RejectNotice: "rejectnotice",
+    AddFollowUp: "addfollowup",
+    FinishFollowUp: "finishfollowup",
+    FileReport: "filereport",
+    JudgeObligation: "judgeobligation",
+    AttachFile: "attachfile",
+    RedactFile: "redactfile",
+    PlaceHold: "placehold",
+    ReleaseHold: "releasehold",
+    ApproveReport: "approvereport",
+}
+"""An action → its name in the audit log."""

@@ -30,7 +30,7 @@ from receiver.core.canary import Canary
 from receiver.core.canary import tell as tell_canary
 from receiver.core.classify import Received, incident_key, sort
 from receiver.core.devices import Device
-from receiver.core.events import Action, Declare
+from receiver.core.events import AUDITED_AS, Action, Declare
 from receiver.core.fetched_calendars import CalendarFetches
 from receiver.core.fetched_calendars import tell as tell_calendar
 from receiver.core.heartbeat import Beat, HeartbeatClock
@@ -159,7 +159,7 @@ def _tables() -> Iterator[str]:
 
 def _audited() -> Iterator[str]:
     for each in (Declare, *get_args(Action)):
-        yield from describe(each, f"audited {each.AUDITED_AS}: ")
+        yield from describe(each, f"audited {AUDITED_AS[each]}: ")
 
 
 def _policy_files() -> Iterator[str]:
