@@ -52,7 +52,7 @@ class Transaction(Protocol):
         """Ids of incidents with a window due, the most overdue first; not locked."""
 
     def open_incidents(self, limit: int) -> list[str]:
-        """Ids of open incidents, the most severe and then the oldest first; not locked."""
+        """Ids of open incidents, then of acknowledged ones, the most severe and then the oldest first; not locked."""
 
     def sendable_incidents(
         self, now: Instant, limit: int, busy: frozenset[str] = frozenset(), levels: Sequence[int] = LEVELS

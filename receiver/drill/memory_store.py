@@ -21,7 +21,7 @@ Queue = tuple[str, str]
 
 
 class MemoryStore:
-    """A store and its only transaction. Its content is public for reading; only `save` writes it."""
+    """A store and its only transaction, as `receiver.core.storage` documents them. Only `save` writes its content."""
 
     def __init__(self) -> None:
         self.incidents: dict[str, Incident] = {}
@@ -41,11 +41,9 @@ class MemoryStore:
 
     @contextmanager
     def transaction(self) -> "Iterator[MemoryStore]":
-        """One transaction; transactions are sequential."""
         yield self
 
     def next_due(self) -> Instant | None:
-        """The due time of the next window or queue head."""
         windows = (at for each in self._open.values() if (at := self.incidents[each].due_at) is not None)
         messages = (each.due_at for some in self._waiting for each in self._heads(some) if each.due_at is not None)
         return min((*windows, *messages), default=None)
@@ -54,11 +52,9 @@ class MemoryStore:
         """Does nothing: drills have no heartbeats."""
 
     def override_changes(self, after: int) -> list[tuple[int, OverrideChange]]:
-        """Overrides that were made or cancelled, numbered from 1."""
         return list(enumerate(self._override_changes, 1))[after:]
 
     def add_override_change(self, change: OverrideChange) -> int:
-        """Store an override change; returns its number."""
         self._override_changes.append(change)
         return len(self._override_changes)
 
@@ -71,20 +67,17 @@ class MemoryStore:
         return ""
 
     def lock(self, keys: Sequence[str], ids: Sequence[str], *, skip_locked: bool = False) -> list[Incident]:  # noqa: ARG002 - no concurrent locks
-        """Open incidents of these keys, and any incidents of these ids; in key order, each once."""
         found = {self._open[key] for key in keys if key in self._open} | {
             each for each in ids if each in self.incidents
         }
         return sorted((self.incidents[each] for each in found), key=lambda incident: (incident.key, incident.id))
 
     def due_incidents(self, now: Instant, limit: int) -> list[str]:
-        """Ids of incidents with a due window, the most overdue first."""
         open_ones = (self.incidents[each] for each in self._open.values())
         due = [each for each in open_ones if each.due_at is not None and each.due_at <= now]
         return [each.id for each in sorted(due, key=lambda incident: incident.due_at or 0)[:limit]]
 
     def open_incidents(self, limit: int) -> list[str]:
-        """Ids of open incidents, then of acknowledged ones; each group by severity, then age."""
         found = [self.incidents[each] for each in self._open.values() if self.incidents[each].is_live]
         order = sorted(found, key=lambda incident: (incident.state is not State.OPEN, -incident.level, incident.number))
         return [each.id for each in order[:limit]]
@@ -92,14 +85,12 @@ class MemoryStore:
     def sendable_incidents(
         self, now: Instant, limit: int, busy: frozenset[str] = frozenset(), levels: Sequence[int] = LEVELS
     ) -> list[str]:
-        """Ids of incidents with a due notification at the head of its queue, the most severe first."""
         due = self._due(list(self._waiting), now, busy)
         return self._worst(limit, [each for each in due if not each.bundle_at and each.level in levels])
 
     def bundled_incidents(
         self, now: Instant, limit: int, busy: frozenset[str] = frozenset(), levels: Sequence[int] = LEVELS
     ) -> list[str]:
-        """Ids of incidents with a notification in a bundle that is due, the most severe first."""
         due = self._due(list(self._waiting), now, busy)
         return self._worst(limit, [each for each in due if each.bundle_at and each.level in levels])
 
@@ -108,11 +99,9 @@ class MemoryStore:
         return list(dict.fromkeys(each.incident_id for each in by_level))[:limit]
 
     def holders(self, wanted: Collection[tuple[str, str]]) -> dict[tuple[str, str], str]:
-        """Which incident holds which of these alerts."""
         return {each: self._holders[each] for each in wanted if each in self._holders}
 
     def held_alerts(self, incident_ids: Sequence[str]) -> dict[str, dict[str, Alert]]:
-        """The alerts held as possible echoes."""
         return {
             each: {
                 name: alert for name, alert in self.stored_alerts.get(each, {}).items() if alert.held_until is not None
@@ -121,7 +110,6 @@ class MemoryStore:
         }
 
     def alerts(self, wanted: Mapping[str, Sequence[str]]) -> dict[str, dict[str, Alert]]:
-        """The stored alerts of these fingerprints."""
         return {
             incident_id: {name: known[name] for name in names if name in known}
             for incident_id, names in wanted.items()
@@ -129,7 +117,6 @@ class MemoryStore:
         }
 
     def first_firing(self, incident_ids: Sequence[str], most: int) -> dict[str, tuple[Alert, ...]]:
-        """The first firing alerts of each incident: the most severe first, then the oldest."""
         found: dict[str, tuple[Alert, ...]] = {}
         for each in incident_ids:
             firing = (alert for alert in self.stored_alerts.get(each, {}).values() if alert.firing and alert.level)
@@ -139,16 +126,13 @@ class MemoryStore:
     def heads(
         self, incident_ids: Sequence[str], now: Instant, busy: frozenset[str] = frozenset()
     ) -> list[Notification]:
-        """Due notifications that no earlier waiting one of the same queue precedes."""
         due = self._due(incident_ids, now, busy)
         return sorted(due, key=lambda each: (-each.level, each.created_at, each.incident_id, each.sequence))
 
     def notifications(self, ids: Sequence[str]) -> dict[str, Notification]:
-        """Notifications by id."""
         return {each: self.outbox[each] for each in ids if each in self.outbox}
 
     def withdrawn(self, incident_id: str) -> list[Notification]:
-        """Superseded messages of an incident that were not sent, in the order of planning."""
         gone = {Status.WAITING, Status.SUPERSEDED}
         mine = (each for each in self.outbox.values() if each.incident_id == incident_id)
         return [each for each in mine if each.superseded and each.status in gone]
@@ -158,7 +142,6 @@ class MemoryStore:
         return {}
 
     def buckets(self, keys: Sequence[RateLimitKey]) -> dict[RateLimitKey, Bucket]:
-        """The buckets of these keys."""
         return {key: self.stored_buckets[key] for key in keys if key in self.stored_buckets}
 
     def keep_bundles(self, bundles: Mapping[str, Sequence[str]]) -> None:
@@ -169,15 +152,12 @@ class MemoryStore:
         return []
 
     def save_buckets(self, buckets: Mapping[RateLimitKey, Bucket]) -> None:
-        """Store buckets."""
         self.stored_buckets.update(buckets)
 
     def next_numbers(self, count: int) -> int:  # noqa: ARG002 - the next batch counts what this one saved
-        """The first of `count` new incident numbers."""
         return len(self.incidents) + 1
 
     def save(self, changes: Changes) -> None:
-        """Store all changes, in the order of the contract."""
         for incident in (*changes.opened, *changes.changed):
             self.incidents[incident.id] = incident
             if incident.state is not State.CLOSED:
@@ -209,11 +189,9 @@ class MemoryStore:
         raise NotImplementedError(f"nothing postpones {incident_id} to {until} in memory")
 
     def save_policy(self, digest: str, document: bytes, now: Instant) -> None:  # noqa: ARG002 - no queries by time
-        """Store a policy version, once."""
         self._policies.setdefault(digest, document)
 
     def policy(self, digest: str) -> bytes | None:
-        """The document of a policy version."""
         return self._policies.get(digest)
 
     @property

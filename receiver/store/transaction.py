@@ -40,7 +40,6 @@ class SqlTransaction:
         """Incident id → its indexed columns as read: `_save_incidents` compares with them."""
 
     def lock(self, keys: Sequence[str], ids: Sequence[str], *, skip_locked: bool = False) -> list[Incident]:
-        """Lock and read incidents, those not closed by key, any by id; in key order, without duplicates."""
         if not (keys or ids):
             return []
         sql = statements.LOCK_FREE if skip_locked else statements.LOCK
@@ -50,20 +49,14 @@ class SqlTransaction:
         return incidents
 
     def due_incidents(self, now: Instant, limit: int) -> list[str]:
-        """Ids of incidents with an escalation window due, the most overdue first; not locked."""
         return [row.id for row in self._session.rows(statements.DUE_INCIDENTS, now=now, limit=limit)]
 
     def open_incidents(self, limit: int) -> list[str]:
-        """Ids of open incidents, then of acknowledged ones, the most severe and then the oldest first; not locked."""
         return [row.id for row in self._session.rows(statements.OPEN_INCIDENTS, limit=limit)]
 
     def sendable_incidents(
         self, now: Instant, limit: int, busy: frozenset[str] = frozenset(), levels: Sequence[int] = LEVELS
     ) -> list[str]:
-        """Ids of incidents with a due notification at the head of a queue on a channel that is not busy.
-
-        Only of these levels, the highest level first. Bundled notifications do not count.
-        """
         several = limit * _HEADS_PER_INCIDENT
         rows = self._session.rows(statements.SENDABLE, now=now, limit=several, busy=list(busy), levels=list(levels))
         return list(dict.fromkeys(row.incident_id for row in rows))[:limit]
@@ -71,13 +64,11 @@ class SqlTransaction:
     def bundled_incidents(
         self, now: Instant, limit: int, busy: frozenset[str] = frozenset(), levels: Sequence[int] = LEVELS
     ) -> list[str]:
-        """Ids of incidents with a notification whose bundle is due; otherwise as `sendable_incidents`."""
         several = limit * _HEADS_PER_INCIDENT
         rows = self._session.rows(statements.BUNDLED, now=now, limit=several, busy=list(busy), levels=list(levels))
         return list(dict.fromkeys(row.incident_id for row in rows))[:limit]
 
     def holders(self, wanted: Collection[tuple[str, str]]) -> dict[tuple[str, str], str]:
-        """(source, fingerprint) -> id of the incident that holds that alert, where one does; not locked."""
         rows = self._session.rows(statements.HOLDERS, wanted=codec.to_json(sorted(wanted)))
         held = {(row.held_source, row.fingerprint): row.incident_id for row in rows}
         for source, fingerprint in [each for each, id_ in held.items() if not isinstance(id_, str)]:
@@ -87,14 +78,12 @@ class SqlTransaction:
         return held
 
     def held_alerts(self, incident_ids: Sequence[str]) -> dict[str, dict[str, Alert]]:
-        """The alerts of these incidents that are held as possible echoes: incident id -> fingerprint -> alert."""
         found: dict[str, dict[str, Alert]] = {}
         for row in self._session.rows(statements.HELD, ids=list(incident_ids)):
             found.setdefault(row.incident_id, {})[row.fingerprint] = codec.read_alert(row.doc, row.incident_id)
         return found
 
     def alerts(self, wanted: Mapping[str, Sequence[str]]) -> dict[str, dict[str, Alert]]:
-        """Stored alerts by incident id and fingerprint. `wanted`: incident id → fingerprints."""
         pairs = [(incident_id, name) for incident_id, names in wanted.items() for name in dict.fromkeys(names)]
         rows = self._session.rows(statements.ALERTS, wanted=codec.to_json(pairs))
         found: dict[str, dict[str, Alert]] = {}
@@ -103,7 +92,6 @@ class SqlTransaction:
         return found
 
     def first_firing(self, incident_ids: Sequence[str], most: int) -> dict[str, tuple[Alert, ...]]:
-        """Incident id → at most `most` of its firing alerts, the highest level first, then the oldest."""
         rows = self._session.rows(statements.FIRING, ids=list(incident_ids), most=most) if incident_ids else ()
         found: dict[str, tuple[Alert, ...]] = {}
         for incident_id, alert in self._readable("alert", rows, lambda row: (row.incident_id, _alert(row))):
@@ -113,7 +101,6 @@ class SqlTransaction:
     def heads(
         self, incident_ids: Sequence[str], now: Instant, busy: frozenset[str] = frozenset()
     ) -> list[Notification]:
-        """Due notifications at the head of their queues, except on `busy` channels (names)."""
         if not incident_ids:
             return []
         rows = self._session.rows(statements.HEADS, ids=list(incident_ids), busy=list(busy))
@@ -125,24 +112,20 @@ class SqlTransaction:
         return self._readable("notification", due, codec.read_notification)
 
     def notifications(self, ids: Sequence[str]) -> dict[str, Notification]:
-        """Notifications by id, as stored now."""
         rows = self._session.rows(statements.NOTIFICATIONS, ids=list(ids))
         return {each.id: each for each in self._readable("notification", rows, codec.read_notification)}
 
     def withdrawn(self, incident_id: str) -> list[Notification]:
-        """An incident's superseded notifications that have not been sent, in the order they were planned."""
         rows = self._session.rows(statements.WITHDRAWN, incident_id=incident_id)
         return self._readable("notification", rows, codec.read_notification)
 
     def threads(self, notifications: Sequence[Notification]) -> dict[str, str]:
-        """Notification id → reference of the first delivered message to the same incident, channel, recipient."""
         if not notifications:
             return {}
         rows = self._session.rows(statements.THREADS, ids=[each.id for each in notifications])
         return {row.id: row.reference for row in rows if row.reference}
 
     def buckets(self, keys: Sequence[RateLimitKey]) -> dict[RateLimitKey, Bucket]:
-        """Lock and read the keys' buckets, in order."""
         if not keys:
             return {}
         names = {codec.bucket_name(key): key for key in keys}
@@ -154,17 +137,14 @@ class SqlTransaction:
         }
 
     def keep_bundles(self, bundles: Mapping[str, Sequence[str]]) -> None:
-        """Store which notifications leave in one message: the bundle's name → their ids."""
         rows = [(name, ids[0].rpartition("-")[0], codec.to_json(ids)) for name, ids in bundles.items()]
         self._session.write(statements.KEEP_BUNDLE, rows)
 
     def bundle(self, name: str) -> list[str]:
-        """Ids of the notifications of a bundle, in its order. Empty: no such bundle."""
         rows = self._session.rows(statements.BUNDLE, name=name)
         return codec.read_ids(rows[0].notifications) if rows else []
 
     def save_buckets(self, buckets: Mapping[RateLimitKey, Bucket]) -> None:
-        """Store buckets."""
         rows = [(codec.bucket_name(key), each.credit, each.at, each.bundle_at) for key, each in buckets.items()]
         self._session.write(statements.KEEP_BUCKET, sorted(rows))
 
@@ -178,7 +158,6 @@ class SqlTransaction:
         return int(last) - count + 1
 
     def save(self, changes: Changes) -> None:
-        """Write all changes of a decision."""
         session = self._session
         session.insert(schema.incidents, [codec.incident_row(each) for each in changes.opened])
         moved = self._save_incidents(changes.changed)
@@ -286,44 +265,35 @@ class SqlTransaction:
                 self.note_damage("notification", notification.id, "its due time made no sense, and it was due at once")
 
     def audited(self, references: Collection[str]) -> set[str]:
-        """Those of the references that are in the audit log already."""
         return audit_chain.seen(self._session, references) if references else set()
 
     def append_audits(self, audits: Sequence[Audit]) -> None:
-        """Append to the audit log; must be the transaction's last write, because other appenders wait for its lock."""
         if audits:
             audit_chain.append(self._session, audits)
 
     def override_changes(self, after: int) -> list[tuple[int, OverrideChange]]:
-        """Changes to schedule overrides numbered above `after`, with their numbers, in order."""
         rows = self._session.rows(statements.OVERRIDE_CHANGES, after=after)
         return [(row.position, codec.read_override_change(row.doc)) for row in rows]
 
     def add_override_change(self, change: OverrideChange) -> int:
-        """Append a change to the schedule overrides; returns its number."""
         [row] = self._session.rows(statements.ADD_OVERRIDE_CHANGE, doc=codec.to_json(change))
         return int(row.position)
 
     def calendar_digests(self) -> dict[str, str]:
-        """Schedule → digest of the last good copy of its fetched calendar."""
         return {row.schedule: row.digest for row in self._session.rows(statements.CALENDAR_DIGESTS)}
 
     def calendar_text(self, schedule: str) -> str:
-        """The last good copy of a schedule's fetched calendar; empty: there is none."""
         return next((row.text for row in self._session.rows(statements.CALENDAR_TEXT, schedule=schedule)), "")
 
     def postpone(self, incident_id: str, until: Instant) -> None:
-        """Move an incident's due windows and waiting notifications to `until`, without reading the incident."""
         row = {"id": incident_id, "until": until}
         self._session.run(statements.POSTPONE_WINDOWS, row)
         self._session.run(statements.POSTPONE_NOTIFICATIONS, row)
 
     def save_policy(self, digest: str, document: bytes, now: Instant) -> None:
-        """Store a policy version, once."""
         self._session.run(statements.KEEP_POLICY, {"digest": digest, "now": now, "document": document})
 
     def policy(self, digest: str) -> bytes | None:
-        """A policy version's document."""
         rows = self._session.rows(statements.POLICY, digest=digest)
         return bytes(rows[0].document) if rows else None
 
