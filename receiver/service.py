@@ -235,7 +235,7 @@ class Service:
         opening.callback(self._store.close)
         writer = None
         if not is_in_memory(settings.database):
-            writer = await Writer(settings, self._store, self.metrics.poisoned).start()
+            writer = await Writer(settings, self._store, self.metrics.poisoned.inc).start()
             opening.push_async_callback(writer.close)
         self.clock = Clock(self._reference_clock)
         self.engine = Engine(self._store, self._policy, configured, self.clock(), self._say_poison, log_entries)
@@ -353,7 +353,7 @@ class Service:
         return [Failing("the escalation scheduler", why)] if silence > STUCK_AFTER else []
 
     def _say_poison(self, item: object, error: Exception) -> None:
-        self.metrics.poisoned()
+        self.metrics.poisoned.inc()
         log.error("cannot decide on an event; the others went through", kind=type(item).__name__, exc_info=error)
 
 

@@ -215,7 +215,7 @@ class Dispatcher:
         earlier = await self._earlier(delivery, channel)
         message = await asyncio.to_thread(self._renderer.render, delivery, self._queue.clock(), picture, earlier)
         if message.unfilled:
-            self._metrics.template_failed()
+            self._metrics.unfilled.inc()
             log.error("a policy's template cannot be filled: Tocsin's own words go out", reason=message.unfilled)
         if notification.kind is not Kind.REPORT:
             return message
@@ -274,7 +274,7 @@ class Dispatcher:
                 log.warning("cannot record what was sent; trying again", reason=str(error), messages=len(batch))
                 await asyncio.sleep(REPORT_RETRY)
             else:
-                self._metrics.reported(batch, counted)
+                self._metrics.lost_leases.inc(len(batch) - counted)
                 return
         log.error("could not record what was sent; it will be sent again", messages=len(batch))
 

@@ -149,7 +149,7 @@ class Reconciliation:
             reason = str(error)
         before = self._silent.get(peer.name, "")
         self._silent[peer.name] = reason
-        self._metrics.alertmanager_up(peer.name, up=not reason)
+        self._metrics.alertmanager_up.labels(peer.name).set(not reason)
         if reason and not before:
             log.warning("an Alertmanager does not answer: nothing is cleared", alertmanager=peer.name, reason=reason)
         elif before and not reason:

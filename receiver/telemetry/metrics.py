@@ -7,7 +7,7 @@ label contains data of an alert.
 """
 
 import platform
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from itertools import product
 from math import inf, nan
 
@@ -53,7 +53,7 @@ disable_created_metrics()  # type: ignore[no-untyped-call]  # saves an unused se
 
 
 class Metrics:
-    """Tocsin's own metrics."""
+    """Tocsin's own metrics. The public ones are changed where what they count happens; the others by the methods."""
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
@@ -86,10 +86,10 @@ class Metrics:
             "Alerts that could not be read as they were sent, and were repaired",
             registry=registry,
         )
-        self._unreadable = Counter(
+        self.unreadable = Counter(
             "tocsin_alerts_unreadable", "Alerts of which nothing could be made", registry=registry
         )
-        self._ignored = Counter("tocsin_alerts_ignored", "Firing alerts that the policy ignores", registry=registry)
+        self.ignored = Counter("tocsin_alerts_ignored", "Firing alerts that the policy ignores", registry=registry)
         self._ingest = Histogram(
             "tocsin_ingest_seconds", "From a webhook to its commit", buckets=INGEST_BUCKETS, registry=registry
         )
@@ -103,11 +103,11 @@ class Metrics:
             buckets=DELIVERY_BUCKETS,
             registry=registry,
         )
-        self._lost_leases = Counter(
+        self.lost_leases = Counter(
             "tocsin_reports_lost", "Sent messages whose lease had passed to another: perhaps twice", registry=registry
         )
-        self._poisoned = Counter("tocsin_poisoned", "Events that could not be decided", registry=registry)
-        self._unfilled = Counter(
+        self.poisoned = Counter("tocsin_poisoned", "Events that could not be decided", registry=registry)
+        self.unfilled = Counter(
             "tocsin_templates_failed",
             "Messages in Tocsin's own words because the policy's template could not be filled",
             registry=registry,
@@ -189,7 +189,7 @@ class Metrics:
         )
         self._calendars: dict[str, Instant] = {}
         """Schedule → since when its calendar has not been fetched."""
-        self._alertmanager_up = Gauge(
+        self.alertmanager_up = Gauge(
             "tocsin_alertmanager_up", "Whether an Alertmanager's API answers", ["alertmanager"], registry=registry
         )
         self._foreign = Gauge(
@@ -253,14 +253,6 @@ class Metrics:
         if repaired:
             self._repaired.inc(repaired)
 
-    def unreadable(self, alerts: int) -> None:
-        """Count alerts that could not be repaired."""
-        self._unreadable.inc(alerts)
-
-    def ignored(self, alerts: int) -> None:
-        """Count alerts that the policy ignores."""
-        self._ignored.inc(alerts)
-
     def heartbeats(self, watched: Collection[Watched], now: Instant) -> None:
         """Set the ages of the heartbeats."""
         self._heartbeats.set(len(watched))
@@ -274,18 +266,6 @@ class Metrics:
         if isinstance(outcome, Delivered):
             self._delivery.labels(notification.channel).observe(max(0, now - notification.created_at) / SECOND)
 
-    def reported(self, batch: Sequence[object], counted: int) -> None:
-        """Count recorded outcomes; those that did not count had lost their lease."""
-        self._lost_leases.inc(len(batch) - counted)
-
-    def poisoned(self) -> None:
-        """Count an item that failed in the engine."""
-        self._poisoned.inc()
-
-    def alertmanager_up(self, name: str, *, up: bool) -> None:
-        """Whether an Alertmanager answered."""
-        self._alertmanager_up.labels(name).set(up)
-
     def reconciled(self, taken_in: int, vanished: int, foreign: int) -> None:
         """Count the results of a comparison with Alertmanager."""
         self._reconciled.labels("taken_in").inc(taken_in)
@@ -297,10 +277,6 @@ class Metrics:
         self._policy.clear()
         self._configured.clear()
         self._policy.labels(digest).set(1)
-
-    def template_failed(self) -> None:
-        """Count a message with Tocsin's own text because the policy's template failed."""
-        self._unfilled.inc()
 
     def certificates(self, expire: Mapping[str, float]) -> None:
         """Set when the first certificate of each file in use expires, in seconds since 1970."""

@@ -139,7 +139,7 @@ class Webhook:
         """Adds a request about the unreadable alerts to `requests`; returns their part of the response."""
         if not payload.unreadable:
             return {}
-        self._metrics.unreadable(len(payload.unreadable))
+        self._metrics.unreadable.inc(len(payload.unreadable))
         reasons = sorted({each.reason for each in payload.unreadable})
         log.warning("alerts cannot be read", alerts=len(payload.unreadable), source=source, reasons=reasons)
         requests.append(told(source, reasons, self._clock()))
@@ -180,7 +180,7 @@ class Webhook:
         policy_version = self._engine.current
         signs = (each for each in alerts if is_sign_of_life(policy_version, source, each))
         self._heartbeats.hear(policy_version.policy, source, signs)
-        self._metrics.ignored(sum(is_ignored(policy_version, each) for each in alerts))
+        self._metrics.ignored.inc(sum(is_ignored(policy_version, each) for each in alerts))
 
     def _refuse(self, problem: HttpProblem, reason: str = "") -> None:
         outcome = OUTCOMES.get(problem.status, "failed")

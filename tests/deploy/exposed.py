@@ -19,7 +19,7 @@ def exposed() -> Mapping[str, Sequence[Mapping[str, str]]]:
     state = ServiceState()
     state.policy_read_at = Instant(0)
     metrics.channel_configured("email", configured=True)
-    metrics.alertmanager_up("alertmanager:9093", up=True)
+    metrics.alertmanager_up.labels("alertmanager:9093").set(True)
     metrics.reconciled(0, 0, 0)
     store = open_store("sqlite://")
     figures = store.reads().figures(Instant(0))

@@ -155,7 +155,7 @@ async def _begin(settings: Settings, policy: Policy, token: str = "") -> tuple[R
     store = new_store(settings.database)
     channels = frozenset(channel.name for channel in policy.channels)
     state, heartbeats, rules_seen = ServiceState(clock), Heartbeats(clock), RulesSeen()
-    engine = Engine(store, policy, channels, clock(), lambda *_: metrics.poisoned())
+    engine = Engine(store, policy, channels, clock(), lambda *_: metrics.poisoned.inc())
     engine.receipts = settings.hears_twilio
     engine.accounts = settings.account_names
     queue = CommandQueue(engine, clock, state=state)

@@ -142,8 +142,8 @@ async def test_told_metrics() -> None:
     metrics.policy("former")
     metrics.policy("abc")
     metrics.channel_configured("sms", configured=False)
-    metrics.reported([1, 2, 3], 2)
-    metrics.poisoned()
+    metrics.lost_leases.inc()
+    metrics.poisoned.inc()
     text = metrics.expose(None, START, ServiceState()).decode()
     for line in (
         'tocsin_policy_info{digest="abc"} 1.0',
