@@ -69,7 +69,7 @@ class _Composer:
         if found := _FORBIDDEN.search(text):
             lines = split_lines(text[: found.start()])
             mark = Mark(self.path, self.first_line + len(lines) - 1, len(lines[-1]) + 1 + self.indent)
-            raise UnreadableYaml(_problem(mark, f"a control character (U+{ord(found[0]):04X}) cannot stand in YAML"))
+            raise UnreadableYaml(Problem.at(mark, f"a control character (U+{ord(found[0]):04X}) cannot stand in YAML"))
         loader = yaml.CSafeLoader(text)
         try:
             while loader.check_event():
@@ -106,9 +106,9 @@ class _Composer:
     def begin(self, event: yaml.MappingStartEvent | yaml.SequenceStartEvent) -> None:
         mark = self.mark(event)
         if len(self.open) >= DEEPEST:
-            raise UnreadableYaml(_problem(mark, f"nested more than {DEEPEST} deep"))
+            raise UnreadableYaml(Problem.at(mark, f"nested more than {DEEPEST} deep"))
         if event.tag is not None and event.tag not in _TAGS:
-            raise UnreadableYaml(_problem(mark, f"the tag {event.tag} is not known here"))
+            raise UnreadableYaml(Problem.at(mark, f"the tag {event.tag} is not known here"))
         is_mapping = isinstance(event, yaml.MappingStartEvent)
         self.open.append((Node(mark, {} if is_mapping else []), event.anchor))
         if is_mapping:
@@ -119,7 +119,7 @@ class _Composer:
         if node is None:
             inside = any(anchor == event.anchor for _, anchor in self.open)
             why = "contains itself" if inside else "has no anchor above it"
-            raise UnreadableYaml(_problem(self.mark(event), f"the alias *{event.anchor} {why}"))
+            raise UnreadableYaml(Problem.at(self.mark(event), f"the alias *{event.anchor} {why}"))
         self.attach(node, None)
 
     def attach(self, node: Node, anchor: str | None) -> None:
@@ -141,20 +141,22 @@ class _Composer:
         parent.size += node.size
         parent.depth = max(parent.depth, node.depth + 1)
         if parent.size > MOST_NODES:
-            raise UnreadableYaml(_problem(parent.mark, f"stands for more than {MOST_NODES:,} values (aliases counted)"))
+            raise UnreadableYaml(
+                Problem.at(parent.mark, f"stands for more than {MOST_NODES:,} values (aliases counted)")
+            )
         if parent.depth > DEEPEST:
-            raise UnreadableYaml(_problem(parent.mark, f"nested more than {DEEPEST} deep (aliases counted)"))
+            raise UnreadableYaml(Problem.at(parent.mark, f"nested more than {DEEPEST} deep (aliases counted)"))
 
     def key(self, node: Node) -> tuple[str, Mark]:
         if isinstance(node.value, dict | list):
-            raise UnreadableYaml(_problem(node.mark, f"a key must be a word, not {node.kind}"))
+            raise UnreadableYaml(Problem.at(node.mark, f"a key must be a word, not {node.kind}"))
         return node.raw, node.mark
 
     def enter(self, parent: Node, key: str, mark: Mark, node: Node) -> None:
         assert isinstance(parent.value, dict)
         if key in parent.value:
             first = parent.keys[key]
-            self.problems.append(_problem(mark, f"the key `{key}` stands here twice (first in line {first.line})"))
+            self.problems.append(Problem.at(mark, f"the key `{key}` stands here twice (first in line {first.line})"))
             return
         parent.value[key] = node
         parent.keys[key] = mark
@@ -168,7 +170,7 @@ class _Composer:
         mark = node.keys.pop("<<")
         for source in merged.items() or [merged]:
             if not isinstance(source.value, dict):
-                self.problems.append(_problem(mark, f"`<<` needs a mapping, not {source.kind}"))
+                self.problems.append(Problem.at(mark, f"`<<` needs a mapping, not {source.kind}"))
                 continue
             node.value = {**source.value, **node.value}
             node.keys = {**source.keys, **node.keys}
@@ -190,17 +192,13 @@ class _Composer:
                 message = f'what begins with {lines[line][column]} stands in quotes in YAML, such as "@primary"'
             if error.context and error.context_mark and error.context_mark.line != line:
                 message += f" ({error.context} that begins in line {self.first_line + error.context_mark.line})"
-        return _problem(Mark(self.path, self.first_line + line, column + 1 + self.indent), message)
-
-
-def _problem(mark: Mark, message: str) -> Problem:
-    return Problem(mark.path, mark.line, mark.column, message)
+        return Problem.at(Mark(self.path, self.first_line + line, column + 1 + self.indent), message)
 
 
 def _scalar(event: yaml.ScalarEvent, mark: Mark) -> Scalar:
     text: str = event.value
     if event.tag is not None and event.tag not in _TAGS:
-        raise UnreadableYaml(_problem(mark, f"the tag {event.tag} is not known here"))
+        raise UnreadableYaml(Problem.at(mark, f"the tag {event.tag} is not known here"))
     if not event.implicit[0] and event.tag not in (None, "!", "tag:yaml.org,2002:str"):
         return _plain(text)
     return _plain(text) if event.implicit[0] else text

@@ -80,7 +80,7 @@ def _understand(sources: Sources, prometheus: str | None = None, scraping: Scrap
         find_repeats(each, sources.problems)
     root = merge(documents, sources.problems) or mapping(Mark("", 0, 0), {}, {})
     sources.problems += unknown_sections(root)
-    root = _known(root)
+    root = _only(root, is_section)
     if prometheus is not None:
         root = _for_prometheus(root, prometheus)
     vocabulary = replace(_vocabulary(root), complete=complete)
@@ -156,7 +156,7 @@ def _split(sources: Sources) -> tuple[list[Node], list[Node]]:
             policies.append(document)
             continue
         systems.append(_only(document, lambda key: not is_section(key)))
-        sections = _known(document)
+        sections = _only(document, is_section)
         if sections.entries():
             policies.append(sections)
     lacking = _lacks_policy(policies, systems)
@@ -177,11 +177,6 @@ def _lacks_policy(policies: Sequence[Node], systems: Sequence[Node]) -> str:
         return "systems" if systems else ""
     beside = {key for key in keys if key == OBLIGATIONS or (key.endswith(RESPONSE) and key != BASIC)}
     return "reporting obligations" if OBLIGATIONS in keys and keys == beside else ""
-
-
-def _known(root: Node) -> Node:
-    """The policy without unknown sections (they have been reported)."""
-    return _only(root, is_section)
 
 
 def _only(node: Node, wanted: Callable[[str], bool]) -> Node:

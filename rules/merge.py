@@ -32,7 +32,7 @@ def find_repeats(node: Node, problems: list[Problem], where: str = "") -> None:
         if not identity:
             continue
         if first := seen.get(identity):
-            problems.append(_problem(item.mark, f"{where} has {identity} twice (first in line {first.line})"))
+            problems.append(Problem.at(item.mark, f"{where} has {identity} twice (first in line {first.line})"))
         else:
             seen[identity] = item.mark
 
@@ -48,7 +48,7 @@ def _join(first: Node, second: Node, where: str, problems: list[Problem]) -> Nod
         here, there = _short(second), _short(first)
         contrast = f": {here} here, {there} there" if here and there else ""
         message = f"{where} is defined twice with different content{contrast} (first at {first.mark})"
-        problems.append(_problem(second.mark, message))
+        problems.append(Problem.at(second.mark, message))
     return first
 
 
@@ -85,7 +85,3 @@ def _identity(item: Node) -> str:
 
 def _short(node: Node) -> str:
     return node.kind if not isinstance(node.value, dict | list) else ""
-
-
-def _problem(mark: Mark, message: str) -> Problem:
-    return Problem(mark.path, mark.line, mark.column, message)

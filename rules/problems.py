@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from rules.channel_types import numbers_cut
+from rules.nodes import Mark
 from rules.policy import Place
 
 Severity = Literal["error", "warning", "note"]
@@ -34,7 +35,7 @@ class Problem:
         object.__setattr__(self, "source", numbers_cut(self.source, same_length=True))
 
     @classmethod
-    def at(cls, place: Place, message: str, severity: Severity = "error") -> "Problem":
+    def at(cls, place: Place | Mark, message: str, severity: Severity = "error") -> "Problem":
         """A problem at a known place."""
         return cls(place.path, place.line, place.column, message, severity)
 

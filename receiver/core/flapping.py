@@ -57,7 +57,7 @@ def cease(draft: Draft, cleared: Sequence[Alert]) -> None:
 def end_flapping(draft: Draft) -> None:
     """It has not cleared for the policy's period: tell the threads if it fires; void an emergency's acknowledgement."""
     fires = bool(draft.incident.flapping)
-    words = _end(draft)
+    words = calm_down(draft)
     if not (words and fires):
         return
     if draft.incident.state is State.ACKNOWLEDGED and draft.incident.level == EMERGENCY:
@@ -66,12 +66,8 @@ def end_flapping(draft: Draft) -> None:
         tell_threads(draft, Kind.NOTICE, Reason.STEADY, words)
 
 
-def calm_down(draft: Draft) -> None:
-    """End the flapping of alerts that have not fired for long."""
-    _end(draft)
-
-
-def _end(draft: Draft) -> dict[str, str]:
+def calm_down(draft: Draft) -> dict[str, str]:
+    """End the flapping, of alerts that have not fired for long too; returns what is told about it."""
     since = draft.incident.flapping_since
     if since is None:
         return {}

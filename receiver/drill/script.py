@@ -73,13 +73,8 @@ class Played:
 
     @property
     def reached_after(self) -> int | None:
-        """Microseconds until the first page reached a person; None: no page did."""
-        return first_reached(self.sent, self.began_at)
-
-
-def first_reached(sent: "tuple[Sent, ...] | list[Sent]", began_at: Instant) -> int | None:
-    """Microseconds until the first page reached a person (`receiver.core.reached`); None: no page did."""
-    return next((each.at - began_at for each in sent if each.reached), None)
+        """Microseconds until the first page reached a person (`receiver.core.reached`); None: no page did."""
+        return next((each.at - self.began_at for each in self.sent if each.reached), None)
 
 
 def play(world: World, script: Script, name: str) -> Played:

@@ -66,14 +66,9 @@ def marks(entries: Iterable[Entry]) -> list[PlotMark]:
     return [PlotMark(each.at / SECOND, MARKED[each.fact]) for each in told[:MOST_MARKS]]
 
 
-def exhibits(record: IncidentRecord) -> Iterator[SignalSeries]:
-    """Yields the series in the incident's timeline."""
-    return courses(record.decisive)
-
-
 def drawn(record: IncidentRecord, moment: str) -> Iterator[Drawing]:
     """Yields a drawing of each signal that was fetched at that moment and has data."""
-    yield from draw([each for each in exhibits(record) if each.moment == moment], marks(record.decisive))
+    yield from draw([each for each in courses(record.decisive) if each.moment == moment], marks(record.decisive))
 
 
 def draw(shown: Iterable[SignalSeries], beside: Sequence[PlotMark]) -> Iterator[Drawing]:

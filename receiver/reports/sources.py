@@ -16,7 +16,7 @@ from receiver.core.response import Checklists, Done, Impact
 from receiver.messages.incident_text import name
 from receiver.messages.placeholder_values import actions_told, values, verification
 from receiver.messages.plain import line, plain
-from receiver.reports.exhibits import exhibits
+from receiver.reports.exhibits import courses
 from receiver.reports.incident_record import UNTOLD, IncidentRecord
 from receiver.reports.level_history import worst_level
 from receiver.reports.report import Field, counted
@@ -172,7 +172,7 @@ def measured(record: IncidentRecord) -> Values:
 
 def _performance_metrics(record: IncidentRecord) -> Values:
     """The range of each kept signal, then the values that the alerts reported."""
-    for exhibit in exhibits(record):
+    for exhibit in courses(record.decisive):
         for series in exhibit.lines:
             values = [value for _, value in series.points]
             if values:
@@ -200,7 +200,7 @@ def _evidence_preserved(record: IncidentRecord) -> Values:
         removed = "" if file.redacted_at is None else ", whose content was removed"
         yield f"{file.id}: {line(file.name)}, SHA-256 {file.sha256}{removed}"
     yield from evidence_links(record)
-    for exhibit in exhibits(record):
+    for exhibit in courses(record.decisive):
         yield f"{exhibit.query} ({exhibit.moment}): {len(exhibit.lines)} series kept"
     for alert in record.alerts[:MOST]:
         if alert.generator_url:
