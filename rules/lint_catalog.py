@@ -193,9 +193,9 @@ DOUBTS: Mapping[str, Doubt] = MappingProxyType(
         ),
         "no-drills": Doubt(
             "warning",
-            "The guide asks for regular training. With `drills: {every: 90d}` each person who took part in a live drill "
-            "is reminded before another is due, and what is overdue stands in the console, in reports and in `tocsin "
-            "check --url`.",
+            "The guide asks for regular training. With `drills: {every: 90d}` each person who took part in a live "
+            "drill is reminded before another is due, and what is overdue stands in the console, in reports and in "
+            "`tocsin check --url`.",
         ),
         "short-retention": Doubt(
             "warning",
