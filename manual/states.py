@@ -44,6 +44,7 @@ QUIET: Mapping[str, str] = {
     "RedactFile": "evidence whose content is removed",
     "PlaceHold": "a legal hold",
     "ReleaseHold": "the end of a legal hold",
+    "WithdrawFiling": "a filing that was recorded by mistake",
     "JudgeObligation": "whether an authority must be told",
     "Arrived": "a message that proves to have arrived",
     "Bounced": "a message that bounces",

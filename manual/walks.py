@@ -58,6 +58,7 @@ from receiver.core.events import (
     Unheard,
     Update,
     Withdraw,
+    WithdrawFiling,
 )
 from receiver.core.inquiry import Answered, Inquiry
 from receiver.core.model import Alert, Incident, Instant, Notification, Recovery, State, Status, Window
@@ -337,7 +338,7 @@ def _persons() -> Iterator[tuple[str, Event]]:
         SignOff("cleo"), Replan("ada"), Tick("ada", "initial_response.1"), AddFollowUp("ada", "write it up"),
         FinishFollowUp("ada", "f1"), ApproveNotice("ada", "n1", "subject", "body"), RejectNotice("ada", "n2"),
         EditNotice("ada", "n1", "subject", "body", "", ""),
-        JudgeObligation("ada", "law", True, "counsel"),
+        JudgeObligation("ada", "law", True, "counsel"), WithdrawFiling("ada", "r1", "a mistake"),
         AttachFile("ada", "log.txt", "0" * 64, 1, "u"), RedactFile("ada", "e1", "a name in it"),
         PlaceHold("ada", "court"), ReleaseHold("ada", "h1", "settled"),
         ApproveReport("ada", 1, "0" * 64, "ada", "", "{}"),

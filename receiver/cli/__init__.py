@@ -63,6 +63,7 @@ COMMANDS = {
     "close": "responding.close",
     "obligations": "authorities.obligations",
     "file-report": "authorities.file_report",
+    "withdraw-filing": "authorities.withdraw_filing",
     "judge-obligation": "authorities.judge_obligation",
     "report": "reports.report",
     "approve-report": "reports.approve_report",

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from receiver.cli import completion
-from receiver.cli.evidence_records import attach, digest
+from receiver.cli.evidence_records import Reason, attach, digest
 from receiver.cli.incidents import LOCAL, By, Id, Json, NoteText, Token, Url, call, path_of
 from receiver.cli.output import console, local, or_json
 
@@ -50,6 +50,20 @@ def file_report(
     say_obligations(found, json)
 
 
+def withdraw_filing(
+    id: Id,  # noqa: A002
+    filing: Annotated[str, typer.Argument(metavar="FILING", help="As `tocsin obligations` names it: r1")],
+    reason: Reason,
+    by: By = "",
+    url: Url = LOCAL,
+    token: Token = "",
+    json: Json = False,
+) -> None:
+    """Say that a filing was recorded by mistake: its record stays, and its report is outstanding again."""
+    body = {"reason": reason, "by": by}
+    say_obligations(call("POST", url, token, path_of(id, "filings", filing, "withdraw"), body=body), json)
+
+
 def judge_obligation(
     id: Id,  # noqa: A002
     obligation: ObligationName,
@@ -75,7 +89,7 @@ def judge_obligation(
 def say_obligations(found: dict[str, Any]) -> None:
     """Prints the authorities that must be told."""
     for each in found["obligations"]:
-        standing = "applies" if each["applies"] else "does not apply"
+        standing = "applies" if each["applies"] else "does not apply" if each["since"] else "does not concern it"
         on = f" on {local(each['decided_at'])}" if each.get("decided_at") else ""
         decided = f", said {each['decided_by']}{on}: {each['reason']}" if each["decided_by"] else ""
         console.print(f"{each['name']}: {each['authority']} ({standing}{decided})", markup=False, soft_wrap=True)
@@ -95,9 +109,12 @@ def _say_stage(stage: dict[str, Any]) -> None:
     console.print(f"{due}{late}{f' ({by})' if by else ''}", markup=False, soft_wrap=True)
     for filing in stage["filings"]:
         evidence = f", {filing['file']} SHA-256 {filing['sha256']}" if filing["sha256"] else ""
-        said = (
-            f"filed {local(filing['filed_at'])}: {filing['reference']} (recorded by {filing['recorded_by']}{evidence})"
-        )
+        recorded = f"{filing['reference']} (recorded by {filing['recorded_by']}{evidence})"
+        said = f"{filing['id']} filed {local(filing['filed_at'])}: {recorded}"
+        console.print(f"    {said}", markup=False, soft_wrap=True)
+    for filing in stage["withdrawn"]:
+        who = f"{filing['withdrawn_by']} on {local(filing['withdrawn_at'])}: {filing['withdrawn_why']}"
+        said = f"{filing['id']} not filed after all: {filing['reference']} (withdrawn by {who})"
         console.print(f"    {said}", markup=False, soft_wrap=True)
     if stage["text"] and not stage["filings"]:
         console.print(f"\n{stage['text']}\n", markup=False)

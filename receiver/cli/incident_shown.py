@@ -104,7 +104,10 @@ def show(
     _print_related(related)
     shown = {each["number"] for each in related["lately"]}
     _print_similar([each for each in similar if each["number"] not in shown])
-    _print_lists({name: call("GET", url, token, path_of(id, name)) for name in LISTS})
+    lists = {name: call("GET", url, token, path_of(id, name)) for name in LISTS}
+    owed = lists["obligations"]["obligations"]
+    lists["obligations"] = {"obligations": [each for each in owed if each["since"]]}
+    _print_lists(lists)
     rows = ((local(each["at"]), each["text"], each["by"] or "Tocsin") for each in timeline)
     print_table(["when", "what", "who"], rows, "\nTimeline")
     _print_messages(messages)

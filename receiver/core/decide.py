@@ -61,6 +61,7 @@ from receiver.core.events import (
     Unheard,
     Update,
     Withdraw,
+    WithdrawFiling,
 )
 from receiver.core.evidence import take_answer
 from receiver.core.handoff import hand_off, relieve
@@ -257,12 +258,20 @@ def _work(draft: Draft, action: ResponseAction) -> None:
             sign_off(draft, action)
         case Close():
             close_anyway(draft, action)
-        case FileReport() | JudgeObligation():
-            obligations.record(draft, action)
+        case FileReport() | WithdrawFiling() | JudgeObligation():
+            _record_obligation(draft, action)
         case AttachFile() | RedactFile() | PlaceHold() | ReleaseHold():
             evidence_files.record(draft, action)
         case _:
             assert_never(action)
+
+
+def _record_obligation(draft: Draft, action: FileReport | WithdrawFiling | JudgeObligation) -> None:
+    """No signature outlives a report that is outstanding again. Raises RefusedError."""
+    obligations.record(draft, action)
+    note_revision(draft, ["reports_to_authorities"])
+    if obligations.obligations_outstanding(draft.incident, draft.context.policy_version.policy):
+        void_sign_off(draft)
 
 
 def _require_possible(incident: Incident, action: Action) -> None:

@@ -270,6 +270,14 @@ class FileReport(PersonsAction, frozen=True):
     note: str = ""
 
 
+class WithdrawFiling(PersonsAction, frozen=True):
+    """A person says that a filing was recorded by mistake: its record stays, and its report is outstanding again."""
+
+    filing: str
+    """``r1``"""
+    reason: str
+
+
 class JudgeObligation(PersonsAction, frozen=True):
     """A person decides whether a reporting obligation applies, regardless of the incident's section, type and level."""
 
@@ -338,6 +346,7 @@ ResponseAction = (
     | SignOff
     | Close
     | FileReport
+    | WithdrawFiling
     | JudgeObligation
     | AttachFile
     | RedactFile
@@ -470,6 +479,7 @@ AUDITED_AS: Mapping[type[Declare] | type[PersonsAction], str] = {
     AddFollowUp: "addfollowup",
     FinishFollowUp: "finishfollowup",
     FileReport: "filereport",
+    WithdrawFiling: "withdrawfiling",
     JudgeObligation: "judgeobligation",
     AttachFile: "attachfile",
     RedactFile: "redactfile",

@@ -586,6 +586,8 @@ class Fact(StrEnum):
     TRAINING = "training"
     """Whose training is due soon or overdue."""
     REPORT_FILED = "report_filed"
+    FILING_WITHDRAWN = "filing_withdrawn"
+    """A person said that a filing was recorded by mistake."""
     FILE_ATTACHED = "file_attached"
     FILE_REDACTED = "file_redacted"
     """Its content was removed; its record stays."""

@@ -7,8 +7,10 @@ person's decision (JudgeObligation, with a reason) overrides that. Tocsin files 
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from msgspec.structs import replace
+
 from receiver.core.draft import Draft, RefusedError
-from receiver.core.events import FileReport, JudgeObligation
+from receiver.core.events import FileReport, JudgeObligation, WithdrawFiling
 from receiver.core.model import Fact, Incident, Instant
 from receiver.core.response import Filing, Obligation
 from receiver.on_call.wall_time import after_months
@@ -29,7 +31,9 @@ class OwedReport:
     since: str
     """That start as text: ``the occurrence``."""
     filings: tuple[Filing, ...]
-    """The filings, in order; empty: it is outstanding."""
+    """The filings that stand, the earliest first; empty: it is outstanding."""
+    withdrawn: tuple[Filing, ...]
+    """What was recorded by mistake."""
     time_zone: str
     """The policy's time zone, in which calendar months are counted."""
     is_owed: bool = True
@@ -64,12 +68,12 @@ def reports(incident: Incident, policy: Policy) -> Iterator[OwedReport]:
 
 
 def owed_or_filed(incident: Incident, policy: Policy) -> Iterator[OwedReport]:
-    """`reports`, and those filed before a person decided that their obligation does not apply."""
+    """`reports`, and those recorded as filed before a person decided that their obligation does not apply."""
     for obligation in policy.reporting_obligations:
         known = incident.response.obligations.get(obligation.name)
         if known is not None:
             stages = _stages(incident, obligation, known, policy.time_zone)
-            yield from (each for each in stages if each.is_owed or each.filings)
+            yield from (each for each in stages if each.is_owed or each.filings or each.withdrawn)
 
 
 def _stages(
@@ -84,9 +88,13 @@ def _stages(
             since = f"the filing of {after}" if first.filings else f"when {after} is due"
         else:
             began_at, since = _counted_from(incident, stage, known)
-        mine = (each for each in incident.response.filings if each.obligation == obligation.name)
-        filings = tuple(each for each in mine if each.stage == stage.name)
-        before[stage.name] = OwedReport(obligation, stage, began_at, since, filings, time_zone, known.applies)
+        key = (obligation.name, stage.name)
+        mine = [each for each in incident.response.filings if (each.obligation, each.stage) == key]
+        stand = sorted((each for each in mine if each.withdrawn_at is None), key=lambda each: each.filed_at)
+        withdrawn = tuple(each for each in mine if each.withdrawn_at is not None)
+        before[stage.name] = OwedReport(
+            obligation, stage, began_at, since, tuple(stand), withdrawn, time_zone, known.applies
+        )
         yield before[stage.name]
 
 
@@ -145,11 +153,18 @@ def concerns(incident: Incident, policy: Policy, obligation: ReportingObligation
     return not incident.is_own and any(policy.must_report(obligation, key, incident.level) for key in keys)
 
 
-def record(draft: Draft, action: FileReport | JudgeObligation) -> None:
+def filing_ids(incident: Incident) -> dict[str, Filing]:
+    """The incident's filings by id: ``r1``, the position among all, of which none is ever removed."""
+    return {f"r{number}": each for number, each in enumerate(incident.response.filings, 1)}
+
+
+def record(draft: Draft, action: FileReport | WithdrawFiling | JudgeObligation) -> None:
     """Carry out a person's action on obligations. Raises RefusedError."""
     match action:
         case FileReport():
             _file(draft, action)
+        case WithdrawFiling():
+            _withdraw(draft, action)
         case JudgeObligation():
             _judge(draft, action)
 
@@ -182,6 +197,30 @@ def _file(draft: Draft, action: FileReport) -> None:
         file=action.file,
         sha256=action.sha256,
         note=action.note,
+        practised=PRACTISED if draft.incident.exercise else "",
+    )
+
+
+def _withdraw(draft: Draft, action: WithdrawFiling) -> None:
+    """Raises RefusedError."""
+    known = filing_ids(draft.incident)
+    found = known.get(action.filing)
+    if found is None:
+        raise RefusedError(f"the incident has no filing {action.filing}; it has {', '.join(known) or 'none'}"[:1000])
+    if found.withdrawn_at is not None:
+        raise RefusedError(f"{found.withdrawn_by} withdrew {action.filing} already")
+    if not action.reason:
+        raise RefusedError("withdrawing a filing needs a reason")
+    gone = replace(found, withdrawn_by=action.by, withdrawn_at=draft.now, withdrawn_why=action.reason)
+    draft.respond(filings=tuple((known | {action.filing: gone}).values()))
+    draft.enter(
+        Fact.FILING_WITHDRAWN,
+        action.by,
+        filing=action.filing,
+        obligation=found.obligation,
+        stage=found.stage,
+        reference=found.reference,
+        note=action.reason,
         practised=PRACTISED if draft.incident.exercise else "",
     )
 

@@ -182,6 +182,10 @@ class Filing(Struct, frozen=True):
     """The name of the filed file; empty: none."""
     sha256: str = ""
     """The file's SHA-256, 64 hexadecimal digits."""
+    withdrawn_by: str = ""
+    """Who said that it was recorded by mistake; empty: it stands."""
+    withdrawn_at: Instant | None = None
+    withdrawn_why: str = ""
 
 
 class EvidenceFile(Struct, frozen=True):

@@ -61,6 +61,10 @@ NEWS = frozenset(
         Fact.OVERDUE,
         Fact.FOLLOW_UP_ADDED,
         Fact.FOLLOW_UP_DONE,
+        Fact.OBLIGATION_APPLIES,
+        Fact.OBLIGATION_JUDGED,
+        Fact.REPORT_FILED,
+        Fact.FILING_WITHDRAWN,
     }
 )
 """Facts that change an incident's state, or what is known or done about it."""

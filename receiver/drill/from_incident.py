@@ -34,7 +34,9 @@ ARRIVED = frozenset({Status.ACCEPTED, Status.DELIVERED})
 GOT_OUT = frozenset({Reason.FALLBACK})
 """Pages sent only because a provider failed: the policy does not require them."""
 
-KEPT = frozenset({"by", "note", "text", "to", "step", "role", "link", "hold", "obligation", "stage", "reference"})
+KEPT = frozenset({
+    "by", "note", "text", "to", "step", "role", "link", "hold", "obligation", "stage", "reference", "filing"
+})  # fmt: skip
 """The fields of an entry that an action uses."""
 
 

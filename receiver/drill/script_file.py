@@ -30,6 +30,7 @@ from receiver.core.events import (
     Undo,
     Update,
     Withdraw,
+    WithdrawFiling,
 )
 from receiver.core.model import Entry, Fact, Incident, Instant, Kind
 from receiver.core.responder_history import response_times
@@ -57,6 +58,7 @@ ACTIONS: Mapping[Fact, str] = {
     Fact.HANDED_OVER: "handover",
     Fact.STEP_DONE: "tick",
     Fact.REPORT_FILED: "file_report",
+    Fact.FILING_WITHDRAWN: "withdraw_filing",
     Fact.ROLE_TAKEN: "assign",
     Fact.ROLE_LEFT: "assign",
 }
@@ -111,6 +113,7 @@ class _Said(_Part):
     obligation: str = ""
     stage: str = ""
     reference: str = ""
+    filing: str = ""
     link: str = ""
     type: str = ""
     level: Annotated[int, Field(ge=1, le=4)] | None = None
@@ -137,6 +140,7 @@ class Step(_Part):
     tick: _Said | None = None
     assign: _Said | None = None
     file_report: _Said | None = None
+    withdraw_filing: _Said | None = None
 
     @model_validator(mode="after")
     def _one_thing(self) -> Self:
@@ -173,6 +177,7 @@ class Step(_Part):
             "assign": Assign(said.by, said.role, said.to, said.note),
             "tick": Tick(said.by, said.step, note=said.note, link=said.link),
             "file_report": FileReport(said.by, said.obligation, said.stage, said.reference, note=said.note),
+            "withdraw_filing": WithdrawFiling(said.by, said.filing, said.note),
         }
         return actions[self.what]
 

@@ -108,6 +108,7 @@ SENTENCES: Mapping[Fact, str] = MappingProxyType(
         Fact.REPORT_FILED: (
             "{stage} of {obligation} filed with {authority} at {filed}: {reference}{with_file}{practised}"
         ),
+        Fact.FILING_WITHDRAWN: "not filed after all: {stage} of {obligation}, {reference}{practised}",
         Fact.REPORT_APPROVED: "version {version} of the report approved: SHA-256 {sha256}",
         Fact.HANDED_OVER: "handed over to {to}",
         Fact.ROLE_TAKEN: "{to} is {role} now",

@@ -21,6 +21,8 @@ def duty_outcomes(
     yield from _checklists(incident, timeline, policy_version, now)
     over_at = incident.resolved_at if incident.exercise and not incident.is_live else None  # the drill is over
     for each in owed_or_filed(incident, policy_version.policy):
+        if not (each.is_owed or each.filings):
+            continue
         first = each.filings[0] if each.filings else None
         met_at, by = (first.filed_at, first.by) if first else (None, "")
         result = result_of(each.due_at, now, met_at, over_at, suspended=False)

@@ -34,10 +34,15 @@ def _verdict(record: IncidentRecord, judged: Obligation) -> str:
 
 
 def _rows(record: IncidentRecord, owed: OwedReport) -> Iterator[tuple[str, ...]]:
-    """Yields a row for each filing of a report; one row if it was not filed."""
+    """Yields a row for each record that a report was filed; one more if none stands."""
     report = line(f"{owed.stage.name.replace('_', ' ')} ({owed.obligation.name})")
     by_law = f" ({owed.obligation.source})" if owed.obligation.source else ""
     begin = (line(f"{owed.obligation.authority}{by_law}", 500), report, record.stamp(owed.due_at))
+    for each in owed.withdrawn:
+        on = "" if each.withdrawn_at is None else record.stamp(each.withdrawn_at)
+        recorded = f"recorded by {name(each.by)} on {record.stamp(each.at)}"
+        said = f"{recorded}; not filed after all, says {name(each.withdrawn_by)} on {on}: {each.withdrawn_why}"
+        yield *begin, line(said, 500), line(each.reference), line(each.file)
     for each in owed.filings:
         recorded = f" on {record.stamp(each.at)}" if each.at != each.filed_at else ""
         how = "practised, filed with nobody, " if record.case.incident.exercise else ""
@@ -45,5 +50,5 @@ def _rows(record: IncidentRecord, owed: OwedReport) -> Iterator[tuple[str, ...]]
         kept = f"({kept})" if (kept := kept_as(record, each.sha256)) else ""
         file = " ".join(filter(None, (line(each.file), f"SHA-256 {each.sha256}" if each.sha256 else "", kept)))
         yield *begin, filed, line(each.reference), file
-    if not owed.filings:
+    if owed.is_owed and not owed.filings:
         yield *begin, "practised by nobody" if record.case.incident.exercise else "not filed", "", ""

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from receiver.core.events import Close, FileReport, JudgeObligation, Tick
+from receiver.core.events import Close, FileReport, JudgeObligation, SignOff, Tick, WithdrawFiling
 from receiver.core.model import Fact, Instant, Kind, Reason, State, Target, Window
 from receiver.core.obligations import OwedReport, obligations_outstanding, owed_or_filed, reports
 from receiver.messages.timeline import sentence
@@ -404,3 +404,93 @@ def test_deadlines_are_told_in_the_laws_units():
     assert [each.set_to for each in deadlines if "(o)" in each.name] == ["72 hours", "3 days", "3 months"]
     late = [each.data["limit"] for each in world.entries(Fact.OVERDUE) if "(o)" in each.data["what"]]
     assert late == ["(limit 72 hours)", "(limit 3 days)"]
+
+
+def test_a_filing_recorded_by_mistake_is_withdrawn():
+    """Who, when and why is kept with it; its report is outstanding again, with its own due time and all reminders."""
+    world = opened()
+    file(world, "early_warning")
+    world.advance(minutes=12 * 60)
+    assert world.act(WithdrawFiling("eve", "r1", "that was the notification")) is None
+    [filing] = world.incident.response.filings
+    assert (filing.withdrawn_by, world.since(filing.withdrawn_at)) == ("eve", 720)
+    [entry] = world.entries(Fact.FILING_WITHDRAWN)
+    assert sentence(entry) == "not filed after all: early_warning of nis2, CSIRT-4711 (that was the notification)"
+    assert outstanding(world)[0] == "early warning to the CSIRT (nis2)"
+    assert due(world)["nis2/early_warning"] == 24
+    world.advance(minutes=13 * 60)
+    assert world.since(next(each.created_at for each in world.planned(Kind.REMINDER, Reason.DUE))) == 18 * 60
+    assert overdue(world) == ["early warning to the CSIRT (nis2)"]
+
+
+def test_a_late_withdrawal_is_overdue_at_once():
+    """After the due time the deadline is breached, not kept, and that it is late is told at once."""
+    world = opened()
+    file(world, "early_warning")
+    world.advance(minutes=30 * 60)
+    world.act(WithdrawFiling("eve", "r1", "never sent"))
+    world.advance(minutes=1)
+    assert overdue(world) == ["early warning to the CSIRT (nis2)"]
+    outcomes = duty_outcomes(world.incident, world.timeline, world.current, world.now)
+    assert next(each.result for each in outcomes if "early warning" in each.name) is DeadlineResult.BREACHED
+
+
+def test_a_withdrawn_filing_begins_no_further_stage():
+    """What counts from a filing counts from one that stands: the earliest; without one, from when it is due."""
+    world = opened().advance(minutes=48 * 60)
+    file(world, "notification")
+    file(world, "notification", filed_at=Instant(world.now - HOUR))
+    assert due(world)["nis2/final"] == 47 + 672
+    world.act(WithdrawFiling("eve", "r2", "not sent"))
+    assert due(world)["nis2/final"] == 48 + 672
+    world.act(WithdrawFiling("eve", "r1", "nor this"))
+    assert due(world)["nis2/final"] == 72 + 672
+    assert world.incident.response.duties["nis2/final"].due_at == final(world).due_at
+
+
+def test_two_filings_that_are_alike_are_withdrawn_one_by_one():
+    """Recorded twice by a double click, each has an id of its own."""
+    world = opened()
+    file(world, "early_warning")
+    file(world, "early_warning")
+    world.act(WithdrawFiling("eve", "r2", "twice"))
+    assert [each.withdrawn_by for each in world.incident.response.filings] == ["", "eve"]
+    assert "early warning" not in " ".join(outstanding(world))
+
+
+def test_a_withdrawal_voids_the_signature_and_revises_the_report():
+    """What was signed, and reported to the board, had every report filed."""
+    reports_to = replace(WHOLE.reports, recipients=("board@company.com",))
+    policy = replace(WHOLE, reports=reports_to, closing=replace(Closing(), sign_off_from=4, from_level=None))
+    world = World(with_obligations(replace(NIS2, stages=NIS2.stages[:1]), policy=policy))
+    world.fire("a", level=4, rule=COMPLIANCE)
+    world.acknowledge()
+    file(world, "early_warning")
+    world.clear("a")
+    world.advance(minutes=10)
+    world.resolve()
+    assert world.act(SignOff("eve")) is None
+    world.advance(minutes=3 * DAY)
+    assert world.incident.state is State.CLOSED
+    world.act(WithdrawFiling("ada", "r1", "another incident's"))
+    assert world.incident.response.signed_off_by == ""
+    world.advance(minutes=DAY)
+    [_, revised] = world.planned(Kind.REPORT)
+    assert revised.data["changed"] == "reports to authorities"
+    assert overdue(world) == ["early warning to the CSIRT (nis2)"]
+
+
+NOT_WITHDRAWN = {
+    "unknown": (WithdrawFiling("eve", "r9", "x"), "the incident has no filing r9; it has r1"),
+    "without a reason": (WithdrawFiling("eve", "r1", ""), "needs a reason"),
+}
+
+
+@pytest.mark.parametrize(("action", "says"), NOT_WITHDRAWN.values(), ids=NOT_WITHDRAWN)
+def test_what_cannot_be_withdrawn(action, says):
+    """With words that say what there is; once is enough."""
+    world = opened()
+    file(world, "early_warning")
+    assert says in world.act(action).reason
+    world.act(WithdrawFiling("eve", "r1", "a mistake"))
+    assert world.act(WithdrawFiling("ada", "r1", "a mistake")).reason == "eve withdrew r1 already"

@@ -30,6 +30,7 @@ from receiver.core.events import (
     Tick,
     Update,
     Withdraw,
+    WithdrawFiling,
 )
 from receiver.core.model import Alert, Fact, Incident, Instant, State
 from receiver.core.obligations import reports
@@ -403,6 +404,7 @@ class People:
         actions: tuple[Action, ...] = (
             FileReport("ada", "law", dice.choice(("first", "last")), "receipt", note=note),
             JudgeObligation("ben", "law", dice.random() < 0.5, note),
+            WithdrawFiling("ada", dice.choice(("r1", "r2")), note),
             Tick("ada", "root_cause_analysis.analysis.1", done=dice.random() < 0.7, note=note),
         )
         action = dice.choice(actions)

@@ -122,11 +122,19 @@ async def test_the_page_records_filings_and_judgements(start: Callable[..., Any]
     filing |= {"filed_at": "2026-11-23T02:00", "zone": "Europe/Berlin"}
     assert await press(receiver, "file-report", ron, **filing) == 303
     text = await page(receiver, "/incidents/1", headers=ron)
+    assert "ai_death" not in text
     assert "E2-1; recorded by ron" in text
     assert "2026-11-23 01:00 UTC" in text
+    assert await press(receiver, "withdraw-filing", ron, part="r1", reason="another incident's") == 303
+    text = await page(receiver, "/incidents/1", headers=ron)
+    assert "Not filed after all: r1, E2-1; recorded by ron, withdrawn by ron" in text
+    assert "another incident&#39;s" in text
     judged = {"part": "nis2", "applies": "false", "reason": "counsel: not significant"}
     assert await press(receiver, "judge-obligation", ron, **judged) == 403
     ann = await log_in(receiver, "", "annes-token")
+    assert re.search(
+        r"whose terms do not name it.*?ai_death", await page(receiver, "/incidents/1", headers=ann), re.DOTALL
+    )
     assert await press(receiver, "judge-obligation", ann, **judged) == 303
     assert "counsel: not significant" in await page(receiver, "/incidents/1", headers=ron)
 
@@ -139,8 +147,16 @@ async def test_from_a_shell(declared: Running, tmp_path: Path) -> None:
     code, said = await tocsin(declared, "file-report", "1", *words, "--by", "ada")
     assert code == 0, said
     assert f"CERT-9 (recorded by ada, early.pdf SHA-256 {sha256(b'early warning').hexdigest()})" in said
+    told = await tocsin(declared, "withdraw-filing", "1", "r1", "--reason", "not sent", "--by", "eve")
+    assert (told[0], "r1 not filed after all: CERT-9 (withdrawn by eve on" in told[1]) == (0, True), told
+    await tocsin(declared, "file-report", "1", *words, "--by", "ada")
     _, shown = await tocsin(declared, "show", "1")
     assert "notification to the CSIRT or the competent authority (nis2)" in shown
+    assert "ai_death" not in shown
+    assert (
+        "ai_death: the market surveillance authority (does not concern it)"
+        in (await tocsin(declared, "obligations", "1"))[1]
+    )
     code, said = await tocsin(
         declared, "judge-obligation", "1", "--obligation", "nis2", "--does-not-apply", "--reason", "counsel says so"
     )
@@ -151,6 +167,24 @@ async def test_from_a_shell(declared: Running, tmp_path: Path) -> None:
     assert re.search(r"nis2 \|.*?does not apply, says .+? on 2026-11-23 .+?: counsel says so", report)
     assert re.search(r"early warning to the CSIRT.*?kept", report)
     assert (await tocsin(declared, "file-report", "1", *words[:-1], "/no/such/file"))[0] == 2
+
+
+async def test_a_filing_recorded_by_mistake_is_withdrawn(declared: Running) -> None:
+    """The record stays with who, when and why, in API, timeline and report; the countdown runs again."""
+    filing = {"stage": "occurrence_report", "reference": "E2-1", "by": "ada", "file": "x.pdf", "sha256": "ab" * 32}
+    await declared.post(f"{AVIATION}/filings", filing)
+    status, found = await declared.post(f"{ONE}/filings/r1/withdraw", {"reason": "of another incident", "by": "eve"})
+    [stage] = named(found)["aviation_occurrence"]["stages"]
+    assert (status, stage["filings"]) == (200, [])
+    [gone] = stage["withdrawn"]
+    assert (gone["id"], gone["withdrawn_by"], gone["withdrawn_why"]) == ("r1", "eve", "of another incident")
+    _, incident = await declared.get(ONE)
+    assert "aviation_occurrence/occurrence_report" in [each["key"] for each in incident["duties"]]
+    _, report = await declared.get(f"{ONE}/report?format=md")
+    assert re.search(r"recorded by ada on .+?; not filed after all, says eve on .+?: of another incident", report)
+    assert re.search(r"occurrence report \(aviation_occurrence\) \|[^|]+\| not filed", report)
+    assert (await declared.post(f"{ONE}/filings/r1/withdraw", {"reason": "again"}))[0] == 409
+    assert (await declared.post(f"{ONE}/filings/r2/withdraw", {"reason": ""}))[0] == 400
 
 
 async def test_the_page_keeps_the_file_that_was_filed(start: Callable[..., Any]) -> None:

@@ -31,7 +31,7 @@ NUMBERS = EXPECTED["numbers"]
 ENVIRON = {"TOCSIN_API_TOKENS": "ann:admin:token", "TOCSIN_EXTERNAL_URL": "https://tocsin.example.test"}
 TOKEN = {"Authorization": "Bearer token"}
 
-SINCE = {"withdraw", "giveback", "signoff", "close", "filereport", "judgeobligation"}
+SINCE = {"withdraw", "giveback", "signoff", "close", "filereport", "withdrawfiling", "judgeobligation"}
 SINCE |= {"attachfile", "redactfile", "placehold", "releasehold", "undo"}
 """Words of the audit log that the release did not have."""
 

@@ -4,9 +4,9 @@
 """
 
 from receiver.clients.alert_payload import instant
-from receiver.core.events import FileReport, JudgeObligation
+from receiver.core.events import FileReport, JudgeObligation, WithdrawFiling
 from receiver.core.model import Incident, Instant
-from receiver.core.obligations import OwedReport, owed_or_filed
+from receiver.core.obligations import OwedReport, filing_ids, owed_or_filed
 from receiver.core.response import Filing, Obligation
 from receiver.messages.incident_text import IncidentText
 from receiver.messages.notice_text import render_report
@@ -45,6 +45,11 @@ class Obligations:
             said.note,
         )
         await self._api.act(call, filing)
+        return await self._api.read(call.incident, self.show)
+
+    async def withdraw_filing(self, call: Call[requests.ReasonBody]) -> ObligationsView:
+        """Say that a filing was recorded by mistake: its report is outstanding again."""
+        await self._api.act(call, WithdrawFiling(call.by(call.said.by), call.part, call.said.reason))
         return await self._api.read(call.incident, self.show)
 
     async def judge_obligation(self, call: Call[requests.JudgeObligationBody]) -> ObligationsView:
@@ -102,16 +107,21 @@ def _show_stage(owed: OwedReport, case: IncidentText, now: Instant) -> ReportSta
         channel=owed.stage.channel,
         approver=owed.stage.approver,
         text=text,
-        filings=[_show_filing(each) for each in owed.filings],
+        filings=[_show_filing(each, case.incident) for each in owed.filings],
+        withdrawn=[_show_filing(each, case.incident) for each in owed.withdrawn],
     )
 
 
-def _show_filing(filing: Filing) -> FilingView:
+def _show_filing(filing: Filing, incident: Incident) -> FilingView:
     return FilingView(
+        id=next(id_ for id_, each in filing_ids(incident).items() if each == filing),
         reference=filing.reference,
         filed_at=rfc3339(filing.filed_at),
         recorded_by=filing.by,
         recorded_at=rfc3339(filing.at),
         file=filing.file,
         sha256=filing.sha256,
+        withdrawn_by=filing.withdrawn_by or None,
+        withdrawn_at=rfc3339(filing.withdrawn_at) if filing.withdrawn_at is not None else None,
+        withdrawn_why=filing.withdrawn_why,
     )

@@ -322,7 +322,7 @@ class AttachFileBody(Body):
 
 
 class ReasonBody(Body):
-    """An action that needs a reason: redact evidence, place or release a legal hold."""
+    """An action that needs a reason: redact evidence, place or release a legal hold, withdraw a filing."""
 
     reason: Annotated[Needed, StringConstraints(max_length=2000)]
 

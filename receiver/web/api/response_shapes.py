@@ -103,6 +103,8 @@ class FollowUpsView(View):
 class FilingView(View):
     """A report that was filed with an authority."""
 
+    id: str
+    """``r1``"""
     reference: str
     filed_at: Time
     recorded_by: str
@@ -111,6 +113,10 @@ class FilingView(View):
     """Name of the filed file; empty: not given."""
     sha256: str
     """SHA-256 of the filed file."""
+    withdrawn_by: str | None
+    """The person who said that it was recorded by mistake; null: it stands."""
+    withdrawn_at: Time | None
+    withdrawn_why: str
 
 
 class ReportStageView(View):
@@ -131,7 +137,9 @@ class ReportStageView(View):
     text: str
     """The policy's proposed text, rendered with the current facts; empty: none."""
     filings: list[FilingView]
-    """The first filing counts; empty: the report is outstanding."""
+    """The earliest filing counts; empty: the report is outstanding."""
+    withdrawn: list[FilingView]
+    """Filings that were recorded by mistake."""
 
 
 class ObligationView(View):
@@ -151,7 +159,7 @@ class ObligationView(View):
     decided_at: Time | None
     """When that person decided; null: the policy decides, or an older release recorded it."""
     stages: list[ReportStageView]
-    """If the obligation does not apply: only the reports that were filed before that was decided."""
+    """If the obligation does not apply: only the reports that were recorded as filed before that was decided."""
 
 
 class ObligationsView(View):

@@ -116,6 +116,14 @@ def endpoints(
             obligations.file_report,
             201,
         ),
+        Endpoint(
+            "POST",
+            f"{one}/filings/{{filing}}/withdraw",
+            responder,
+            requests.ReasonBody,
+            owed,
+            obligations.withdraw_filing,
+        ),
         Endpoint("GET", f"{one}/evidence", view, requests.Nothing, evidence, custody.evidence),
         Endpoint(
             "POST",

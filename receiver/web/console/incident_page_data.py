@@ -110,7 +110,7 @@ class IncidentPageData:
     unread_notices: str
     """Why the notices' texts cannot be rendered; empty: they can."""
     obligations: tuple[ObligationView, ...]
-    """The policy's obligations; those that apply come first."""
+    """The policy's obligations: those that apply, those that concerned it, those that never did."""
 
     evidence: EvidenceView
 
@@ -164,7 +164,11 @@ class Reader:
             notices=notices,
             unread_notices=unread,
             evidence=show_evidence(incident),
-            obligations=tuple(sorted(self.obligations.show(incident).obligations, key=lambda each: not each.applies)),
+            obligations=tuple(
+                sorted(
+                    self.obligations.show(incident).obligations, key=lambda each: (not each.applies, each.since is None)
+                )
+            ),
         )
 
     def _alerts(self, incident: Incident, after: str) -> tuple[list[Alert], str]:

@@ -100,6 +100,26 @@ def _duty_row(record: Record, due: str, result: str) -> bool:
             return True
 
 
+def _filed_row(record: Record, found: Found) -> bool:
+    """A record that a report was filed: it stands, or was withdrawn by that person; or none of that stage stands."""
+    said, incident = found["filed"], record.incident
+    mine = [
+        each
+        for each in incident.response.filings
+        if f"{each.stage.replace('_', ' ')} ({each.obligation})".lower() == found["report"].strip()
+    ]
+    stands = [each for each in mine if each.withdrawn_at is None]
+    if said in {"not filed", "practised by nobody"}:
+        return not stands and (said == "not filed") is not incident.exercise
+    if "applies, says" in said or "does not apply, says" in said:
+        return any(each.by and f"says {each.by.lower()}" in said for each in incident.response.obligations.values())
+    if taken_back := re.search(r"; not filed after all, says (.+?) on (.+? utc): ", said):
+        return any((each.withdrawn_by.lower(), _stamp(each.withdrawn_at or 0)) == taken_back.groups() for each in mine)
+    return ("practised" in said) is incident.exercise and any(
+        f"{_stamp(each.filed_at)}, recorded by {each.by.lower()}" in said for each in stands
+    )
+
+
 def _clock(*, over: bool) -> Holds:
     """A duty runs that is due then, and that is over or not."""
     return lambda record, found: any(
@@ -239,6 +259,7 @@ STATEMENTS = statements(
         ),
         "^(?:occurrence \\d+: )?deadlines\\| (?P<name>[^|]+) \\| (?P<span>[^|]+) from (?P<since>[^|]+) \\| (?P<due>[^|]+) \\| "
         "(?P<result>[^|]+) \\|(?P<by_how>[^|]*)\\|(?P<who>[^|]*)$": _row,
+        "^reports to authorities\\|[^|]*\\|(?P<report>[^|]*)\\|[^|]*\\| (?P<filed>[^|]*) \\|.*$": _filed_row,
         "^follow-up actions\\| (?P<state>done|overdue|open) \\| (?P<name>[^|]*).*$": lambda record, found: any(
             (each.done_at is not None) is (found["state"] == "done")
             and ((each.due_at or record.now) < record.now or found["state"] != "overdue")

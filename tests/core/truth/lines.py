@@ -428,6 +428,13 @@ FACTS: Mapping[Fact, tuple[str, Line]] = {
     ),
     Fact.OBLIGATION_JUDGED: (r"the reporting obligation .*", lambda record, entry, _: bool(entry.by)),
     Fact.REPORT_FILED: (r".+ of .+ filed with .+ at .+: .*", lambda record, entry, _: bool(entry.by)),
+    Fact.FILING_WITHDRAWN: (
+        r"not filed after all: .+ of .+, .+ \(.+\)",
+        lambda record, entry, _: any(
+            (f"r{number}", entry.by, entry.at) == (entry.data["filing"], each.withdrawn_by, each.withdrawn_at)
+            for number, each in enumerate(record.incident.response.filings, 1)
+        ),
+    ),
     Fact.FILE_ATTACHED: (
         r"evidence e\d+ attached: .+, \d+ bytes, sha-256 [0-9a-f]{64}.*",
         lambda record, entry, _: any(

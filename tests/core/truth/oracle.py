@@ -26,6 +26,7 @@ SUBJECTS = re.compile(
     r"silenced|inhibited|is over|steadily|"
     r"root cause|\bfix\b|did not hold|"
     r"paged|notified|\btold\b|heard|on call|\byours\b|"
+    r"\bfiled\b|"
     r"status update|next update|update due|no change|waits for approval|\bvoid\b"
 )
 """What no sentence may say without a predicate."""

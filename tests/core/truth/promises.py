@@ -37,6 +37,7 @@ TELLS_NOTHING_NEW = frozenset(
         Fact.NOTICE_SENT,
         Fact.NOTICE_REJECTED,
         Fact.NOTICE_VOID,
+        Fact.REPORT_APPROVED,
     }
 )
 """Bookkeeping: every other line, those of facts yet to come included, changes how an incident stands."""

@@ -323,11 +323,13 @@ STATEMENTS = statements(
         "is_it_over: closed by <by> on <at>.*": lambda record, found: any(
             record.is_at(found["at"], each.at) for each in record.find(Fact.CLOSED, by=found["by"])
         ),
-        "^not closed yet: the (?P<stage>[\\w ]+?) to .* is not filed$": lambda record, found: (
-            record.incident.state is State.RESOLVED
-            and all(
-                each.data["stage"].replace("_", " ").lower() != found["stage"]
-                for each in record.find(Fact.REPORT_FILED)
+        "^(?P<waits>not closed yet: )?(?:what_remains: )?the (?P<stage>[\\w ]+?) to .* (?:is|are) not filed$": (
+            lambda record, found: (
+                (record.incident.state is State.RESOLVED or not found["waits"])
+                and all(
+                    each.stage.replace("_", " ").lower() != found["stage"] or each.withdrawn_at is not None
+                    for each in record.incident.response.filings
+                )
             )
         ),
         "not closed yet(?: [\\w-]+)*(?:: .*)?$|not closed yet(?=¤)|it is resolved and cannot close yet: .*": lambda record, _found: (
