@@ -1,15 +1,25 @@
 """Texts of a policy in alerts; ``{{ $value }}`` and ``{{ $labels.NAME }}`` insert the alert's own values.
 
 `rules.document` refuses near misses of the two; `rules.compile` passes the text to Prometheus with all other braces
-escaped, because it would run them as a template. No imports, so that all modules may use it.
+escaped, because it would run them as a template. No imports of the project, so that all modules may use it.
 """
 
 import re
 from collections.abc import Callable, Iterator, Mapping
+from decimal import Decimal
 from types import MappingProxyType
 
-VALUE = '{{ printf "%.6g" $value }}'
-"""The alert's value in a sentence."""
+DIGITS, FINER, MOST = 6, 3, 17
+"""Digits of a value in a sentence: at least, how many more than its limit has, and of a float at most."""
+
+
+def value_shown(limit: float | None = None, digits: int = DIGITS) -> str:
+    """The alert's value as a Prometheus template, with at least so many digits, and so many that the nearest value that
+    matters does not read as the limit.
+    """
+    needed = 0 if limit is None else len(Decimal(repr(limit)).normalize().as_tuple().digits) + FINER
+    return f'{{{{ printf "%.{min(max(digits, needed), MOST)}g" $value }}}}'
+
 
 ALLOWED = "{{ $value }} and {{ $labels.NAME }}"
 
@@ -53,12 +63,20 @@ def first_template(text: str) -> tuple[str, str]:
     return first_fault(text)
 
 
-def filled(text: str, own: Mapping[str, str] = _NO_LABELS) -> str:
-    """The text as a Prometheus template. `own`: labels that the rule sets, which its series do not have."""
+def filled(text: str, own: Mapping[str, str] = _NO_LABELS, limit: float | None = None) -> str:
+    """The text as a Prometheus template. `own`: labels that the rule sets, which its series do not have; `limit`: what
+    the rule compares its value with.
+    """
 
     def put(found: re.Match[str]) -> str:
         label = found["label"]
-        return VALUE if found["value"] else escaped(own[label]) if label in own else f"{{{{ $labels.{label} }}}}"
+        return (
+            value_shown(limit)
+            if found["value"]
+            else escaped(own[label])
+            if label in own
+            else f"{{{{ $labels.{label} }}}}"
+        )
 
     return _put(text, put, escaped)
 

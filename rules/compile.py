@@ -12,7 +12,7 @@ from dataclasses import replace
 
 from rules import condition
 from rules.alert_names import distinct_names
-from rules.alert_text import VALUE, escaped, filled
+from rules.alert_text import escaped, filled, value_shown
 from rules.condition import Selector
 from rules.durations import format_duration
 from rules.groups import NONE, AlertingRule, Group, RecordingRule
@@ -20,7 +20,7 @@ from rules.impact_grades import graded
 from rules.missing_data import SIGNALS, MissingDataTwins, twins
 from rules.policy import MINUTE, IncidentType, Micros, Policy, Recording, Rule, Signal
 from rules.stored import stamp
-from rules.wording import MEASURED, Reading, annotations, camel_case, labels, sentence, statement, unit_of, value, where
+from rules.wording import Reading, annotations, camel_case, labels, sentence, statement, unit_of, value, where
 
 __all__ = ["AlertingRule", "Group", "RecordingRule", "compile"]
 
@@ -127,13 +127,13 @@ def _in_order_of_need(recordings: Sequence[Recording]) -> list[Recording]:
 def _alert(policy: Policy, name: str, reading: Reading, signal: Signal | None, silent: Micros | None) -> AlertingRule:
     rule, reads = reading.rule, reading.condition
     unit = unit_of(reads, signal)
-    measured = "" if VALUE in filled(rule.description) else value(reads, unit)
+    measured = "" if value_shown() in filled(rule.description) else value(reads, unit)
     made = annotations(
         rule,
         condition=rule.condition,
-        description=f"{sentence(rule)}{measured}".strip(),
+        description=f"{sentence(reading)}{measured}".strip(),
         summary=_summary(reading, signal, unit),
-        value=MEASURED,
+        value=value_shown(reads.limit, digits=10),
         **({"unit": escaped(unit)} if unit else {}),
         **_impact(policy, reads),
     )
@@ -152,10 +152,10 @@ def _summary(reading: Reading, signal: Signal | None, unit: str) -> str:
     """A sentence: the rule's `summary`; else its description if the condition is long or bare; else what holds."""
     rule, reads = reading.rule, reading.condition
     if rule.summary:
-        return filled(rule.summary, dict(rule.labels))
+        return filled(rule.summary, dict(rule.labels), reads.limit)
     is_long = len(reading.text) > LONGEST_SUMMARY
     if rule.description and (is_long or reads.expr != reads.text):
-        return filled(rule.description, dict(rule.labels))
+        return filled(rule.description, dict(rule.labels), reads.limit)
     condition_named = f"The condition of {escaped(rule.name)}" if is_long else f"“{reading.text}”"
     return statement(reading, signal, unit) or f"{condition_named} holds{where(rule, signal)}"
 
@@ -164,7 +164,7 @@ def _impact(policy: Policy, reads: condition.Condition) -> dict[str, str]:
     """The value of a signal that an impact scale is named after, so that the receiver can grade it."""
     subject = reads.comparison.subject if reads.comparison else ""
     scales = {scale.name for scale in policy.impact_scales if scale.ranges}
-    return {subject: VALUE} if subject in scales and subject.isidentifier() else {}
+    return {subject: value_shown()} if subject in scales and subject.isidentifier() else {}
 
 
 def _group_name(home: str, interval: Micros) -> str:

@@ -56,6 +56,11 @@ class Condition:
         """The names of the metrics that it reads."""
         return tuple(dict.fromkeys(selector.name for selector in self.sources))
 
+    @property
+    def limit(self) -> float | None:
+        """The number that it compares with; None: it is no comparison with a number."""
+        return self.comparison.threshold if self.comparison else None
+
 
 @functools.lru_cache(maxsize=32_768)
 def parse(text: str) -> Condition:

@@ -6,16 +6,13 @@ from dataclasses import dataclass
 
 import promql_parser as promql
 
-from rules.alert_text import VALUE, escaped, filled
+from rules.alert_text import escaped, filled, value_shown
 from rules.condition import Condition
 from rules.expression import is_label_name, nodes, syntax
 from rules.groups import Pairs
 from rules.matchers import quoted
 from rules.policy import Policy, Rule, Signal
 from rules.reserved import SEVERITY
-
-MEASURED = '{{ printf "%.10g" $value }}'
-"""The expression's value in machine-readable form, in the annotation `value`."""
 
 UNSAID = frozenset(("", "ratio"))
 """Units that sentences omit."""
@@ -81,15 +78,17 @@ def annotations(rule: Rule, **texts: str) -> Pairs:
     return tuple(sorted(texts.items()))
 
 
-def sentence(rule: Rule) -> str:
+def sentence(reading: Reading) -> str:
     """The rule's description, filled, with a full stop and a space; empty if it has none."""
-    text = filled(rule.description.strip(), dict(rule.labels))
+    rule = reading.rule
+    text = filled(rule.description.strip(), dict(rule.labels), reading.condition.limit)
     return text and (f"{text} " if text[-1] in ".!?" else f"{text}. ")
 
 
 def value(reads: Condition, unit: str) -> str:
     """The meaning of the alert's value."""
-    said = f"{VALUE} {escaped(unit)}" if unit not in UNSAID else VALUE
+    shown = value_shown(reads.limit)
+    said = f"{shown} {escaped(unit)}" if unit not in UNSAID else shown
     if reads.comparison:
         return f"{escaped(reads.comparison.subject)} is {said}."
     return f"The condition's value is {said}."
@@ -107,7 +106,7 @@ def statement(reading: Reading, signal: Signal | None, unit: str) -> str:
     limit = repr(reads.comparison.threshold).removesuffix(".0")
     subject = escaped(" ".join(reads.comparison.subject.split()))
     holds = f"{subject} is {SAID[reads.comparison.op]}{limit}{units}{where(reading.rule, signal)}"
-    return holds if reads.comparison.op == "==" else f"{holds}: {VALUE}{units}"
+    return holds if reads.comparison.op == "==" else f"{holds}: {value_shown(reads.limit)}{units}"
 
 
 def where(rule: Rule, signal: Signal | None) -> str:

@@ -1,7 +1,7 @@
 """The measured value of an alert, in words: with its unit for Tocsin's alerts, as sent for foreign ones."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from math import isnan
 
 from receiver.core.model import Alert, Instant
@@ -12,6 +12,8 @@ UNSAID = frozenset(("", "ratio"))
 
 LONGEST = 80
 """Maximum characters of a value; Grafana sends one for each query and expression."""
+
+_NUMBERS = re.compile(r"(?<![\w.])\d+(?:\.\d+)?(?:[eE][+-]?\d+)?(?![\w.])")
 
 PLAIN_BELOW = 1e15
 """A number below this is written without an exponent."""
@@ -27,7 +29,10 @@ def measured(alert: Alert) -> str:
         return "not a number"
     if number is None:
         return said if len(said) <= LONGEST else f"{said[: LONGEST - 1]}…"
-    return f"{_plainly(number)}{_unit(alert.annotations)}"
+    limits = [
+        sign * float(each) for each in _NUMBERS.findall(alert.annotations.get("condition", "")) for sign in (1, -1)
+    ]
+    return f"{plainly(number, limits)}{_unit(alert.annotations)}"
 
 
 def told_at(alert: Alert) -> Instant:
@@ -42,20 +47,24 @@ def is_told(value: str, text: str) -> bool:
 
 def without_value(summary: str, annotations: Mapping[str, str]) -> str:
     """The summary of `rules.compile` without the value at its end: the value changes, a title must not."""
-    number = _number(annotations.get("value", ""))
-    return summary if number is None else summary.removesuffix(f": {number:.6g}{_unit(annotations)}")
+    before, is_told, said = summary.rpartition(": ")
+    return before if is_told and _is_value(said, annotations) else summary
 
 
 def without_measure(annotations: Mapping[str, str]) -> str:
     """The description without the last sentence, in which `rules.compile` gives the value."""
-    said, number = annotations.get("description", ""), _number(annotations.get("value", ""))
-    if MARK not in annotations or number is None:
-        return said
-    before, is_told, after = said.rpartition(f" is {number:.6g}{_unit(annotations)}.")
-    if not is_told or after:
+    said = annotations.get("description", "")
+    before, is_told, after = said.rpartition(" is ")
+    if MARK not in annotations or not is_told or not _is_value(after.removesuffix("."), annotations):
         return said
     text, stop, _ = before.rpartition(". ")
     return f"{text}{stop}".strip()
+
+
+def _is_value(said: str, annotations: Mapping[str, str]) -> bool:
+    """Whether the text is the value with its unit, in as many digits as `rules.compile` gives it."""
+    told, known = _number(said.removesuffix(_unit(annotations))), _number(annotations.get("value", ""))
+    return None not in (told, known) and f"{told:.6g}" == f"{known:.6g}"
 
 
 def _said(annotations: Mapping[str, str]) -> str:
@@ -72,9 +81,16 @@ def _number(text: str) -> float | None:
         return None
 
 
-def _plainly(number: float) -> str:
-    short = f"{number:.6g}"
+def plainly(number: float, limits: Sequence[float]) -> str:
+    """With six digits, or with more where six would read as one of the limits, or as beyond it."""
+    tried = (f"{number:.{digits}g}" for digits in (6, 10))
+    short = next((each for each in tried if _sides(float(each), limits) == _sides(number, limits)), repr(number))
     return f"{number:.0f}" if "e+" in short and abs(number) < PLAIN_BELOW else short
+
+
+def _sides(number: float, limits: Sequence[float]) -> list[int]:
+    """Of each limit whether the number is below it, it, or above it: -1, 0, 1."""
+    return [(number > each) - (number < each) for each in limits]
 
 
 def _unit(annotations: Mapping[str, str]) -> str:

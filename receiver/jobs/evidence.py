@@ -189,7 +189,7 @@ def question(condition: str) -> Question:
     except ConditionError:  # a policy version of an older release may contain conditions that are now refused
         return Question(condition, ())
     if parsed.comparison and parsed.watched:
-        return Question(parsed.expr, (parsed.comparison.subject,), f"{parsed.comparison.threshold:g}")
+        return Question(parsed.expr, (parsed.comparison.subject,), f"{parsed.comparison.threshold:.15g}")
     return Question(parsed.expr, tuple(str(each) for each in parsed.watched))
 
 
@@ -207,9 +207,9 @@ def _values(series: Sequence[Series]) -> str:
 
 
 def _kept(series: Iterable[Series]) -> str:
-    """JSON of a bounded number of series and points, with six digits per value: enough for a chart."""
+    """JSON of a bounded number of series and points, with ten digits per value: enough to tell it from its limit."""
     lines = [
-        [_name(each.labels), [[round(at, 1), float(f"{value:.6g}")] for at, value in _finite(each)]]
+        [_name(each.labels), [[round(at, 1), float(f"{value:.10g}")] for at, value in _finite(each)]]
         for each in list(series)[:MOST_SERIES]
     ]
     return orjson.dumps(lines).decode()

@@ -165,7 +165,7 @@ def draw_lines(
         y = scale.y(threshold)
         dashed = f'x1="{LOW}" x2="{RIGHT}" y1="{y:.1f}" y2="{y:.1f}"'
         parts.append(f'<line class="limit" {dashed} stroke="{LIMIT}" stroke-dasharray="4 3"/>')
-        parts.append(_text(RIGHT, y - 4, f"threshold {threshold:.6g}", "end", LIMIT, "limit"))
+        parts.append(_text(RIGHT, y - 4, f"threshold {threshold:.15g}", "end", LIMIT, "limit"))
     parts += [_polyline(place, each, scale) for place, each in enumerate(lines)]
     parts += _ends(int(scale.begin * 1e6), int(scale.end * 1e6), BOTTOM + 18)
     for place, each in enumerate(lines):

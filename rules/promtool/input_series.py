@@ -13,7 +13,6 @@ from functools import lru_cache
 import promql_parser as promql
 
 from rules import condition, prometheus_template
-from rules.alert_text import VALUE
 from rules.expression import looks_back, nodes, syntax
 from rules.groups import AlertingRule
 from rules.policy import Micros, Rule
@@ -21,7 +20,6 @@ from rules.promtool.boundary_values import Pair, pairs
 from rules.promtool.evaluate import evaluate
 from rules.promtool.vectors import Labels, Sample, Series, Unprovable, Vector
 from rules.self_monitoring import FULL_SECONDS
-from rules.wording import MEASURED
 
 LONGEST_WAIT = 600
 """The maximum of ticks that a test spends to fill a window with good values."""
@@ -182,12 +180,15 @@ def _told(own: Labels, made: Labels, written: Labels, sample: Sample) -> tuple[L
 def _filled(text: str, labels: Mapping[str, str], value: float) -> str:
     if "{{" not in text:
         return text
-    text = text.replace(VALUE, f"{value:.6g}").replace(MEASURED, f"{value:.10g}")
+    text = _SHOWN.sub(lambda found: f"{value:.{found['digits']}g}", text)
     text = text.replace(FULL_SECONDS, f"{value:.3f}")
     text = _INDEXED.sub(lambda found: _indexed(found, labels), _WITH.sub(lambda found: _with(found, labels), text))
     for name in [part.split(" ")[0] for part in text.split("{{ $labels.")[1:]]:
         text = text.replace("{{ $labels." + name + " }}", labels.get(name, ""))
     return text.replace("{{ `{{` }}", "{{")
+
+
+_SHOWN = re.compile(r'\{\{ printf "%\.(?P<digits>\d+)g" \$value \}\}')
 
 
 _WITH = re.compile(r"\{\{ with (?:or )?(?P<names>(?:\$labels\.\w+ )+)\}\}(?P<text>[^{]*)\{\{ \. \}\}\{\{ end \}\}")

@@ -3,7 +3,7 @@
 import pytest
 from msgspec.structs import replace
 
-from receiver.core.measured import measured
+from receiver.core.measured import measured, without_value
 from receiver.core.model import Kind, Reason, State
 from rules.reserved import MARK, MARKED
 from tests.core.alerts import alert
@@ -121,6 +121,9 @@ VALUES = {
     "a share": ({"value": "0.4213000001", "unit": "ratio"}, "0.4213"),
     "large": ({"value": "1234567890"}, "1234567890"),
     "not a number": ({"value": "NaN", "unit": "bar"}, "not a number"),
+    "near its limit": ({"value": "0.9499999999", "condition": "a < 0.95"}, "0.9499999999"),
+    "near a long limit": ({"value": "123456.68", "condition": "a < 123456.7"}, "123456.68"),
+    "at its limit": ({"value": "0.95", "condition": "a <= 0.95"}, "0.95"),
     "of another": ({"value": "12 of 40 pods"}, "12 of 40 pods"),
     "Grafana's only one": ({"values": "B=22.5"}, "22.5"),
     "Grafana's several": ({"values": "B=22.5, C=1"}, "B=22.5, C=1"),
@@ -129,6 +132,19 @@ VALUES = {
 
 
 def test_values_are_told_as_people_write_them():
-    """Six digits, no exponent, the unit behind it; what is no number as it came."""
+    """Six digits, more where six would read as the limit; no exponent, the unit behind it; what is no number as it came."""
     told = {name: measured(replace(alert(), annotations=notes)) for name, (notes, _) in VALUES.items()}
     assert told == {name: said for name, (_, said) in VALUES.items()}
+
+
+TITLES = {
+    "b is above 123456.789: 123456.789001": "b is above 123456.789",
+    "b is above 123456.789: 123457": "b is above 123456.789",
+    "b is above 123456.789: see line 3": "b is above 123456.789: see line 3",
+}
+
+
+def test_a_title_has_no_value_in_however_many_digits_it_is_written():
+    """With the digits that its limit asks for, or with six, as rules of an older release have it."""
+    told = {said: without_value(said, {"value": "123456.789001"}) for said in TITLES}
+    assert told == TITLES

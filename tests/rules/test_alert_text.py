@@ -1,9 +1,11 @@
 """What an alert says: the value with its unit, in the policy's own words or in a sentence that is made."""
 
+from dataclasses import replace
+
 import pytest
 import yaml
 
-from rules.alert_text import general
+from rules.alert_text import general, value_shown
 from rules.compile import compile as compile_policy
 from rules.load import load_text
 from rules.outputs import render
@@ -74,6 +76,28 @@ def test_the_title_of_no_alert_begins_with_a_name_and_a_colon():
         name, label = dict(each.annotations)["summary"], dict(each.labels)["rule"]
         assert not name.startswith((f"{label}:", f"{each.alert}:"))
         assert " is " in name or " holds" in name
+
+
+LONG_LIMITS = {
+    "a < 0.123456789": "0.123456788999",
+    "a > 123456.789": "123456.789001",
+    "a >= 1234567890.5": "1234567890.5",
+    "a > 0.95": "0.95001",
+}
+
+
+@pytest.mark.parametrize(("condition", "value"), LONG_LIMITS.items())
+def test_a_value_does_not_read_as_its_limit(condition, value):
+    """Of a limit with many digits the value has more: "is below 0.123456789: 0.123457" said what is not so."""
+    made = rule("made", condition, description="It is {{ $value }}, which is too much")
+    tests = yaml.safe_load(render(policy(made)).files["rules_test.yml"])
+    alerts = [
+        alert for test in tests["tests"] for asked in test.get("alert_rule_test", ()) for alert in asked["exp_alerts"]
+    ]
+    told = [each["exp_annotations"] for each in alerts if each["exp_labels"].get("rule") == "made"]
+    assert {each["description"] for each in told} == {f"It is {value}, which is too much."}
+    assert {each["value"] for each in told} == {value}
+    assert said(replace(made, description=""))["summary"].endswith(f": {value_shown(float(condition.split()[-1]))}")
 
 
 def test_the_value_and_its_unit_are_annotations():
