@@ -34,15 +34,22 @@ def remember(draft: Draft, deed: Deed, by: str, to: str = "") -> None:
     draft.respond(history=turns[-KEPT:])
 
 
+def standing_turns(incident: Incident) -> list[Turn]:
+    """The incident's turns without answers that were undone, and without the undoing."""
+    found: list[Turn] = []
+    for turn in incident.response.history:
+        answers = [each for each in found if each.deed in ANSWERS]
+        if turn.deed is not Deed.UNDONE:
+            found.append(turn)
+        elif answers:
+            found.remove(answers[-1])
+    return found
+
+
 def people_of(incident: Incident) -> set[str]:
     """People who acknowledged it, answered a call for help, or got it handed over; undone answers do not count."""
-    found = {incident.holder}
-    is_undone = False
-    for turn in reversed(incident.response.history):
-        if turn.deed in ANSWERS and not is_undone:
-            found.add(turn.by)
-        found.add(turn.to)
-        is_undone = turn.deed is Deed.UNDONE
+    turns = standing_turns(incident)
+    found = {incident.holder, *(turn.to for turn in turns), *(turn.by for turn in turns if turn.deed in ANSWERS)}
     return found - {""}
 
 
@@ -60,14 +67,9 @@ def without_undone(timeline: Iterable[Entry]) -> Iterator[Entry]:
 
 def has_been_answered(incident: Incident) -> bool:
     """Whether a person acknowledged this occurrence, unless new danger voided that; undone answers do not count."""
-    is_undone = False
-    for turn in reversed(incident.response.history):
-        if turn.deed in {Deed.VOIDED, Deed.REOPENED}:
-            return False
-        if turn.deed in ANSWERS and not is_undone:
-            return True
-        is_undone = turn.deed is Deed.UNDONE
-    return False
+    telling = {*ANSWERS, Deed.VOIDED, Deed.REOPENED}
+    last = next((turn.deed for turn in reversed(standing_turns(incident)) if turn.deed in telling), None)
+    return last in ANSWERS
 
 
 class ResponseTime(Struct, frozen=True):

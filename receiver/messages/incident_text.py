@@ -438,13 +438,8 @@ class IncidentText:
         """The duration from the opening (or the return) to the resolution, or to now."""
         return duration((self.incident.resolved_at or self.now) - begun_at(self.incident))
 
-    @property
-    def since_it_began(self) -> str:
-        """``3 min after the opening``; for an incident that came back, after its return."""
-        return self.after_it_began(self.now)
-
     def after_it_began(self, at: Instant) -> str:
-        """Returns the same for another instant, relative to the occurrence that ran at that time."""
+        """Returns ``3 minutes after the opening``; of an incident that had come back by then, after its return."""
         returns = (each.ended_at for each in self.incident.response.occurrences if each.ended_at <= at)
         began = max(returns, default=self.incident.opened_at)
         what = "after the opening" if began == self.incident.opened_at else "after it came back"

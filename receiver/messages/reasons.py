@@ -130,20 +130,21 @@ def lead(notification: Notification, case: IncidentText) -> str:
 def _page(notification: Notification, case: IncidentText, by: str) -> str:
     data = notification.data
     before = name(data.get("acknowledged_by", ""))
-    void = f" {before}'s acknowledgement no longer holds." if before else ""
+    at = case.time(notification.created_at)
+    void = f" New danger voided the acknowledgement of {before} at {at}." if before else ""
     match notification.reason:
         case Reason.ESCALATED:
-            return f"{by} asks for help now.{_again(case)}" if by else _unanswered(case, f"in {case.lasted}")
+            return f"{by} asks for help now." if by and not case.was_answered else _unanswered(case)
         case Reason.HELP | Reason.GIVEN_BACK | Reason.ACK_EXPIRED | Reason.UNDONE:
             return _responders(notification, case, by, before)
         case Reason.BREACHED:
             return _breach(notification, case)
         case Reason.REPEATED | Reason.REACH:
-            return _unanswered(case, f", {case.since_it_began}")
+            return _unanswered(case)
         case Reason.FALLBACK:
             return _fallback(notification, case)
         case Reason.HANDOFF:
-            return f"You are on call now. {_unanswered(case, f', {case.since_it_began}')}"
+            return f"You are on call now. {_unanswered(case)}"
         case Reason.NEW_DANGER:
             return f"{_worse(data, by)}{void}"
         case Reason.RECURRED:
@@ -154,7 +155,7 @@ def _page(notification: Notification, case: IncidentText, by: str) -> str:
             still = "do" if case.incident.is_firing else f"did at {case.time(notification.created_at)}"
             return f"It was resolved while its alerts fired, and they still {still}.{_disproved(case)}"
         case Reason.RULE_JOINED:
-            return f"A further rule fired: {rule_names(data.get('rule', 'a rule'))}{_fired(data)}."
+            return _further(data)
         case Reason.SILENCE_ENDED:
             over = ", and it is not over" if case.live else ""
             return f"Alertmanager no longer says that it is silenced or inhibited{over}."
@@ -163,8 +164,9 @@ def _page(notification: Notification, case: IncidentText, by: str) -> str:
 
 
 def _worse(data: Mapping[str, str], by: str) -> str:
-    why = f": {rule_names(data['rule'])} fired" if data.get("rule") else f", says {by}" if by else ""
-    return f"It got worse{why}{_fired(data)}."
+    rule = rule_names(data.get("rule", ""))
+    why = f": {rule} fired" if rule else f", says {by}" if by else ""
+    return f"It got worse{why}{_fired(data, rule)}."
 
 
 def _notice(notification: Notification, case: IncidentText) -> str:
@@ -175,7 +177,7 @@ def _notice(notification: Notification, case: IncidentText) -> str:
         case Reason.FIRED_AGAIN:
             return f"It {_fires(case)} again, before its recovery was believed{_fired(data)}."
         case Reason.RULE_JOINED:
-            return f"A further rule fired: {rule_names(data.get('rule', 'a rule'))}{_fired(data)}."
+            return _further(data)
         case Reason.SILENCED | Reason.INHIBITED:
             return _silenced(notification, case) if so else _was_silenced(notification, case)
         case Reason.FLAPPING:
@@ -199,7 +201,8 @@ def _notice(notification: Notification, case: IncidentText) -> str:
         case _:
             count = data.get("alerts", "1")
             many = "A further alert" if count == "1" else f"{line(count, 10)} further alerts"
-            return f"{many} of {rule_names(data.get('rule', 'the same rule'))}: {line(data.get('summary', ''))}"
+            rule = rule_names(data.get("rule", "the same rule"))
+            return f"{many} of {rule}{_fired(data, rule)}."
 
 
 def _undone(notification: Notification, case: IncidentText) -> str:
@@ -269,9 +272,19 @@ def _rule_name(key: str) -> str:
     return MISSING_DATA if named == TWIN else named
 
 
-def _fired(data: Mapping[str, str]) -> str:
-    """Returns the summary of the alert that fired, for the end of a sentence; empty: unknown."""
+def _further(data: Mapping[str, str]) -> str:
+    rule = rule_names(data.get("rule", "a rule"))
+    return f"A further rule fired: {rule}{_fired(data, rule)}."
+
+
+def _fired(data: Mapping[str, str], rule: str = "") -> str:
+    """Returns the summary of the alert that fired, for the end of a sentence; empty: unknown. `rule`: the name before
+    it, which a summary without words of its own begins with.
+    """
     said = line(data.get("summary", "")).rstrip(".")
+    where = said.removeprefix(rule)
+    if rule and where != said and not where[:1].isalnum():
+        return where
     return f": {said}" if said else ""
 
 
@@ -410,19 +423,12 @@ def _responders(notification: Notification, case: IncidentText, by: str, before:
         return f"{_sentence(case.responders) or _sentence(case.stands)}{_doubted(case)}"
     if reason is Reason.GIVEN_BACK:
         return f"{by} gave it back{f' for {before}' if before not in {'', by} else ''}: nobody has it."
-    at = case.time(notification.created_at)
-    return f"{before or 'The owner'} had it until the acknowledgement expired at {at}. It is open again."
+    return f"The acknowledgement of {before or 'the owner'} expired at {case.time(notification.created_at)}."
 
 
-def _unanswered(case: IncidentText, how_long: str) -> str:
+def _unanswered(case: IncidentText) -> str:
     """It waits for an answer; with earlier acknowledgements and what ended them."""
-    if case.was_answered:
-        return _sentence(case.responders)
-    return f"Nobody has acknowledged it{how_long if how_long.startswith(',') else f' {how_long}'}."
-
-
-def _again(case: IncidentText) -> str:
-    return f" {_sentence(case.responders)}" if case.was_answered else ""
+    return _sentence(case.responders) if case.was_answered else f"Nobody has acknowledged it in {case.lasted}."
 
 
 def _doubted(case: IncidentText) -> str:
@@ -446,7 +452,7 @@ def _acknowledged(notification: Notification, case: IncidentText, by: str) -> st
         return f"{whom} answers the call for help; {has}."
     if not so:
         return f"At {at} {whom} acknowledged it{_by_now(case)}."
-    return f"Acknowledged by {by or case.owner or 'somebody'}, {case.after_it_began(notification.created_at)}."
+    return f"Acknowledged by {by or case.owner or 'somebody'} at {at}, {case.after_it_began(notification.created_at)}."
 
 
 def _sentence(text: str) -> str:

@@ -7,7 +7,7 @@ no full stop.
 from collections.abc import Callable, Iterator, Sequence
 
 from receiver.core.model import Incident, Instant, State
-from receiver.core.responder_history import ANSWERS, ENDINGS
+from receiver.core.responder_history import ANSWERS, ENDINGS, standing_turns
 from receiver.core.response import Deed, Turn
 from receiver.messages.plain import line
 
@@ -23,7 +23,6 @@ DONE = {
     Deed.ASKED_FOR_HELP: "asked for help at {at}",
     Deed.WITHDREW: "withdrew the call for help at {at}",
     Deed.GIVEN_BACK: "gave it back at {at}",
-    Deed.UNDONE: "took that back at {at}",
 }
 """What a person did; the other deeds happened without an actor."""
 HAPPENED = {
@@ -34,20 +33,23 @@ HAPPENED = {
 
 
 def was_answered(incident: Incident) -> bool:
-    """Whether the incident was acknowledged since it opened, even if that acknowledgement ended."""
-    return any(turn.deed in ANSWERS for turn in incident.response.history)
+    """Whether the incident was acknowledged since it opened, even if that acknowledgement ended; an undone answer does
+    not count.
+    """
+    return any(turn.deed in ANSWERS for turn in standing_turns(incident))
 
 
 def last_taken(incident: Incident) -> Instant | None:
     """Returns the time of the last acknowledgement; None: none, or an older release did not record it."""
-    return next((turn.at for turn in reversed(incident.response.history) if turn.deed is Deed.ACKNOWLEDGED), None)
+    taken = (turn.at for turn in reversed(standing_turns(incident)) if turn.deed is Deed.ACKNOWLEDGED)
+    return next(taken, None)
 
 
 def account(incident: Incident, time: Callable[[Instant], str]) -> str:
     """Returns the responders' actions since the last owner took the incident: ``amir acknowledged at 11:11 UTC and
     asked for help at 11:13 UTC; no other answer yet``. Empty: no actions. `time`: formats an instant.
     """
-    turns = _last(incident.response.history)
+    turns = _last(standing_turns(incident))
     if not turns:
         return ""
     told = turns if len(turns) <= MOST else (turns[0], *turns[1 - MOST :])

@@ -83,8 +83,12 @@ def from_until(starts: int, ends: int, zone: tzinfo = UTC) -> str:
 
 
 def duration(micros: int) -> str:
-    """Returns a duration in its two largest units: ``15 minutes``, ``1 hour 30 minutes``, ``24 hours``, ``3 days``."""
-    seconds = max(0, micros) // SECOND
+    """Returns a duration in its two largest units: ``15 minutes``, ``1 hour 30 minutes``, ``24 hours``, ``3 days``;
+    of less than a second, and if negative, ``less than a second``.
+    """
+    seconds = micros // SECOND
+    if seconds < 1:
+        return "less than a second"
     if seconds < 60:
         return _count(seconds, "second")
     if micros < HOUR:

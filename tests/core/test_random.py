@@ -251,9 +251,9 @@ class Watched(World):
 
 
 def _updated(incident: Incident, context: DecisionContext) -> set[tuple[str, str]]:
-    """Who was told where updates go."""
-    told = {(each.channel, each.recipient) for each in (*incident.paged, *incident.told)}
-    return {each for each in told if context.carries_updates(each[0])}
+    """Who was told where updates go, and whom the policy still names."""
+    told = (each for each in (*incident.paged, *incident.told) if not context.has_left(each))
+    return {(each.channel, each.recipient) for each in told if context.carries_updates(each.channel)}
 
 
 def _check_windows(incident: Incident) -> None:

@@ -62,7 +62,7 @@ WHOLE = (
     "resolved at 09:00 UTC; not closed yet: the root cause",
     "Not closed yet: ada: it is resolved and cannot close yet: the root cause.",
     "What was entered before did not hold (cause: the moon; fix: mended).",
-    "Acknowledged by ada, 3 minutes after it came back.",
+    "Acknowledged by ada at 09:00 UTC, 3 minutes after it came back.",
     "what_happened: the cause given in occurrence 1 did not hold: the moon",
     "what_was_done: in occurrence 1: mended (did not hold)",
     "Asked about what is missing: @1@",

@@ -88,7 +88,9 @@ def test_an_acknowledgement_is_told_with_its_own_time():
     world = fired()
     world.acknowledge()
     world.advance(minutes=5)
-    assert "Acknowledged by ada, 1 minute after the opening." in late(world, Kind.ACKNOWLEDGED, Reason.ACTION)
+    assert "Acknowledged by ada at 08:54 UTC, 1 minute after the opening." in late(
+        world, Kind.ACKNOWLEDGED, Reason.ACTION
+    )
     world.give_back()
     said = late(world, Kind.ACKNOWLEDGED, Reason.ACTION)
     assert "At 08:54 UTC ada acknowledged it; by now it is open; ada acknowledged at 08:54 UTC and gave it back" in said

@@ -81,9 +81,9 @@ def test_half_a_megabyte_is_cut():
 @pytest.mark.parametrize(
     ("micros", "expected"),
     [
-        (0, "0 seconds"),
+        (0, "less than a second"),
         (SECOND, "1 second"),
-        (-SECOND, "0 seconds"),
+        (-SECOND, "less than a second"),
         (59 * SECOND, "59 seconds"),
         (MINUTE, "1 minute"),
         (15 * MINUTE + 59 * SECOND, "15 minutes"),

@@ -121,17 +121,20 @@ def test_exercise_says_so_first():
         (Reason.ESCALATED, {}, "Nobody has acknowledged it in 20 minutes."),
         (Reason.ESCALATED, {"by": "ada", "note": "need the network team"}, "ada asks for help now."),
         (Reason.BREACHED, {}, "within the response time of 15 minutes (due by 12:17 UTC)"),
-        (Reason.REPEATED, {}, "20 minutes after the opening"),
+        (Reason.REPEATED, {}, "Nobody has acknowledged it in 20 minutes."),
         (Reason.FALLBACK, {}, "has reached nobody yet"),
-        (Reason.NEW_DANGER, {"rule": "safety/x", "acknowledged_by": "ada"}, "worse: x fired. ada's acknowledgement"),
         (
-            Reason.ACK_EXPIRED,
-            {"acknowledged_by": "ada"},
-            "ada had it until the acknowledgement expired at 12:22 UTC. It is open again.",
+            Reason.NEW_DANGER,
+            {"rule": "safety/x", "acknowledged_by": "ada"},
+            "worse: x fired. New danger voided the acknowledgement of ada at ",
         ),
+        (Reason.NEW_DANGER, {"rule": "Disk", "summary": "Disk on db: 93"}, "It got worse: Disk fired on db: 93."),
+        (Reason.ACK_EXPIRED, {"acknowledged_by": "ada"}, "The acknowledgement of ada expired at "),
         (Reason.RECURRED, {}, "fires again after it was resolved (second time)"),
         (Reason.STILL_FIRING, {}, "resolved while its alerts fired"),
         (Reason.RULE_JOINED, {"rule": "safety/y"}, "A further rule fired: y."),
+        (Reason.RULE_JOINED, {"rule": "Disk", "summary": "Disk on db"}, "A further rule fired: Disk on db."),
+        (Reason.RULE_JOINED, {"rule": "Disk", "summary": "Diskette"}, "A further rule fired: Disk: Diskette."),
         (Reason.RULE_JOINED, {"rule": "safety/y, safety/signal_lost"}, "A further rule fired: y, missing data."),
         (Reason.OPENED, {"by": "ada"}, "Declared by ada."),
     ],
@@ -162,7 +165,7 @@ def test_acknowledgement_carries_the_initial_template():
     told = message(Kind.ACKNOWLEDGED, Reason.ACTION, acknowledged(), minutes=4, by="ada", note="on it")
     assert told.subject == "#12 landing-7: safety_margin_violation"
     assert "INCIDENT ALERT: emergency - safety_margin_violation\n\nIncident Details:" in told.text
-    assert "Acknowledged by ada, 4 minutes after the opening.\nNote: on it" in told.text
+    assert "Acknowledged by ada at 12:06 UTC, 4 minutes after the opening.\nNote: on it" in told.text
     assert "- Impact: Severe impact on safety or business operations" in told.text
     assert "- Updates will be provided every 15 minutes" in told.text
     assert "Contact: on-call desk, +49 30 1234567" in told.text

@@ -129,7 +129,7 @@ def test_asked_by_who_had_it_before_the_expiry():
     world = acknowledged().advance(minutes=20)
     world.escalate("amir")
     assert last(world).lead == (
-        "Escalated: amir asks for help now. amir acknowledged at 08:54 UTC; the acknowledgement of amir expired at "
+        "Escalated: amir acknowledged at 08:54 UTC; the acknowledgement of amir expired at "
         "09:09 UTC; amir asked for help at 09:14 UTC; no answer since."
     )
 
@@ -142,6 +142,59 @@ def test_after_a_void_the_escalation_says_what_voided_it():
     assert (
         "amir acknowledged at 08:54 UTC; new danger voided the acknowledgement of amir at 08:55 UTC" in last(world).lead
     )
+
+
+def test_what_was_taken_back_is_no_answer():
+    """It says so once; later pages and the breach say that it was never acknowledged, and name who answers next."""
+    world = acknowledged()
+    world.undo("amir")
+    assert last(world).lead == "Answer taken back: amir took the answer back: nobody has it."
+    assert last(world).text.count("amir") == 1
+    world.advance(minutes=14)
+    assert "Nobody has acknowledged it within the response time of 15 minutes" in last(world, Kind.BREACH).lead
+    world.acknowledge("ben")
+    world.escalate("ben")
+    assert last(world).lead == (
+        "Help wanted: ben acknowledged at 09:08 UTC and asked for help at 09:08 UTC; no other answer yet."
+    )
+    report(world)
+
+
+def test_a_help_that_was_taken_back_leaves_the_call_as_it_was():
+    """Amir has it and still asks; ben's slip is in the timeline."""
+    world = acknowledged()
+    world.escalate("amir")
+    world.acknowledge("ben")
+    world.undo("ben")
+    assert last(world).lead == "Answer taken back: ben took the answer back: amir still asks for help."
+    world.advance(minutes=31)
+    lead = last(world).lead
+    assert "amir acknowledged at 08:54 UTC and asked for help at 08:54 UTC; the acknowledgement of amir expired" in lead
+    assert "ben" not in last(world).text
+
+
+@pytest.mark.parametrize("how", ["expired", "voided"])
+def test_what_ended_an_acknowledgement_is_said_once(how):
+    """In the mail and on the telephone."""
+    world = acknowledged(level=3)
+    if how == "expired":
+        world.advance(minutes=61)
+        page = worded(world, world.planned(Kind.PAGE, Reason.ACK_EXPIRED)[-1])
+    else:
+        world.fire("b", rule=BUDGET)
+        page = last(world)
+    assert (page.text.count(f"{how} "), page.speech.count(f"{how} ")) == (1, 1)
+
+
+def test_an_answer_at_once_is_told_in_words():
+    """A program acknowledged: not "0 seconds after the opening"."""
+    world = World(WHOLE)
+    world.fire("a", level=4)
+    world.acknowledge("amir")
+    answered = last(world, Kind.ACKNOWLEDGED)
+    assert answered.lead == "Acknowledged by amir at 08:53 UTC, less than a second after the opening."
+    assert answered.text.count("amir") == 1
+    report(world)
 
 
 def test_given_back_says_that_nobody_has_it():

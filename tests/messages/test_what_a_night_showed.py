@@ -255,8 +255,10 @@ def test_an_sms_for_whoever_calls_others_to_what_recovered_says_both():
 def test_what_expired_says_until_when_somebody_had_it(world):
     """Not that nothing was heard: others may have written, and alerts may have come."""
     world.advance(minutes=40)
-    lead = told(world, Reason.ACK_EXPIRED).lead
-    assert "amir had it until the acknowledgement expired at 09:09 UTC. It is open again." in lead
+    page = told(world, Reason.ACK_EXPIRED)
+    assert page.lead == "Acknowledgement expired: The acknowledgement of amir expired at 09:09 UTC."
+    assert "Open; amir acknowledged at 08:54 UTC; no answer since; " in page.text
+    assert page.text.count(" expired at ") == page.speech.count(" expired at ") == 1
 
 
 def test_after_the_breach_the_first_action_is_no_answer_in_time():

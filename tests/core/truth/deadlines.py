@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable, Sequence
 
 from receiver.core.model import Entry, Fact, Instant, State, Window
-from tests.core.truth.record import BEGINS, Found, Holds, Record, moment, since_alarm, statements
+from tests.core.truth.record import BEGINS, Found, Holds, Record, moment, since_alarm, standing, statements
 from tests.core.truth.responders import nobody_acknowledged, wants_answer
 
 RESTS = frozenset({Fact.SILENCED, Fact.INHIBITED})
@@ -48,7 +48,7 @@ def _breached(record: Record, found: Found) -> bool:
     for each in record.find(Fact.BREACHED):
         due = int(each.data["due_at"])
         period = since_alarm(record.entries[: each.position])
-        in_time = (entry for entry in period if entry.fact is Fact.ACKNOWLEDGED and entry.at <= due)
+        in_time = (entry for entry in standing(period) if entry.fact is Fact.ACKNOWLEDGED and entry.at <= due)
         if record.is_at(found["at"], due) and due <= record.now and not any(in_time):
             return True
     return False
@@ -142,7 +142,7 @@ def _no_clock(record: Record, _found: Found) -> bool:
 
 def _periods(record: Record) -> list[list[Entry]]:
     found: list[list[Entry]] = []
-    for each in record.entries:
+    for each in standing(record.entries):
         if each.fact in BEGINS or each.fact is Fact.SILENCE_ENDED:
             found.append([])
         if found:
@@ -163,7 +163,7 @@ SINCE: dict[Fact, Callable[[str], bool]] = {
 
 def _judge(record: Record, period: Sequence[Entry], found: Found) -> bool:
     """Whether this is what became of the deadline that began with the period's first line."""
-    rest = [each for each in record.entries if each.position >= period[0].position]
+    rest = [each for each in standing(record.entries) if each.position >= period[0].position]
     paused = next((each.position for each in rest if each.data.get("pauses")), None)
     begins, ended = (
         next((each for each in rest[1:] if each.fact in facts), None)

@@ -7,7 +7,7 @@ from receiver.core.model import Entry, Fact, Kind, Notification, Reason, Recover
 from receiver.core.response import Standing
 from tests.core.truth.on_call import is_on_call, is_vacant, on_call_by, told_on, wishes
 from tests.core.truth.promises import is_news, is_why_void
-from tests.core.truth.record import Record, UntrueError, hands, since_alarm
+from tests.core.truth.record import Record, UntrueError, hands, since_alarm, standing
 
 Line = Callable[[Record, Entry, Mapping[str, str]], bool]
 
@@ -56,7 +56,7 @@ def _owner(record: Record, _entry: Entry, found: Mapping[str, str]) -> bool:
 def _silent_since(record: Record, entry: Entry, _found: Mapping[str, str]) -> bool:
     since = since_alarm(record.entries[:-1])
     due = int(entry.data["due_at"])
-    return due <= entry.at and all(each.fact is not Fact.ACKNOWLEDGED for each in since)
+    return due <= entry.at and all(each.fact is not Fact.ACKNOWLEDGED for each in standing(since))
 
 
 def _in_time(record: Record, entry: Entry, found: Mapping[str, str]) -> bool:

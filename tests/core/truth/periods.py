@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
 from receiver.core.model import Entry, Fact
 from receiver.reports.report import Report, Table
-from tests.core.truth.record import Record, UntrueError, moment, since_alarm
+from tests.core.truth.record import Record, UntrueError, moment, since_alarm, standing
 
 NOTHING = {"-", "—"}
 PRACTICE_IS_NOT = frozenset({Fact.DECLARED})
@@ -81,28 +81,16 @@ def _is_mean(told: str, spans: Sequence[int], group: Sequence[Record]) -> bool:
     return any(group[0].is_long(told, mean + off) for off in (-2, 0, 2))
 
 
-def _counted(record: Record) -> list[Entry]:
-    """The timeline without acknowledgements that were undone."""
-    lines: list[Entry] = []
-    for each in record.entries:
-        if each.fact is Fact.ACK_UNDONE:
-            last = max(place for place, line in enumerate(lines) if line.fact is Fact.ACKNOWLEDGED)
-            del lines[last]
-        else:
-            lines.append(each)
-    return lines
-
-
 def _answers(record: Record) -> Iterator[Entry]:
     """Acknowledgements that held, and resolutions by a person."""
-    for each in _counted(record):
+    for each in standing(record.entries):
         if each.fact is Fact.ACKNOWLEDGED or (each.fact is Fact.RESOLVED and each.by):
             yield each
 
 
 def taken_after(record: Record) -> int | None:
     """From the opening to the first acknowledgement that held; microseconds."""
-    first = next((each.at for each in _counted(record) if each.fact is Fact.ACKNOWLEDGED), None)
+    first = next((each.at for each in standing(record.entries) if each.fact is Fact.ACKNOWLEDGED), None)
     return None if first is None else first - record.incident.opened_at
 
 
@@ -172,13 +160,13 @@ def _check_drill(row: Mapping[str, str], record: Record) -> None:
 
 def _took_part(record: Record) -> set[str]:
     """Everybody who did something that holds, and to whom a role or the incident was given."""
-    lines = [each for each in _counted(record) if each.by]
+    lines = [each for each in standing(record.entries) if each.by]
     given = {each.data["to"] for each in lines if each.fact in {Fact.ROLE_TAKEN, Fact.HANDED_OVER}}
     return given | {each.by for each in lines}
 
 
 def _practised(record: Record) -> set[str]:
-    return {each.by for each in _counted(record) if each.by and each.fact not in PRACTICE_IS_NOT}
+    return {each.by for each in standing(record.entries) if each.by and each.fact not in PRACTICE_IS_NOT}
 
 
 def _check_people(table: Table, records: Collection[Record], who: Callable[[Record], set[str]]) -> None:

@@ -9,6 +9,7 @@ from receiver.core.model import Alert, Entry, Fact, Incident, Instant, Notificat
 from receiver.core.plan import PolicyVersion
 
 SECOND = 1_000_000
+SHORTEST = "less than a second"
 UNITS = {"second": SECOND, "minute": 60 * SECOND, "hour": 3600 * SECOND, "day": 86_400 * SECOND}
 BEGINS = frozenset({Fact.OPENED, Fact.DECLARED, Fact.REOPENED, Fact.ACK_VOIDED, Fact.ACK_EXPIRED, Fact.GIVEN_BACK})
 """From here on the incident has no owner and must be answered."""
@@ -123,6 +124,8 @@ class Record:
         """Whether the words tell that duration, cut to their smallest unit."""
         if micros is None:
             return False
+        if words == SHORTEST:
+            return micros < SECOND
         parts = [(int(count), UNITS[unit]) for count, unit in re.findall(r"(\d+) (second|minute|hour|day)s?", words)]
         told, least = sum(count * unit for count, unit in parts), min(unit for _, unit in parts)
         return told <= max(0, micros) < told + least
@@ -173,6 +176,17 @@ def hands(entries: Sequence[Entry]) -> Hands:
     return Hands(owner, frozenset(asked))
 
 
+def standing(entries: Sequence[Entry]) -> list[Entry]:
+    """The timeline without the answers that were taken back."""
+    found: list[Entry] = []
+    for each in entries:
+        found.append(each)
+        if each.fact is Fact.ACK_UNDONE:
+            answers = [other for other in found if other.fact is Fact.ACKNOWLEDGED]
+            found = [other for other in found if other not in answers[-1:]]
+    return found
+
+
 def since_alarm(entries: Sequence[Entry]) -> Sequence[Entry]:
     """The timeline from where the last alarm began."""
     place = max((place for place, each in enumerate(entries) if each.fact in BEGINS), default=0)
@@ -194,7 +208,7 @@ class Statement:
 
 
 TIME = r"(?:(?:\d+ [a-z]{3} )?\d\d:\d\d utc|\d{4}-\d\d-\d\d \d\d:\d\d(?::\d\d| utc)|@\d+@)"
-SPAN = r"(?:\d+ (?:second|minute|hour|day)s?(?: \d+ (?:second|minute|hour)s?)?)"
+SPAN = rf"(?:{SHORTEST}|\d+ (?:second|minute|hour|day)s?(?: \d+ (?:second|minute|hour)s?)?)"
 NAME = r"[\w.@-]+"
 
 

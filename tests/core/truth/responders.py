@@ -1,16 +1,15 @@
 """Who has an incident, had it, asks for help with it, answered, handed it over or gave it back."""
 
 from receiver.core.model import Fact, State
-from tests.core.truth.record import Found, Holds, Record, hands, statements
+from tests.core.truth.record import Found, Holds, Record, hands, standing, statements
 
 ANSWERED = (Fact.ACKNOWLEDGED,)
 ASKED = (Fact.HELP_ASKED, Fact.ESCALATED)
-ENDED = (Fact.ACK_EXPIRED, Fact.ACK_VOIDED, Fact.GIVEN_BACK, Fact.REOPENED, Fact.RESOLVED)
 
 
 def nobody_acknowledged(record: Record, _found: Found) -> bool:
-    """It was never acknowledged."""
-    return not record.has(*ANSWERED)
+    """It was never acknowledged; what was taken back does not count."""
+    return all(each.fact not in ANSWERED for each in standing(record.entries))
 
 
 def somebody_asks(record: Record, _found: Found) -> bool:
@@ -54,15 +53,6 @@ def _handed(record: Record, found: Found) -> bool:
     return record.has(Fact.HANDED_OVER, at=found.get("at", ""), to=found["to"], **by)
 
 
-def _voided(record: Record, found: Found) -> bool:
-    ended = next(record.find(*ENDED), None)
-    return ended is not None and record.has(*ANSWERED, Fact.HANDED_OVER) and found["by"] != hands(record.entries).owner
-
-
-def _had_it_until(record: Record, found: Found) -> bool:
-    return record.incident.state is State.OPEN and record.has(Fact.ACK_EXPIRED, whom=found["by"], at=found["at"])
-
-
 def _doubted(record: Record, found: Found) -> bool:
     hand = hands(record.entries)
     return hand.waits and hand.owner not in hand.asked
@@ -77,6 +67,14 @@ def _tells_line(record: Record, found: Found) -> bool:
     return any(
         at.startswith(found["at"]) and (by, line.strip(" .:")) == (found["by"], found["line"])
         for at, line, by in record.lines
+    )
+
+
+def _taken_at(record: Record, found: Found) -> bool:
+    """That person acknowledged it then, so long after it began, and has it."""
+    return is_taken(record, found) and any(
+        not found["span"] or record.lasts(found["span"], each.at, found["after"])
+        for each in record.find(*ANSWERED, by=found["by"], at=found["at"])
     )
 
 
@@ -108,15 +106,7 @@ STATEMENTS = statements(
             {each.lower() for each in hands(record.entries).asked} == set(found["who"].split(", "))
         ),
         "<by> has it\\b": has_it,
-        "<in>acknowledged by <by>,? (?:at|on) <at>": lambda record, found: (
-            did(*ANSWERED)(record, found) and is_taken(record, found)
-        ),
-        "acknowledged by <by>, <span> after (?P<after>the opening|it came back)": lambda record, found: (
-            is_taken(record, found)
-            and any(
-                record.lasts(found["span"], each.at, found["after"]) for each in record.find(*ANSWERED, by=found["by"])
-            )
-        ),
+        "<in>acknowledged by <by>,? (?:at|on) <at>(?:, <span> after (?P<after>the opening|it came back))?": _taken_at,
         "^at <at> <by> acknowledged it": did(*ANSWERED),
         "^at <at> <by> withdrew the call for help": did(Fact.HELP_WITHDRAWN),
         "acknowledged by <by>": is_taken,
@@ -139,14 +129,10 @@ STATEMENTS = statements(
         "the acknowledgement of <by> expired at <at>": _befell(Fact.ACK_EXPIRED),
         "new danger voided the acknowledgement of <by> at <at>": _befell(Fact.ACK_VOIDED),
         "it was resolved and opened again at <at>": lambda record, found: record.has(Fact.REOPENED, at=found["at"]),
-        "<by>'s acknowledgement no longer holds": _voided,
-        "<by> had it until the acknowledgement expired at <at>": _had_it_until,
-        "it is open again": lambda record, _found: record.incident.state is State.OPEN,
         "<by> gave it back(?: for <to>)?(?: at <at>)?": lambda record, found: any(
             found["to"] in {"", each.data.get("whom", "").lower()}
             for each in record.find(Fact.GIVEN_BACK, by=found["by"], at=found["at"])
         ),
-        "(?:, |\\band )took that back at <at>": lambda record, found: record.has(Fact.ACK_UNDONE, at=found["at"]),
         "<by> took the answer back": did(Fact.ACK_UNDONE),
         "<by> still asks for help": somebody_asks,
         "<in>answer taken back": _label(Fact.ACK_UNDONE),
