@@ -9,7 +9,7 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, func, select
+from sqlalchemy import ColumnElement, Connection, Row, func, select, true
 
 from receiver.core.audit_log import Audit
 from receiver.core.canary import Canary
@@ -218,9 +218,11 @@ class Reads:
                 wanted.append(of_system(connection, system))
             if person:
                 wanted.append(of_person(connection, person))
-            if search:
-                wanted.append(with_words(connection, search, below, None if is_narrowed else limit + 1))
-            found = self._newest(connection, wanted, state, limit + 1)
+            newest = None if is_narrowed else limit + 1
+            for words in with_words(connection, search, below, newest) if search else (true(),):
+                found = self._newest(connection, [*wanted, words], state, limit + 1)
+                if len(found) > limit:
+                    break
         following = _write_cursor(found[limit - 1].number) if len(found) > limit else None
         return found[:limit], following
 

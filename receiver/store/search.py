@@ -9,7 +9,22 @@ databases have no index: then titles are read one by one, for shorter words only
 are read one by one: they are few compared with incidents.
 """
 
-from sqlalchemy import BigInteger, ColumnElement, Connection, and_, bindparam, column, false, func, or_, select, text
+from collections.abc import Iterator
+
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Connection,
+    Select,
+    and_,
+    bindparam,
+    column,
+    false,
+    func,
+    or_,
+    select,
+    text,
+)
 
 from receiver.core.responder_history import people_of
 from receiver.store import closed_words, schema
@@ -18,6 +33,11 @@ FEW = 500
 """Most matches that are listed one by one in a statement with other conditions."""
 
 TRIGRAM = 3
+
+WALKED = 5_000
+"""Newest closed incidents whose words are read one by one before the index of them is asked: they fill a page with
+frequent words, and an index of trigrams must find all matches before it tells which are the newest.
+"""
 
 RECENT = 10_000
 """Newest incidents that words shorter than a trigram are looked for in: of a million, those took 11 s."""
@@ -33,8 +53,12 @@ _HAS_INDEX = "SELECT count(*) FROM sqlite_master WHERE name = :index"
 _NO_END = (1 << 63) - 1
 
 
-def with_words(connection: Connection, words: str, below: int | None, newest: int | None) -> ColumnElement[bool]:
-    """The condition that an incident contains these words; exact for numbers smaller than `below` (None: for all).
+def with_words(
+    connection: Connection, words: str, below: int | None, newest: int | None
+) -> Iterator[ColumnElement[bool]]:
+    """Conditions that an incident contains these words, exact for numbers smaller than `below` (None: for all).
+
+    The first that fills a page is enough: one that is followed by another holds only for the newest incidents.
 
     `newest`: the number of matches needed if there is no other condition; None: there are other conditions.
     """
@@ -44,16 +68,22 @@ def with_words(connection: Connection, words: str, below: int | None, newest: in
     found = [_with_facts(connection, words)]
     in_titles = _indexed(connection, "incident_titles", words, below, newest)
     found.append(with_title if in_titles is None else or_(in_titles, and_(is_not_closed, with_title)))
+    number = words.strip().removeprefix("#")
     if len(words) >= TRIGRAM:
         found.append(_are(closed_words.not_closed_with(connection, words)))
         in_others = _indexed(connection, "closed_words_index", words, below, newest)
-        found.append(_with_others(connection, words, below) if in_others is None else in_others)
+        if in_others is None:
+            end = _newest(connection) + 1 if below is None else below
+            if newest is None:
+                walked = schema.incidents.c.number.in_(_among(words, end).where(_is_walked(end)))
+                yield and_(schema.incidents.c.number >= end - WALKED, or_(*found, walked))
+            in_others = _with_others(connection, words, end, newest)
+        found.append(in_others)
     else:
         found = [and_(schema.incidents.c.number > _newest(connection) - RECENT, or_(*found))]
-    number = words.strip().removeprefix("#")
     if number.isascii() and number.isdigit() and len(number) < LONGEST_NUMBER:
         found.append(schema.incidents.c.number == int(number))
-    return or_(*found)
+    yield or_(*found)
 
 
 def contains(text_column: ColumnElement[str], words: str) -> ColumnElement[bool]:
@@ -104,14 +134,30 @@ def _with_facts(connection: Connection, words: str) -> ColumnElement[bool]:
     return schema.incidents.c.number.in_(few if len(few) <= FEW else found)
 
 
-def _with_others(connection: Connection, words: str, below: int | None) -> ColumnElement[bool]:
-    """Match in labels, people and notes of closed incidents, without SQLite's trigram index."""
+def _among(words: str, end: int) -> Select[int]:
+    """Numbers smaller than `end` of closed incidents with these words in labels, people or notes."""
     kept = schema.closed_words.c
-    found = select(kept.number).where(contains(kept.words, words))
-    few = connection.scalars(found.where(kept.number < (_NO_END if below is None else below)).limit(FEW + 1)).all()
-    if len(few) <= FEW:
-        return schema.incidents.c.number.in_(few)
-    return found.where(kept.number == schema.incidents.c.number).exists()
+    return select(kept.number).where(contains(kept.words, words), kept.number < end)
+
+
+def _is_walked(end: int) -> ColumnElement[bool]:
+    return schema.closed_words.c.number >= end - WALKED
+
+
+def _with_others(connection: Connection, words: str, end: int, newest: int | None) -> ColumnElement[bool]:
+    """Match in labels, people and notes of closed incidents, without SQLite's trigram index."""
+    kept, found = schema.closed_words.c, _among(words, end)
+    if newest is None:
+        few = connection.scalars(found.limit(FEW + 1)).all()
+        if len(few) <= FEW:
+            return schema.incidents.c.number.in_(few)
+        return found.where(kept.number == schema.incidents.c.number).exists()
+    numbers = connection.scalars(found.where(_is_walked(end)).order_by(kept.number.desc()).limit(newest)).all()
+    if len(numbers) < newest:
+        # Materialized: else PostgreSQL may walk all incidents, newest first, for words that only old ones have.
+        every = found.cte().prefix_with("MATERIALIZED", dialect="postgresql")
+        numbers = connection.scalars(select(every.c.number).order_by(every.c.number.desc()).limit(newest)).all()
+    return schema.incidents.c.number.in_(numbers)
 
 
 def _indexed(

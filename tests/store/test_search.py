@@ -18,7 +18,7 @@ from receiver.core.model import Entry, Fact, Incident, State
 from receiver.core.response import Deed, Occurrence, Response, Turn
 from receiver.demo.tools import free_port
 from receiver.store import SqlStore, schema, search
-from receiver.store.search import FEW, RECENT
+from receiver.store.search import FEW, RECENT, WALKED
 from receiver.store.session import Session
 from tests.npm import missing
 from tests.store.samples import NOW, incident, save
@@ -72,6 +72,22 @@ def test_short_words_are_looked_for_in_the_newest(store: SqlStore) -> None:
     reads = store.reads()
     assert [each.number for each in reads.incidents(search="zq")[0]] == [RECENT + 7]
     assert [each.number for each in reads.incidents(search="7")[0]] == [7]
+
+
+def test_older_ones_are_found_as_the_newest_are(store: SqlStore) -> None:
+    """Words of old incidents are found when the newest fill no page, alone, with other conditions, and page by page."""
+    numbers = (3, 7, WALKED + 7, WALKED + 9)
+    told = [_answered(f"n{n}", State.CLOSED, "priya", number=n, labels={"region": "north"}, level=2) for n in numbers]
+    save(store, opened=[*told, incident("last", number=2 * WALKED, state=State.CLOSED)])
+    reads = store.reads()
+    for words in ("region=NORTH", "priya"):
+        for other in OTHERS[:1] + OTHERS[2:3]:
+            found: list[int] = []
+            cursor = None
+            while cursor or not found:
+                page, cursor = reads.incidents(search=words, limit=1, cursor=cursor, **other)
+                found += [each.number for each in page]
+            assert found == [*reversed(numbers)], (words, other)
 
 
 def test_what_was_written_down_is_found_and_forgotten(store: SqlStore) -> None:
