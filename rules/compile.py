@@ -68,7 +68,11 @@ def _named_apart(homes: Iterable[Sequence[RecordingRule | AlertingRule]]) -> Ite
     every = [tuple(members) for members in homes]
     names = iter(distinct_names([each for members in every for each in members if isinstance(each, AlertingRule)]))
     for members in every:
-        yield tuple(replace(each, alert=next(names)) if isinstance(each, AlertingRule) else each for each in members)
+        yield tuple(_named(each, next(names)) if isinstance(each, AlertingRule) else each for each in members)
+
+
+def _named(alert: AlertingRule, name: str) -> AlertingRule:
+    return alert if alert.alert == name else replace(alert, alert=name)
 
 
 def _rule_of(kind: IncidentType) -> Rule:

@@ -97,7 +97,7 @@ def sources(text: str) -> tuple[Selector, ...]:
 
 def _refuse_traps(text: str, tree: promql.Expr) -> None:
     """Refuse constructs that parse as something else than they appear to be."""
-    words = tuple(tokens(text))
+    words = tokens(text)
     for left, minus, right in zip(words, words[1:], words[2:], strict=False):
         if (
             (left.kind, minus.text, right.kind) == ("name", "-", "name")
@@ -177,7 +177,7 @@ def _comparison(text: str, node: promql.Expr) -> Comparison | None:
     if not isinstance(node, promql.BinaryExpr) or str(node.op) not in MIRRORED:
         return None
     is_selector = isinstance(_bare(node.lhs), promql.VectorSelector)
-    if not is_selector and any(quoted_names(tuple(tokens(text)))):
+    if not is_selector and any(quoted_names(tokens(text))):
         return None  # promql-parser prints names without necessary quotes
     left, right, op = _bare(node.lhs), _bare(node.rhs), str(node.op)
     if isinstance(right, promql.NumberLiteral):

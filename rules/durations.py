@@ -6,6 +6,7 @@ rule file.
 
 import re
 from collections.abc import Iterable
+from functools import lru_cache
 
 from rules.policy import SECOND, Micros, ReportStage
 
@@ -59,6 +60,7 @@ def bounded(micros: int) -> Micros:
     return Micros(micros)
 
 
+@lru_cache(maxsize=1_024)
 def format_duration(micros: int) -> str:
     """The shortest exact spelling, with days as the largest unit: ``15m``, ``1d``, ``1h30m``, ``0s``.
 

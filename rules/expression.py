@@ -67,7 +67,7 @@ def syntax(text: str) -> promql.Expr:
 
     `rules.prometheus_versions` decides which; ``holt_winters`` is in it under its name of Prometheus 3.
     """
-    words = tuple(tokens(text))
+    words = tokens(text)
     if not words:
         raise ConditionError("the condition is empty")
     try:
@@ -88,11 +88,12 @@ def syntax(text: str) -> promql.Expr:
             return tree
 
 
-def nodes(tree: promql.Expr) -> list[promql.Expr]:
+@functools.lru_cache(maxsize=32_768)
+def nodes(tree: promql.Expr) -> tuple[promql.Expr, ...]:
     """The tree's nodes, depth first, left to right."""
     found: list[promql.Expr] = []
     promql.walk(tree, found.append)
-    return found
+    return tuple(found)
 
 
 def looks_back(tree: promql.Expr) -> bool:

@@ -13,7 +13,8 @@ from decimal import Decimal
 
 _ACTION = re.compile(r"\{\{(?P<before>- )?(?P<inner>(?:\"(?:[^\"\\]|\\.)*\"|`[^`]*`|.)*?)(?P<after> -)?\}\}", re.DOTALL)
 _WORD = re.compile(
-    r"""\s+|(?P<text>"(?:[^"\\]|\\.)*"|`[^`]*`)|(?P<word>\$?[\w.]*[\w]|\$|\.)|(?P<mark>:=|[|(),=-])""", re.DOTALL
+    r"""\s+|(?P<text>"(?:[^"\\]|\\.)*"|`[^`]*`|'(?:[^'\\]|\\.)+')|(?P<word>[-+]?\d[\w.]*|\$?[\w.]*[\w]|\$|\.)|(?P<mark>:=|[|(),=-])""",
+    re.DOTALL,
 )
 
 OPENING = frozenset(("if", "range", "with", "define", "block"))
@@ -221,7 +222,7 @@ def _operand(word: str, labels: Mapping[str, str], value: float) -> _Value | Non
 
 def _number(word: str) -> float | None:
     try:
-        return float(word) if word[:1].isdigit() else None
+        return float(word) if word.lstrip("+-")[:1].isdigit() else None
     except ValueError:
         return None
 

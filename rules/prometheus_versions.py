@@ -91,7 +91,7 @@ def said(version: str) -> str:
 @functools.lru_cache(maxsize=32_768)
 def needs(text: str) -> tuple[Need, ...]:
     """The version-dependent parts of an expression, in order."""
-    words = tuple(tokens(text))
+    words = tokens(text)
     tree = syntax(text)
     return (*_spellings(words), *_calls(words, tree), *_names(words, tree))
 

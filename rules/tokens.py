@@ -4,14 +4,13 @@ It decides nothing about meaning: promql-parser accepts or refuses the text.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from typing import Literal
+from functools import lru_cache
+from typing import Literal, NamedTuple
 
 Kind = Literal["name", "number", "duration", "string", "mark"]
 
 
-@dataclass(frozen=True, slots=True)
-class Token:
+class Token(NamedTuple):
     """One token: its kind, its text as written, its offset in characters, and its enclosing brackets."""
 
     kind: Kind
@@ -25,8 +24,13 @@ class Token:
         return self.offset + len(self.text) == other.offset
 
 
-def tokens(text: str) -> Iterator[Token]:
+@lru_cache(maxsize=32_768)
+def tokens(text: str) -> tuple[Token, ...]:
     """Names, numbers, durations (``5m``), strings and single marks, without spaces and comments."""
+    return tuple(_tokens(text))
+
+
+def _tokens(text: str) -> Iterator[Token]:
     at, opened = 0, ""
     while at < len(text):
         end = _end(text, at)

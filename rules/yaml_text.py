@@ -7,6 +7,7 @@ take for another type are quoted, because Kubernetes refuses a number or a boole
 
 import io
 import re
+from collections.abc import Iterable
 from functools import lru_cache
 from typing import Any
 
@@ -22,6 +23,7 @@ from yaml.events import (
 )
 
 AMBIGUOUS = frozenset(("true", "false", "yes", "no", "on", "off", "y", "n", "null"))
+LONGEST_AMBIGUOUS = max(map(len, AMBIGUOUS))
 WIDTH = 1_000_000
 """Lines are not folded, because folded expressions are hard to read and to search."""
 
@@ -36,59 +38,61 @@ _END = re.compile(r"\n(?:\.\.\.\n)?\Z")
 
 
 class WrittenOften(dict[str, Any]):
-    """A mapping that occurs many times in the text as the same object; its lines are made once."""
+    """A mapping that occurs many times, in one text or in several, as the same object; its lines are made once."""
+
+    indent, lines = "", ""
+
+    def at(self, indent: str, lead: str) -> str:
+        """The lines, each below that indentation; `lead` precedes the first."""
+        if not self.lines:
+            made: list[str] = []
+            _write_entries(self, indent, "", made)
+            self.indent, self.lines = indent, "".join(made)
+        if indent == self.indent:
+            return lead + self.lines
+        return lead + self.lines.replace(f"\n{self.indent}", f"\n{indent}")
 
 
 def text(value: Any, comment: str = "") -> bytes:
     """The value (mappings, sequences, strings, integers, booleans) as YAML, below the comment's lines."""
     lines = [f"# {line}".rstrip() + "\n" for line in comment.splitlines()]
-    _write(value, "", lines, {})
+    _write(value, "", "", lines)
     return "".join(lines).encode()
 
 
-_Made = dict[tuple[int, str], list[str]]
-"""(identity of a WrittenOften, indentation) → its lines."""
-
-
-def _write(value: Any, indent: str, out: list[str], made: _Made) -> None:
-    """Write the items of a non-empty collection, each on its own lines."""
+def _write(value: Any, indent: str, lead: str, out: list[str]) -> None:
+    """Write the items of a non-empty collection, each on its own lines; `lead` precedes the first, not `indent`."""
     if not isinstance(value, dict):
-        for item in value:
-            _write_item(item, indent, out, made)
-    elif isinstance(value, WrittenOften):
-        key = (id(value), indent)
-        if key not in made:
-            made[key] = []
-            _write_entries(value, indent, made[key], made)
-        out += made[key]
+        _write_items(value, indent, lead, out)
+    elif isinstance(value, WrittenOften) and indent:
+        out.append(value.at(indent, lead))
     else:
-        _write_entries(value, indent, out, made)
+        _write_entries(value, indent, lead, out)
 
 
-def _write_entries(value: dict[str, Any], indent: str, out: list[str], made: _Made) -> None:
+def _write_entries(value: dict[str, Any], indent: str, lead: str, out: list[str]) -> None:
     for key, entry in value.items():
-        head = f"{indent}{_word(key)}:"
+        head = f"{lead}{_word(key)}:"
+        lead = indent
         if isinstance(entry, str):
-            out.append(f"{head} {_scalar(entry, indent)}\n")
-        elif entry and isinstance(entry, dict):
+            out.append(f"{head} {_word(entry) or _lines(entry, indent)}\n")
+        elif entry and isinstance(entry, dict | list | tuple):
             out.append(f"{head}\n")
-            _write(entry, f"{indent}  ", out, made)
-        elif entry and isinstance(entry, list | tuple):
-            out.append(f"{head}\n")
-            _write(entry, indent, out, made)
+            inner = f"{indent}  " if isinstance(entry, dict) else indent
+            _write(entry, inner, inner, out)
         else:
             out.append(f"{head} {_small(entry)}\n")
 
 
-def _write_item(item: Any, indent: str, out: list[str], made: _Made) -> None:
-    if isinstance(item, str):
-        out.append(f"{indent}- {_scalar(item, indent)}\n")
-    elif item and isinstance(item, dict | list | tuple):
-        first = len(out)
-        _write(item, f"{indent}  ", out, made)
-        out[first] = f"{indent}- {out[first][len(indent) + 2 :]}"
-    else:
-        out.append(f"{indent}- {_small(item)}\n")
+def _write_items(value: Iterable[Any], indent: str, lead: str, out: list[str]) -> None:
+    for item in value:
+        if isinstance(item, str):
+            out.append(f"{lead}- {_word(item) or _lines(item, indent)}\n")
+        elif item and isinstance(item, dict | list | tuple):
+            _write(item, f"{indent}  ", f"{lead}- ", out)
+        else:
+            out.append(f"{lead}- {_small(item)}\n")
+        lead = indent
 
 
 def _small(value: Any) -> str:
@@ -98,10 +102,8 @@ def _small(value: Any) -> str:
     return "[]" if isinstance(value, list | tuple) else str(value).lower()
 
 
-def _scalar(value: str, indent: str) -> str:
-    """A text; continuation lines are indented below `indent`."""
-    if "\n" not in value:
-        return _word(value)
+def _lines(value: str, indent: str) -> str:
+    """A text with line breaks; continuation lines are indented below `indent`."""
     if _EASY_LINES.fullmatch(value):
         return "|-\n" + "\n".join(f"{indent}  {line}" for line in value.split("\n"))
     first, *further = _left_to_libyaml(value).split("\n")
@@ -110,7 +112,9 @@ def _scalar(value: str, indent: str) -> str:
 
 @lru_cache(maxsize=65_536)
 def _word(value: str) -> str:
-    """A text without a line break."""
+    """A text without a line break; empty: it has one."""
+    if "\n" in value:
+        return ""
     if not _EASY.fullmatch(value):
         return _left_to_libyaml(value)
     if _may_be_plain(value) and not _NOT_PLAIN.search(value):
@@ -120,7 +124,7 @@ def _word(value: str) -> str:
 
 def _may_be_plain(value: str) -> bool:
     is_duration = value[:1].isdigit() and value[-1] in "smhd" and value.isalnum() and "x" not in value.lower()
-    return is_duration or (value[:1].isalpha() and value.lower() not in AMBIGUOUS)
+    return is_duration or (value[:1].isalpha() and (len(value) > LONGEST_AMBIGUOUS or value.lower() not in AMBIGUOUS))
 
 
 @lru_cache(maxsize=32_768)

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from receiver.cli.output import console, fail, print_json, write
-from receiver.cli.policies import Prometheus, errors_as_json, known_version
+from receiver.cli.policy_options import Prometheus, errors_as_json, known_version
 from receiver.core.plan import PolicyVersion
 from rules.adopted_rules import Adoption, Left, adopt
 from rules.load import load

@@ -9,7 +9,7 @@ import typer
 
 from receiver.cli import verification
 from receiver.cli.output import console, fail, make_folder, print_json, show_proofs, write
-from receiver.cli.policies import (
+from receiver.cli.policy_options import (
     Paths,
     Prometheus,
     PrometheusConfig,
@@ -80,7 +80,7 @@ def compile_(
     if out is None:
         fail("tocsin compile: say where to write: --out DIR", 2, json=json)
     gc.disable()  # the objects live until the end; collections would add a sixth to the time
-    version = known_version("compile", prometheus)
+    version = known_version("compile", prometheus, json=json)
     try:
         options = Options(
             receiver_url=receiver_url,
@@ -98,10 +98,11 @@ def compile_(
     except ValueError as error:
         fail(f"tocsin compile: {error}", 2, json=json)
     with errors_as_json(json):
-        loaded = load_with_warnings(paths or [], version, scraping_of("compile", prometheus_config))
+        loaded = load_with_warnings(paths or [], version, scraping_of("compile", prometheus_config, json=json))
     promtool = _path_of(verify)
     found = verification.find_proofs(loaded.policy, paths, promtool) if promtool else verification.kept(paths)
     outputs = render(loaded.policy, options, found)
+    gc.freeze()  # nor does the last collection, when the process ends, look at them
     make_folder(out, "--out", json=json)
     for name, content in outputs.files.items():
         write(out / name, content, "--out", json=json)

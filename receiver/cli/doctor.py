@@ -17,7 +17,7 @@ import typer
 
 from receiver.cli.incidents import LOCAL, Json, Token, Url, base
 from receiver.cli.output import console, print_json
-from receiver.cli.policies import Paths
+from receiver.cli.policy_options import Paths
 from receiver.cli.refusals import why_none
 from receiver.clock import wall_clock
 from receiver.errors import CannotError, SettingsError, TocsinError

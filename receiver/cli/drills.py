@@ -10,7 +10,7 @@ import typer
 from receiver.cli.calendar_copies import Calendars, Fetch, with_calendars
 from receiver.cli.incidents import LOCAL, Token, Url, call, declare, path_of
 from receiver.cli.output import console, fail, hanging, print_json, print_table, why_unread, write
-from receiver.cli.policies import Paths
+from receiver.cli.policy_options import Paths
 from receiver.clock import wall_clock
 from receiver.core.model import Instant
 from receiver.drill.lanes_drawing import page

@@ -10,7 +10,7 @@ import typer
 
 from receiver.cli.calendar_copies import Calendars, Fetch, calendars
 from receiver.cli.output import console, fail, print_json, print_table
-from receiver.cli.policies import Paths
+from receiver.cli.policy_options import Paths
 from receiver.clock import wall_clock
 from receiver.core.model import Instant
 from receiver.drill.on_call_walk import is_unknown

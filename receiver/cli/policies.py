@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -13,6 +12,15 @@ from receiver.cli.calendar_copies import Calendars, Fetch, calendars
 from receiver.cli.deadlines_told import deadlines_told
 from receiver.cli.incidents import Token
 from receiver.cli.output import console, fail, print_json, print_table, show_proofs
+from receiver.cli.policy_options import (
+    Paths,
+    Prometheus,
+    PrometheusConfig,
+    errors_as_json,
+    known_version,
+    problem_json,
+    scraping_of,
+)
 from receiver.cli.training_check import check_training
 from receiver.clock import wall_clock
 from receiver.core.model import Incident, Instant
@@ -30,64 +38,11 @@ from rules.lint_catalog import DOUBTS, without_allowed
 from rules.load import Loaded, load_with_warnings
 from rules.outputs import proofs
 from rules.policy import EMERGENCY, MINUTE, SECOND, IncidentType, Policy, ReportingObligation, Rule
-from rules.problems import PolicyError, Problem
-from rules.prometheus_versions import VERSIONS
-from rules.scraping import Scraping, of_configuration
+from rules.problems import Problem
 from rules.stored import digest
-from rules.whole_files import read_whole
-
-MOST_BYTES = 10_000_000
-"""The maximum size of a Prometheus configuration."""
 
 if TYPE_CHECKING:
     from receiver.cli.real_prometheus import PastOfRules
-
-Paths = Annotated[
-    list[Path] | None,
-    typer.Argument(
-        metavar="POLICY…",
-        help="Files, folders or Markdown; -: standard input; left out: the shipped packs.",
-        show_default=False,
-    ),
-]
-Prometheus = Annotated[
-    str,
-    typer.Option(
-        "--prometheus",
-        metavar="VERSION",
-        help=f"The oldest Prometheus that runs the rules: {', '.join(VERSIONS)}; left out, as the policy says.",
-        show_default=False,
-    ),
-]
-
-
-PrometheusConfig = Annotated[
-    Path | None,
-    typer.Option(
-        "--prometheus-config",
-        metavar="FILE",
-        help="A Prometheus configuration: ranges, `for` and intervals are held against its scrape intervals.",
-        show_default=False,
-    ),
-]
-
-
-def scraping_of(command: str, file: Path | None) -> Scraping | None:
-    """Returns the scrape intervals of a Prometheus configuration; None: none was named. Exits if it cannot be read."""
-    try:
-        return None if file is None else of_configuration(read_whole(file, MOST_BYTES).decode())
-    except OSError as error:
-        fail(f"tocsin {command}: --prometheus-config: {file}: {error.strerror}", 2)
-    except ValueError as error:
-        fail(f"tocsin {command}: --prometheus-config: {file} is no Prometheus configuration: {error}", 2)
-
-
-def known_version(command: str, version: str) -> str | None:
-    """Returns the given version; None: none. Exits if it is unknown."""
-    if version and version not in VERSIONS:
-        *others, last = VERSIONS
-        fail(f"tocsin {command}: --prometheus is {', '.join(others)} or {last}, not {version!r}", 2)
-    return version or None
 
 
 def check(
@@ -128,7 +83,9 @@ def check(
         return
     with errors_as_json(json):
         loaded = load_with_warnings(
-            paths or [], known_version("check", prometheus), scraping_of("check", prometheus_config)
+            paths or [],
+            known_version("check", prometheus, json=json),
+            scraping_of("check", prometheus_config, json=json),
         )
     known = on_call_walk.with_copies(loaded.policy, calendars(loaded.policy, calendar, fetch=fetch))
     now = Instant(wall_clock())
@@ -322,24 +279,6 @@ def _summary(loaded: Loaded, ways: Sequence[Reach], drilled: Sequence[Problem]) 
             for each in policy.reporting_obligations
         ],
     }
-
-
-@contextmanager
-def errors_as_json(json: bool) -> Iterator[None]:
-    """Prints the problems of a refused policy as JSON, for programs, and exits; without `json` the error passes."""
-    try:
-        yield
-    except PolicyError as error:
-        if not json:
-            raise
-        print_json({"errors": [problem_json(each) for each in error.problems]})
-        raise typer.Exit(1) from None
-
-
-def problem_json(problem: Problem) -> dict[str, Any]:
-    """Returns a problem as JSON."""
-    place = {"path": problem.path, "line": problem.line, "column": problem.column}
-    return {"name": problem.name, "severity": problem.severity, "message": problem.message, **place}
 
 
 def _worst(worst: Worst, policy: Policy, ways: Sequence[Reach]) -> dict[str, Any]:

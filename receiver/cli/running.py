@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
-from receiver.cli.policies import Paths
+from receiver.cli.policy_options import Paths
 from receiver.runtime import calm_down
 from receiver.settings import Settings
 from receiver.telemetry.logs import configure_logs

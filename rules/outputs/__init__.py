@@ -49,11 +49,12 @@ def render(
     vigil = self_monitoring.groups(policy, options.tocsin) if options.watch else ()
     groups = (*compiled, *vigil)
     tests = unit_tests.render(compiled, vigil, options.tocsin, found)
+    written = rule_file.documents(groups)
     files = {
-        "rules.yml": rule_file.render(groups),
+        "rules.yml": rule_file.render(groups, written),
         **tests.files,
         "alertmanager.yml": alertmanager_config.render(policy, options),
-        "prometheusrule.yaml": kubernetes.render_rules(groups, options),
+        "prometheusrule.yaml": kubernetes.render_rules(written, options),
         "alertmanagerconfig.yaml": kubernetes.render_routes(policy, options),
         "dashboard.json": dashboard.render(policy, options.tocsin),
     }

@@ -8,8 +8,6 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from rules import matchers, reserved
-from rules.groups import Group
-from rules.outputs import rule_file
 from rules.outputs.alertmanager_config import FALLBACK, PLAIN, TOCSIN, inhibitions, route
 from rules.outputs.options import Options
 from rules.policy import Policy
@@ -26,21 +24,24 @@ The operator lets an AlertmanagerConfig see only alerts of its own namespace, un
 alertmanagerConfigMatcherStrategy: {type: None}."""
 
 
-def render_rules(groups: Iterable[Group], options: Options) -> bytes:
-    """The PrometheusRule."""
+def render_rules(groups: Iterable[Mapping[str, Any]], options: Options) -> bytes:
+    """The PrometheusRule of the rule file's groups."""
     labels = LABELS | {"role": "alert-rules"}
-    spec = {"groups": [_in_namespace(each, options.namespace) for each in rule_file.documents(groups)]}
+    spec = {"groups": [_in_namespace(each, options.namespace) for each in groups]}
     return text(_object("monitoring.coreos.com/v1", "PrometheusRule", labels, spec, options), HEAD)
 
 
-def _in_namespace(group: dict[str, Any], namespace: str) -> dict[str, Any]:
+def _in_namespace(group: Mapping[str, Any], namespace: str) -> Mapping[str, Any]:
     """The group, with the object's namespace on Tocsin's own alerts: the operator restricts an AlertmanagerConfig to
     alerts with that label, and the heartbeat, for example, has no labels of a measured target.
     """
-    own = [rule for rule in group["rules"] if rule.get("alert") in reserved.WATCH]
-    for rule in own if namespace else ():
-        rule["labels"] = {"namespace": namespace} | rule["labels"]
-    return group
+    if not namespace:
+        return group
+    rules = [
+        rule | {"labels": {"namespace": namespace} | rule["labels"]} if rule.get("alert") in reserved.WATCH else rule
+        for rule in group["rules"]
+    ]
+    return {**group, "rules": rules}
 
 
 def render_routes(policy: Policy, options: Options) -> bytes:

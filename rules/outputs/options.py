@@ -102,11 +102,13 @@ def _require_url(text: str) -> None:
     """Raises ValueError if Alertmanager could not post webhooks to the URL."""
     try:
         url = urlsplit(text)
-        usable = url.scheme in {"http", "https"} and bool(url.hostname) and url.port != 0
+        usable = url.scheme in {"http", "https"} and bool(url.hostname) and url.port != 0 and "#" not in text
         usable = usable and not any(map(str.isspace, text))
     except ValueError:
         usable = False
     if not usable:
-        raise ValueError(f"receiver_url is no URL that webhooks can be posted to (http or https, a host): {text!r}")
+        raise ValueError(
+            f"receiver_url is no URL that webhooks can be posted to (http or https, a host, no #): {text!r}"
+        )
     if not urlsplit(text).path.strip("/"):
         raise ValueError(f"receiver_url has no path: write {text.rstrip('/')}/webhook/alertmanager")

@@ -1,21 +1,21 @@
 """Rule groups → ``rules.yml``, the file for `rule_files` of Prometheus."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from rules.durations import format_duration
 from rules.groups import AlertingRule, Group, RecordingRule
 from rules.prometheus_versions import requirement
-from rules.yaml_text import text
+from rules.yaml_text import WrittenOften, text
 
 HEAD = "Compiled by Tocsin from the policy: edit that, not this. Needs {needed}."
 
 
-def render(groups: Iterable[Group]) -> bytes:
-    """The rule file."""
+def render(groups: Iterable[Group], written: Sequence[dict[str, Any]] = ()) -> bytes:
+    """The rule file; `written`: the groups' documents, if there are some already."""
     every = tuple(groups)
     needed = requirement(rule.expr for group in every for rule in group.rules if not _adds_nothing(rule))
-    return text({"groups": documents(every)}, HEAD.format(needed=needed))
+    return text({"groups": written or documents(every)}, HEAD.format(needed=needed))
 
 
 def _adds_nothing(rule: AlertingRule | RecordingRule) -> bool:
@@ -43,7 +43,7 @@ def _alert(rule: AlertingRule) -> dict[str, Any]:
         document["for"] = format_duration(rule.hold)
     if rule.keep_firing:
         document["keep_firing_for"] = format_duration(rule.keep_firing)
-    return document | {"labels": dict(rule.labels), "annotations": dict(rule.annotations)}
+    return WrittenOften(document, labels=dict(rule.labels), annotations=dict(rule.annotations))
 
 
 def _recording(rule: RecordingRule) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from rules.groups import PASSING_LABELS, AlertingRule
 from rules.matchers import matches
@@ -18,8 +18,7 @@ BEGIN = 3
 """The tick at which a signal is lost."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Fed:
+class _Fed(NamedTuple):
     """One series of a signal: its distinguishing labels, its values, and whether it is lost."""
 
     further: Labels

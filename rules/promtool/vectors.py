@@ -1,7 +1,7 @@
 """Instant vectors and PromQL's binary operations on them."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import promql_parser as promql
 
@@ -16,8 +16,7 @@ class Unprovable(Exception):  # noqa: N818 - not an error: a fact, stated in the
     """Only Prometheus can compute the value; the text gives the reason."""
 
 
-@dataclass(frozen=True, slots=True)
-class Sample:
+class Sample(NamedTuple):
     """One element of an instant vector."""
 
     labels: Labels
