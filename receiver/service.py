@@ -206,7 +206,8 @@ class Service:
             installation,
             sms_replies=replies,
             ack_url=ack_url,
-            reply_token=links.tokens.make if settings.email_reply_to else None,
+            answer_token=links.tokens.make,
+            answered_types=settings.answered_types,
         )
 
     def _return_token(self, key: str) -> Callable[[Incident, str], str]:

@@ -267,6 +267,12 @@ class Settings(BaseModel):
         """Whether Twilio can call back: the URL is known to it, and its signature can be verified."""
         return bool(self.external_url and self.twilio_account_sid and self.twilio_auth_token and self.twilio_from)
 
+    @property
+    def answered_types(self) -> frozenset[str]:
+        """Channel types from which answers with a message's token reach Tocsin."""
+        given = {name: facts.answer_setting for name, facts in CHANNEL_FACTS.items() if facts.answer_setting}
+        return frozenset(kind for kind, name in given.items() if getattr(self, name, None) or name in self.of_channels)
+
     def key(self, kept: str) -> str:
         """The key that signs sessions and links: the setting, else `kept`, the database's."""
         return self.secret_key.get_secret_value() if self.secret_key else kept

@@ -85,6 +85,9 @@ class ChannelFacts:
     shows_link: bool
     """Whether a page has a link that acknowledges without login: only where every reader may acknowledge and there
     is no button."""
+    answer_setting: str | None
+    """The setting without which answers that carry the message's token (in the address of a reply, on a button) do not
+    reach Tocsin; None: there are no such answers."""
     shows_pictures: bool
     """Whether messages include a picture of the signals."""
     carries_reports: bool
@@ -160,6 +163,7 @@ _ROWS = (
         keeps_state=False,
         bundles=True,
         shows_link=True,
+        answer_setting="email_reply_to",
         shows_pictures=True,
         carries_reports=True,
         called_by_hand=False,
@@ -186,6 +190,7 @@ _ROWS = (
         keeps_state=False,
         bundles=True,
         shows_link=False,
+        answer_setting=None,
         shows_pictures=True,
         carries_reports=False,
         called_by_hand=False,
@@ -208,6 +213,7 @@ _ROWS = (
         keeps_state=True,
         bundles=False,  # each page has its own key, with which it is closed
         shows_link=False,
+        answer_setting=None,
         shows_pictures=False,
         carries_reports=False,
         called_by_hand=False,
@@ -234,6 +240,7 @@ _ROWS = (
         keeps_state=False,
         bundles=True,
         shows_link=True,
+        answer_setting=None,
         shows_pictures=False,
         carries_reports=False,
         called_by_hand=False,
@@ -260,6 +267,7 @@ _ROWS = (
         keeps_state=False,
         bundles=True,
         shows_link=False,
+        answer_setting=None,
         shows_pictures=False,
         carries_reports=False,
         called_by_hand=True,
@@ -282,6 +290,7 @@ _ROWS = (
         keeps_state=False,
         bundles=False,  # programs read single events
         shows_link=False,
+        answer_setting=None,
         shows_pictures=False,
         carries_reports=False,
         called_by_hand=False,
@@ -307,6 +316,7 @@ _ROWS = (
         keeps_state=False,
         bundles=True,
         shows_link=True,
+        answer_setting=None,
         shows_pictures=False,
         carries_reports=False,
         called_by_hand=False,
@@ -329,6 +339,7 @@ _ROWS = (
         keeps_state=False,
         bundles=True,
         shows_link=True,
+        answer_setting=None,
         shows_pictures=False,
         carries_reports=False,
         called_by_hand=False,
@@ -351,6 +362,7 @@ _ROWS = (
         keeps_state=False,
         bundles=True,
         shows_link=True,
+        answer_setting=None,
         shows_pictures=False,
         carries_reports=False,
         called_by_hand=False,

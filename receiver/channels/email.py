@@ -221,8 +221,8 @@ class EmailSender:
         mail["Subject"] = f"Re: {message.subject}" if is_answer else message.subject
         mail["Date"] = format_datetime(moment(notification.created_at))
         mail["Message-ID"] = message_id(outgoing, self._from.domain)
-        if self._reply_to and message.reply_token:
-            answers = tagged(self._reply_to, message.reply_token)
+        if self._reply_to and message.answer_token:
+            answers = tagged(self._reply_to, message.answer_token)
             mail["Reply-To"] = Address(username=answers.local, domain=answers.domain)
         if self._reply_to and outgoing.return_token:
             mail[RETURN_HEADER] = outgoing.return_token

@@ -21,7 +21,7 @@ class Origin:
     who: str
     """The person as Tocsin knows them, even if they act under another name."""
     via: str
-    """api, console, local, slack, sms, phone, link, email, pagerduty."""
+    """api, console, local, link, or the channel type at whose provider the person acted."""
     address: str = ""
     reference: str = ""
     """The provider's id of a request that may arrive twice: it is carried out once."""

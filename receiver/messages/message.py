@@ -72,8 +72,9 @@ class Message:
     """(name, value) of the labels that people chose."""
     acknowledge: str = ""
     """URL at which the reader may acknowledge without logging in; empty: none."""
-    reply_token: str = ""
-    """Token of the address whose mail acknowledges (`receiver.web.auth.message_tokens`); empty: none is offered."""
+    answer_token: str = ""
+    """Token with which an answer names this message: in the address of a reply, on a button
+    (`receiver.web.auth.message_tokens`); empty: no such answer is offered."""
     command: str = ""
     """Shell command to answer with, for media without buttons."""
     instants: Mapping[str, Instant] = field(default_factory=dict)

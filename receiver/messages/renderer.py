@@ -6,7 +6,7 @@ an event loop.
 """
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -85,8 +85,10 @@ class MessageRenderer:
     """Whether answers to an SMS reach Tocsin."""
     ack_url: Callable[[Incident, str], str] | None = None
     """Returns a message's own link to acknowledge by, from the (first) incident and the message's name."""
-    reply_token: Callable[[Incident, str], str] | None = None
-    """Returns the token of the address to reply to, from the same; None: replies to mails do not reach Tocsin."""
+    answer_token: Callable[[Incident, str], str] | None = None
+    """Returns the token with which an answer names its message, from the same."""
+    answered_types: Container[str] = ()
+    """Channel types from which such answers reach Tocsin."""
 
     def render(
         self, delivery: Telling, now: Instant, picture: Picture | None = None, earlier: Sequence[Incident] = ()
@@ -104,7 +106,7 @@ class MessageRenderer:
             ack_url=self._link(delivery),
             asks_reader=_is_asked(notification, incident),
         )
-        return self._single(notification, case, picture, earlier, self._reply_token(delivery))
+        return self._single(notification, case, picture, earlier, self._answer_token(delivery))
 
     def _link(self, delivery: Telling) -> str:
         """Only for channels that one person reads: following the link acknowledges without a login."""
@@ -113,12 +115,11 @@ class MessageRenderer:
             return ""
         return self.ack_url(delivery.items[0][1], delivery.name)
 
-    def _reply_token(self, delivery: Telling) -> str:
-        """Only for channels with a setting for it."""
+    def _answer_token(self, delivery: Telling) -> str:
         facts = delivery.context.facts(delivery.items[0][0].channel)
-        if self.reply_token is None or facts is None or "email_reply_to" not in facts.settings:
+        if self.answer_token is None or facts is None or facts.name not in self.answered_types:
             return ""
-        return self.reply_token(delivery.items[0][1], delivery.name) if _wants_answer(delivery) else ""
+        return self.answer_token(delivery.items[0][1], delivery.name) if _wants_answer(delivery) else ""
 
     def case(
         self, incident: Incident, context: DecisionContext, now: Instant, alerts: Sequence[Alert] = ()
@@ -142,11 +143,11 @@ class MessageRenderer:
         case: IncidentText,
         picture: Picture | None,
         earlier: Sequence[Incident],
-        reply_token: str,
+        answer_token: str,
     ) -> Message:
         case = replace(case, news=notification.data.get("summary", ""))
         letter, unfilled = _letter(notification, case)
-        letter = replace(letter, picture=picture.words if picture else "", reply=REPLY if reply_token else "")
+        letter = replace(letter, picture=picture.words if picture else "", reply=REPLY if answer_token else "")
         if earlier and case.live:
             pages = ((f"Earlier: #{each.number}", self._page_url(each)) for each in earlier)
             told = tuple(_came_to(each, case) for each in earlier)
@@ -177,7 +178,7 @@ class MessageRenderer:
             actions=letter.actions,
             labels=letter.labels,
             acknowledge=case.ack_url,
-            reply_token=reply_token,
+            answer_token=answer_token,
             command=letter.command,
             instants=case.instants,
             unfilled=unfilled,
@@ -195,8 +196,8 @@ class MessageRenderer:
         notifications = [notification for notification, _ in delivery.items]
         pages = notifications[0].kind is Kind.PAGE
         make = _bundle_letter if pages else _news_letter
-        reply_token = self._reply_token(delivery)
-        letter = replace(make(notifications, cases, console, link), reply=REPLY_TO_ALL if reply_token else "")
+        answer_token = self._answer_token(delivery)
+        letter = replace(make(notifications, cases, console, link), reply=REPLY_TO_ALL if answer_token else "")
         spoken = [_spoken(case) for case in cases]
         said = make(notifications, spoken, console, link)
         worst = max(case.incident.level for case in cases)
@@ -219,7 +220,7 @@ class MessageRenderer:
             count=len(cases),
             level_name=letter.level,
             acknowledge=link,
-            reply_token=reply_token,
+            answer_token=answer_token,
             command=letter.command,
             instants={words: at for case in cases for words, at in case.instants.items()},
         )

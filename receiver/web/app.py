@@ -44,7 +44,7 @@ from receiver.web.api.schedule_overrides import OnCallApi
 from receiver.web.auth.passwords import Failures
 from receiver.web.auth.sessions import Sessions
 from receiver.web.auth.signing import Signing
-from receiver.web.callbacks import CallbackActions, add_callbacks
+from receiver.web.callbacks import CallbackActions, CallbackContext, add_callbacks
 from receiver.web.console.links import LinkPages, Links
 from receiver.web.console.login import Login
 from receiver.web.console.page_routes import add_console
@@ -181,7 +181,17 @@ def make_app(  # noqa: PLR0913 - the service's parts, each by name
         app.router.add_route(method, path, handler)
     if oidc:
         app.on_cleanup.append(oidc.close)
-    add_callbacks(app, settings, callbacks, rosters, signing, installation, clock)
+    add_callbacks(
+        CallbackContext(
+            app=app,
+            settings=settings,
+            actions=callbacks,
+            rosters=rosters,
+            signing=signing,
+            installation=installation,
+            clock=clock,
+        )
+    )
     tests = MessageRenderer(settings.external_url, "test", sms_replies=False)
     add_console(
         app,

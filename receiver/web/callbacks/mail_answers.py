@@ -12,7 +12,8 @@ from email.message import EmailMessage
 import structlog
 from aiohttp import web
 
-from receiver.channels.email import EmailSender
+from receiver.channels.email import EmailSender, make_sender, reply_address
+from receiver.clients.egress import Egress
 from receiver.core.audit_log import Origin
 from receiver.core.events import Acknowledge, Rejected, Retry
 from receiver.core.model import Instant, Notification, State
@@ -21,6 +22,7 @@ from receiver.web.auth.access import CHALLENGE, holds
 from receiver.web.auth.message_tokens import ANSWERS, BOUNCES, LASTS, MessageTokens
 from receiver.web.auth.signing import Signing
 from receiver.web.callbacks.actions import LATER, CallbackActions, SentMessage, stands
+from receiver.web.callbacks.context import CallbackContext
 from receiver.web.callbacks.inbound_mail import MailReply, Undelivered, read_mail
 from receiver.web.callbacks.sms_answers import until_reported
 from receiver.web.http.problem_details import Handler, HttpProblem
@@ -111,6 +113,23 @@ class MailAnswers:
         if answer is None or answer.lost:
             raise HttpProblem(503, LATER)
         return " ".join(answer.words("Acknowledged"))
+
+
+def configure(context: CallbackContext) -> MailAnswers | None:
+    """Configured if there is a reply address."""
+    settings = context.settings
+    mailbox = reply_address(settings)
+    if not mailbox or not settings.email_inbound_token:
+        return None
+    return MailAnswers(
+        context.actions,
+        token=settings.email_inbound_token.get_secret_value(),
+        address=mailbox,
+        sender=make_sender(settings, Egress.of(settings)),
+        signing=context.signing,
+        installation=context.installation,
+        clock=context.clock,
+    )
 
 
 def _acknowledge(who: str, page: Notification) -> Acknowledge:

@@ -19,6 +19,7 @@ from receiver.core.events import Acknowledge
 from receiver.core.model import State
 from receiver.messages.plain import line
 from receiver.web.callbacks.actions import CallbackActions
+from receiver.web.callbacks.context import CallbackContext
 from receiver.web.http.problem_details import Handler, HttpProblem
 from receiver.web.http.request_body import read_strangers_body
 
@@ -69,6 +70,15 @@ class PagerDutyCallbacks:
         given = [each.strip().encode("utf-8", "surrogatepass") for each in header.split(",")][:10]
         expected = [b"v1=" + hmac.new(secret, body, sha256).hexdigest().encode() for secret in self._secrets]
         return any(hmac.compare_digest(one, other) for one in given for other in expected)
+
+
+def configure(context: CallbackContext) -> PagerDutyCallbacks | None:
+    """Configured if there is a secret."""
+    secrets = context.settings.pagerduty_webhook_secret
+    if not secrets:
+        return None
+    given = (secret.strip() for secret in secrets.get_secret_value().split(","))
+    return PagerDutyCallbacks(context.actions, [secret for secret in given if secret])
 
 
 def _event(body: bytes) -> Mapping[str, Any]:

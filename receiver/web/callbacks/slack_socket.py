@@ -20,6 +20,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 from receiver.channels.slack import TIMEOUT, quiet_client
 from receiver.clients.egress import Egress
+from receiver.web.callbacks.context import CallbackContext
 from receiver.web.callbacks.slack_interactions import SlackCallbacks
 from receiver.web.http.problem_details import HttpProblem
 
@@ -136,3 +137,18 @@ class SlackSocket:
                 return {}
             case _:
                 return {}
+
+
+def configure(context: CallbackContext) -> SlackCallbacks | None:
+    """Configured if requests can be verified, or come in by Socket Mode."""
+    settings = context.settings
+    secret, app_token = settings.slack_signing_secret, settings.of_channels.get("slack_app_token")
+    if not secret and not app_token:
+        return None
+    verified_by = secret.get_secret_value() if secret else ""
+    slack = SlackCallbacks(context.actions, context.rosters, verified_by, settings, context.clock)
+    if app_token:
+        socket = SlackSocket(slack, app_token.get_secret_value(), settings.slack_api_url, Egress.of(settings))
+        context.keep(socket.keep)
+    context.app.on_cleanup.append(slack.close)
+    return slack

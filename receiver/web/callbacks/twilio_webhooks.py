@@ -25,6 +25,7 @@ from receiver.core.events import Action, Escalate
 from receiver.core.model import Notification, State
 from receiver.messages.plain import line
 from receiver.web.callbacks.actions import LATER, Answer, CallbackActions, stands
+from receiver.web.callbacks.context import CallbackContext
 from receiver.web.callbacks.sms_answers import TYPES, SmsAnswers, acknowledge, until_reported
 from receiver.web.http.problem_details import Handler, HttpProblem
 from receiver.web.http.request_body import parse_pairs, read_strangers_body
@@ -107,6 +108,16 @@ class TwilioCallbacks:
             log.warning("callback refused: not signed by Twilio", path=request.path, is_it_right=cure)
             raise HttpProblem(401, "this is not signed by Twilio")
         return dict(pairs)
+
+
+def configure(context: CallbackContext) -> TwilioCallbacks | None:
+    """Configured if Twilio can call back, and its signature can be verified."""
+    settings = context.settings
+    token, shared = settings.twilio_auth_token, settings.twilio_shared_key
+    if not settings.hears_twilio or not token or not settings.external_url:
+        return None
+    shared_key = shared.get_secret_value() if shared else ""
+    return TwilioCallbacks(context.actions, token.get_secret_value(), settings.external_url, shared_key)
 
 
 def _word(form: Mapping[str, str]) -> str:

@@ -12,11 +12,12 @@ import structlog
 from aiohttp import web
 
 from receiver.channels.sms import VALIDITY
-from receiver.channels.vonage import STATUS_PATH, Vonage, VonageAccount, valid_signature
+from receiver.channels.vonage import STATUS_PATH, Vonage, VonageAccount, account_of, valid_signature
 from receiver.clients.egress import Egress
 from receiver.core.events import Rejected, Retry
 from receiver.messages.plain import line
 from receiver.web.callbacks.actions import CallbackActions
+from receiver.web.callbacks.context import CallbackContext
 from receiver.web.callbacks.sms_answers import SmsAnswers, until_reported
 from receiver.web.http.problem_details import Handler, HttpProblem
 from receiver.web.http.request_body import parse_form, read_strangers_body
@@ -87,6 +88,16 @@ class VonageCallbacks:
             )
             raise HttpProblem(401, "this is not signed by Vonage")
         return given
+
+
+def configure(context: CallbackContext) -> VonageCallbacks | None:
+    """Configured if Vonage can call back, and its signature can be verified."""
+    account = account_of(context.settings)
+    if account is None or not account.is_heard:
+        return None
+    callbacks = VonageCallbacks(context.actions, account, Egress.of(context.settings))
+    context.app.on_cleanup.append(callbacks.close)
+    return callbacks
 
 
 async def _parameters(request: web.Request) -> dict[str, str]:
