@@ -9,6 +9,7 @@ import os
 import shutil
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import closing
+from importlib import import_module
 from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
@@ -188,8 +189,10 @@ def _places(settings: Settings, kind: Any, recipients: Sequence[str]) -> Iterato
     if kind == "sms":  # of the two providers, those with an account
         yield from (_place(each.api_url) for each in (twilio.account_of(settings), vonage.account_of(settings)) if each)
         return
+    usual = getattr(import_module(f"receiver.channels.{kind}"), "API_URL", "")
     for name in CHANNEL_FACTS[kind].settings:
-        if name.endswith("_api_url") and isinstance(address := getattr(settings, name, None), str):
+        own = settings.of_channels.get(name)
+        if name.endswith("_api_url") and (address := own.get_secret_value() if own else getattr(settings, name, usual)):
             yield _place(address)
     yield from (_place(each) for each in recipients if each.startswith(("http://", "https://")))
 
