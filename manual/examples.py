@@ -61,6 +61,7 @@ async def _play() -> Mapping[str, str]:
         "sms-storm": storm,
         "sms-news": news,
         "teams": read_card(opened.cards[0]),
+        "telegram": read_telegram(opened.telegram[0]),
         "apprise": f"{opened.ntfy[0]['title']}\n\n{opened.ntfy[0]['message']}",
         "phone": _spoken(opened.calls[0]["Twiml"]),
         "webhook-head": _head(opened.webhooks[0][0]),
@@ -140,6 +141,12 @@ def read_card(card: Mapping[str, Any]) -> str:
         lines += [f"{each['title']}: {each['value']}" for each in element.get("facts", ())]
         lines += [each["inlines"][0]["text"] for each in element.get("items", ())]
     return "\n".join((*lines, " ".join(f"[{each['title']}]" for each in card["actions"])))
+
+
+def read_telegram(message: Mapping[str, Any]) -> str:
+    """The visible text of a message in Telegram, and its buttons."""
+    buttons = [each["text"] for row in message["reply_markup"]["inline_keyboard"] for each in row]
+    return "\n".join((message["text"], *(f"[{each}]" for each in buttons)))
 
 
 def _spoken(twiml: str) -> str:

@@ -58,7 +58,7 @@ incident_response:
         severity: 4
         description: The braking distance no longer fits into the runway ahead
         runbook_url: https://runbooks.example/safety-margin
-        channels: [email, slack, pagerduty, sms, phone, status-page, teams, ntfy]
+        channels: [email, slack, pagerduty, sms, phone, status-page, teams, ntfy, telegram]
   alert_channels:
     - {name: email, type: email, recipients: ["incident-response@example.org"]}
     - {name: slack, type: slack, channel: "#incident-response", mention: "<!here>"}
@@ -68,6 +68,7 @@ incident_response:
     - {name: status-page, type: webhook, url: "https://status.example/hooks/tocsin", headers: {X-Team: flight}}
     - {name: teams, type: teams, channel: flight}
     - {name: ntfy, type: apprise, recipients: [ntfy]}
+    - {name: telegram, type: telegram, recipients: ["-1001234567890"]}
   procedures:
     - name: initial_response
       steps: [Take flight-control out of automatic landing, Tell the tower, Look at the runway sensors]
@@ -88,6 +89,7 @@ SETTINGS = {
     "TOCSIN_TWILIO_AUTH_TOKEN": "t",
     "TOCSIN_TWILIO_FROM": "+12025550100",
     "TOCSIN_WEBHOOK_SIGNING_SECRET": "a-secret-of-both-sides",
+    "TOCSIN_TELEGRAM_TOKEN": "1:t",
 }
 
 
@@ -108,6 +110,8 @@ class Kept:
     cards: list[dict[str, Any]] = field(default_factory=list)
     """Posts to Teams' workflow."""
     ntfy: list[dict[str, Any]] = field(default_factory=list)
+    telegram: list[dict[str, Any]] = field(default_factory=list)
+    """New messages; edits are not recorded."""
 
     async def handle_DATA(self, _server: SMTP, _session: Session, envelope: Envelope) -> str:  # noqa: N802 - aiosmtpd's name
         """Receive a mail."""
@@ -132,6 +136,8 @@ class Kept:
             self.webhooks.append((dict(request.headers), form))
         elif request.path.startswith("/workflows/"):
             self.cards.append(form["attachments"][0]["content"])
+        elif request.path.endswith("/sendMessage"):
+            self.telegram.append(form)
         elif request.path == "/":
             self.ntfy.append(form)
         return await handler(request)
@@ -139,6 +145,11 @@ class Kept:
     async def answer(self, _request: web.Request) -> web.Response:
         """The answer of a webhook's receiver, a workflow and ntfy: success."""
         return web.Response()
+
+    async def answer_bot(self, _request: web.Request) -> web.Response:
+        """The answer of Telegram."""
+        sent = {"message_id": len(self.telegram), "chat": {"id": -1001234567890}}
+        return web.json_response({"ok": True, "result": sent})
 
 
 class Stage:
@@ -164,6 +175,7 @@ class Stage:
             app.middlewares.append(self.kept.keep)
             for path in ("/hooks/{name}", "/workflows/{name}", "/"):
                 app.router.add_post(path, self.kept.answer)
+            app.router.add_post("/bot1:t/{method}", self.kept.answer_bot)
             runner, providers = await start_web(app)
             stack.push_async_callback(runner.cleanup)
             self.policy = self.load(providers)
@@ -177,6 +189,7 @@ class Stage:
                     "TOCSIN_TWILIO_API_URL": f"{providers}/twilio",
                     "TOCSIN_APPRISE_URL_NTFY": f"{providers.replace('http', 'ntfy')}/alarms",
                     "TOCSIN_TEAMS_URL_FLIGHT": f"{providers}/workflows/flight",
+                    "TOCSIN_TELEGRAM_API_URL": providers,
                 }
             )
             self.store = store = open_store(settings.database)
@@ -185,7 +198,9 @@ class Stage:
             self.engine.receipts = settings.hears_twilio
             self.queue = CommandQueue(self.engine, self.clock)
             stack.callback(self.queue.close)
-            words = MessageRenderer(HOME, "manual", ack_url=_ack_url)
+            words = MessageRenderer(
+                HOME, "manual", ack_url=_ack_url, answer_token=_token, answered_types=settings.answered_types
+            )
             self.senders = senders = make_senders(settings, self.clock)
             for sender in senders.values():
                 stack.push_async_callback(sender.close)
@@ -272,4 +287,8 @@ class Stage:
 
 
 def _ack_url(incident: Incident, _: str) -> str:
-    return f"{HOME}/act/{incident.number}-3-q3f7k2m5axw4cabcd"
+    return f"{HOME}/act/{_token(incident, '')}"
+
+
+def _token(incident: Incident, _: str) -> str:
+    return f"{incident.number}-3-q3f7k2m5axw4cabcd"

@@ -137,6 +137,9 @@ STEADY = (1, 2, 5, 15, 30, 60)
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}", re.ASCII)
 """The name that a policy uses for an address that is secret and therefore in a setting."""
 
+CHAT = re.compile(r"-?[1-9]\d{4,15}", re.ASCII)
+"""The id of a Telegram chat: positive of a person, negative of a group."""
+
 EXAMPLE_NUMBER = "+4930123456"
 """An unassigned number, the example in messages."""
 _NUMBER_WORDS = f"telephone number with its country code, such as {EXAMPLE_NUMBER}"
@@ -371,6 +374,29 @@ _ROWS = (
         retry_after=STEADY,
         give_up_after=HOUR,
         settings=(),
+    ),
+    ChannelFacts(
+        name="telegram",
+        label="Telegram",
+        keys=(Key("recipients", "addresses", 'ids of chats, such as "123456789" (a person), "-1001234567890"'), PROXY),
+        address=Address("id of a Telegram chat, such as 123456789 (a person) or -1001234567890", CHAT.fullmatch, None),
+        recipient_is_secret=False,
+        wakes=False,
+        reached_when="accepted",
+        carries_news=True,
+        carries_updates=True,
+        keeps_state=False,
+        bundles=True,
+        shows_link=False,
+        answer_setting="telegram_token",
+        shows_pictures=False,
+        carries_reports=False,
+        called_by_hand=False,
+        from_level=2,
+        fallback_rank=None,
+        retry_after=STEADY,
+        give_up_after=HOUR,
+        settings=("telegram_token", "telegram_webhook_secret", "telegram_api_url"),
     ),
 )
 
