@@ -42,6 +42,7 @@ QUIET: Mapping[str, str] = {
     "ApproveReport": "an approved report",
     "AttachFile": "an evidence file",
     "RedactFile": "evidence whose content is removed",
+    "OpenRoom": "a channel of its own",
     "PlaceHold": "a legal hold",
     "ReleaseHold": "the end of a legal hold",
     "WithdrawFiling": "a filing that was recorded by mistake",

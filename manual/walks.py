@@ -38,6 +38,7 @@ from receiver.core.events import (
     Handover,
     JudgeObligation,
     Note,
+    OpenRoom,
     PlaceHold,
     RedactFile,
     Rejected,
@@ -340,7 +341,7 @@ def _persons() -> Iterator[tuple[str, Event]]:
         EditNotice("ada", "n1", "subject", "body", "", ""),
         JudgeObligation("ada", "law", True, "counsel"), WithdrawFiling("ada", "r1", "a mistake"),
         AttachFile("ada", "log.txt", "0" * 64, 1, "u"), RedactFile("ada", "e1", "a name in it"),
-        PlaceHold("ada", "court"), ReleaseHold("ada", "h1", "settled"),
+        OpenRoom("ada"), PlaceHold("ada", "court"), ReleaseHold("ada", "h1", "settled"),
         ApproveReport("ada", 1, "0" * 64, "ada", "", "{}"),
     ):  # fmt: skip
         yield type(event).__name__, event

@@ -92,6 +92,8 @@ class ChannelFacts:
     """Whether messages include a picture of the signals."""
     carries_reports: bool
     """Whether a finished report can be sent."""
+    has_rooms: bool = False
+    """Whether an incident can get a channel of its own at the provider."""
     called_by_hand: bool
     """Whether a recipient that is not an address is a person to be called by hand."""
     from_level: int
@@ -196,6 +198,7 @@ _ROWS = (
         answer_setting=None,
         shows_pictures=True,
         carries_reports=False,
+        has_rooms=True,
         called_by_hand=False,
         from_level=2,
         fallback_rank=4,

@@ -103,7 +103,16 @@ class PagerDutySender:
                 return await self._close_pages(outgoing, key, "acknowledge")
             case Kind.RESOLVED:
                 return await self._close_pages(outgoing, key, "resolve")
-            case Kind.NOTICE | Kind.REMINDER | Kind.UPDATE | Kind.BREACH | Kind.REPORT | Kind.EXTERNAL | Kind.APPROVAL:
+            case (
+                Kind.NOTICE
+                | Kind.REMINDER
+                | Kind.UPDATE
+                | Kind.BREACH
+                | Kind.REPORT
+                | Kind.EXTERNAL
+                | Kind.APPROVAL
+                | Kind.ROOM
+            ):
                 # The core plans none of these for PagerDuty, which would not show them.
                 return Delivered()
             case other:

@@ -10,7 +10,6 @@ does not affect the delivery.
 import asyncio
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 from slack_sdk.errors import SlackApiError
@@ -19,7 +18,8 @@ from slack_sdk.web.async_client import AsyncWebClient
 from receiver.channels import Configured, Outgoing
 from receiver.channels.posting import excerpt, patience
 from receiver.channels.slack_blocks import Block, fallback, parent, reply
-from receiver.channels.slack_lookup import Posted, Search, metadata
+from receiver.channels.slack_lookup import Failed, Posted, Search, metadata
+from receiver.channels.slack_rooms import Rooms
 from receiver.clients.egress import Egress, reason_of
 from receiver.core.events import Delivered, Outcome, Rejected, Retry
 from receiver.core.model import Kind
@@ -62,14 +62,6 @@ _log = logging.getLogger("receiver.channels.slack.sdk")
 _log.setLevel(logging.WARNING)
 
 
-@dataclass(frozen=True, slots=True)
-class Failed:
-    """A failed call of Slack's API: its error code, and its outcome."""
-
-    error: str
-    outcome: Outcome
-
-
 class SlackSender:
     """The sender for channels of type slack."""
 
@@ -90,19 +82,21 @@ class SlackSender:
         """Slack has refused an upload because the app may not upload files."""
         self._client = quiet_client(token, base_url, timeout, egress)
         self._search = Search(self._client, timeout)
+        self._rooms = Rooms(self._call, self._post_once_only, self._search)
 
     async def send(self, outgoing: Outgoing) -> Outcome:
         """Posts the message, and updates the thread's first message to the present state."""
         kind = outgoing.notification.kind
         thread = Posted.parse(outgoing.thread)
+        if kind is Kind.ROOM:
+            return await self._rooms.carry_out(outgoing, thread.channel if thread else "")
         repaint = thread if thread and not thread.bundle else None
         if repaint and kind in {Kind.ACKNOWLEDGED, Kind.RESOLVED}:
             # Before the post, because the update may be repeated and a post may not.
             painted = await self._repaint(outgoing, repaint)
             if isinstance(painted, Retry):
                 return painted
-        found = await self._search.find(outgoing, thread) if outgoing.notification.attempts else None
-        outcome = Delivered(str(found)) if found else await self._post(outgoing, thread)
+        outcome = await self._post_once_only(outgoing, thread)
         if repaint and kind is Kind.PAGE and isinstance(outcome, Delivered):
             await self._repaint(outgoing, repaint)  # an outcome other than Delivered is ignored: the page is out
         return outcome
@@ -115,6 +109,11 @@ class SlackSender:
         text = fallback(outgoing.message, "")
         done = await self._call("chat.update", outgoing, channel=thread.channel, ts=thread.ts, text=text, blocks=blocks)
         return done.outcome if isinstance(done, Failed) else Delivered()
+
+    async def _post_once_only(self, outgoing: Outgoing, thread: Posted | None = None) -> Outcome:
+        """Posts the message, unless an earlier try has."""
+        found = await self._search.find(outgoing, thread) if outgoing.notification.attempts else None
+        return Delivered(str(found)) if found else await self._post(outgoing, thread)
 
     async def _post(self, outgoing: Outgoing, thread: Posted | None) -> Outcome:
         """Posts the message; on the matching error without layout, or outside the thread."""
@@ -203,7 +202,8 @@ class SlackSender:
             return Failed("", Rejected(f"Slack's address answered {status}: check TOCSIN_SLACK_API_URL"))
         needed = excerpt(str(data.get("needed", "chat:write")), [self._token])
         advice = ADVICE.get(error, "Slack will not post in {channel}: {error}")
-        return Failed(error, Rejected(advice.format(error=error, channel=channel, needed=needed)))
+        errors = tuple(each for each in data.get("errors") or () if isinstance(each, dict))
+        return Failed(error, Rejected(advice.format(error=error, channel=channel, needed=needed)), errors)
 
 
 def quiet_client(token: str, base_url: str, timeout: float, egress: Egress | None = None) -> AsyncWebClient:

@@ -15,6 +15,7 @@ from typing import Any
 from slack_sdk.web.async_client import AsyncWebClient
 
 from receiver.channels import Outgoing
+from receiver.core.events import Outcome
 from rules.policy import SECOND
 
 EVENT = "tocsin_notification"
@@ -47,6 +48,16 @@ class Posted:
         return f"{self.channel}:{self.ts}{':bundle' if self.bundle else ''}"
 
 
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """A failed call of Slack's API: its error code, its outcome, and of several users those it failed for."""
+
+    error: str
+    outcome: Outcome
+    errors: tuple[dict[str, Any], ...] = ()
+    """Each with `user` and `error`."""
+
+
 def metadata(outgoing: Outgoing) -> dict[str, Any]:
     """Returns the metadata that identifies a message in the API."""
     return {"event_type": EVENT, "event_payload": {"key": outgoing.key}}
@@ -77,6 +88,18 @@ class Search:
         ours = metadata(outgoing)
         found = next((each for each in messages if each.get("metadata") == ours and each.get("ts")), None)
         return Posted(channel, str(found["ts"]), bundle=outgoing.message.count > 1) if found else None
+
+    async def made(self, name: str, outgoing: Outgoing) -> dict[str, Any] | None:
+        """Returns the channel of that name that an earlier try created; None: not found, or unknown. Never raises."""
+        oldest = (outgoing.notification.created_at - SKEW) / SECOND
+        try:
+            async with asyncio.timeout(self._timeout):
+                async for channel in self._channels():
+                    if channel.get("name") == name and channel.get("is_member"):
+                        return channel if float(channel.get("created", 0)) >= oldest else None
+        except Exception as error:  # noqa: BLE001 - any error means "not known": another name is taken
+            _log.warning("Slack cannot say whether a channel was created (%s)", type(error).__name__)
+        return None
 
     async def _messages(self, channel: str, thread: Posted | None, outgoing: Outgoing) -> list[dict[str, Any]]:
         words = {

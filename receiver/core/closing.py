@@ -137,7 +137,15 @@ def _can_only_wait(draft: Draft) -> bool:
     return is_early and not _unfinished(incident, policy_version)
 
 
-def sign_off(draft: Draft, action: SignOff) -> None:
+def record(draft: Draft, action: SignOff | Close) -> None:
+    """A person signs off, or closes by hand. Raises RefusedError."""
+    if isinstance(action, SignOff):
+        _sign_off_by(draft, action)
+    else:
+        _close_anyway(draft, action)
+
+
+def _sign_off_by(draft: Draft, action: SignOff) -> None:
     """A second person approves the closing, or the changes of a closed incident. Raises RefusedError."""
     if draft.incident.is_live:
         raise RefusedError(f"the incident is {draft.incident.state}: resolve it first")
@@ -157,7 +165,7 @@ def void_sign_off(draft: Draft) -> None:
         draft.respond(signed_off_by="")
 
 
-def close_anyway(draft: Draft, action: Close) -> None:
+def _close_anyway(draft: Draft, action: Close) -> None:
     """Close a resolved incident although something is missing or the monitoring goes on. Raises RefusedError."""
     _require_resolved(draft.incident)
     if draft.incident.is_firing or draft.incident.held:

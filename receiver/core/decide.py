@@ -10,11 +10,11 @@ from typing import assert_never
 
 from msgspec.structs import replace
 
-from receiver.core import evidence_files, follow_ups, impact, notices, obligations, updates
+from receiver.core import closing, evidence_files, follow_ups, impact, notices, obligations, rooms, updates
 from receiver.core.alerts import receive, take_listing
 from receiver.core.assignment import assign, hand_over, note_assessment
 from receiver.core.checklists import tick, tick_acknowledgement
-from receiver.core.closing import close_anyway, sign_off, void_sign_off
+from receiver.core.closing import void_sign_off
 from receiver.core.delivery import learn, settle
 from receiver.core.draft import NO_ALERTS, Draft, Effects, Refusal, RefusedError
 from receiver.core.events import (
@@ -41,6 +41,7 @@ from receiver.core.events import (
     Handover,
     JudgeObligation,
     Note,
+    OpenRoom,
     PlaceHold,
     RedactFile,
     RejectNotice,
@@ -254,14 +255,14 @@ def _work(draft: Draft, action: ResponseAction) -> None:
             notices.reject(draft, action)
         case AddFollowUp() | FinishFollowUp():
             follow_ups.record(draft, action)
-        case SignOff():
-            sign_off(draft, action)
-        case Close():
-            close_anyway(draft, action)
+        case SignOff() | Close():
+            closing.record(draft, action)
         case FileReport() | WithdrawFiling() | JudgeObligation():
             _record_obligation(draft, action)
         case AttachFile() | RedactFile() | PlaceHold() | ReleaseHold():
             evidence_files.record(draft, action)
+        case OpenRoom():
+            rooms.open_room(draft, action)
         case _:
             assert_never(action)
 

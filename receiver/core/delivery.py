@@ -2,7 +2,7 @@
 
 from msgspec.structs import replace
 
-from receiver.core import personal_reach
+from receiver.core import personal_reach, rooms
 from receiver.core.backoff import retry_delay, schedule_of
 from receiver.core.draft import Draft
 from receiver.core.events import Arrived, Bounced, Delivered, Overtaken, Rejected, Reported, Retry
@@ -18,8 +18,8 @@ def settle(draft: Draft, event: Reported) -> Notification:
         note_left(draft, event.notification)
     tried = replace(event.notification, attempts=event.notification.attempts + 1, leased_by="")
     match event.outcome:
-        case Delivered(reference):
-            return _accept(draft, tried, reference)
+        case Delivered() as done:
+            return _accept(draft, tried, done)
         case Overtaken():
             return _withhold(draft, event.notification)
         case Rejected(reason):
@@ -62,12 +62,14 @@ def _arrive(draft: Draft, notification: Notification, reference: str, receipt: s
     note_left(draft, notification)
     if receipt and notification.status in {Status.WAITING, Status.ACCEPTED, Status.GAVE_UP}:
         return _deliver(draft, notification, reference, receipt)
-    return _accept(draft, notification, reference) if notification.status is Status.WAITING else None
+    return _accept(draft, notification, Delivered(reference)) if notification.status is Status.WAITING else None
 
 
-def _accept(draft: Draft, notification: Notification, reference: str) -> Notification:
+def _accept(draft: Draft, notification: Notification, done: Delivered) -> Notification:
     draft.enter(Fact.ACCEPTED, **_names(draft, notification), attempts=notification.attempts)
-    accepted = _final(draft, notification, Status.ACCEPTED, reference=reference)
+    if notification.kind is Kind.ROOM:
+        rooms.note_done(draft, notification, done)
+    accepted = _final(draft, notification, Status.ACCEPTED, reference=done.reference)
     return _note_reach(draft, notification, accepted)
 
 
@@ -121,6 +123,8 @@ def _try_again(draft: Draft, notification: Notification, reason: str, after: int
 def _give_up(draft: Draft, notification: Notification, reason: str) -> Notification:
     """Give up a notification; for a page that is still wanted, page the next untried fallback channel."""
     draft.enter(Fact.GAVE_UP, **_names(draft, notification), reason=reason, attempts=notification.attempts)
+    if notification.kind is Kind.ROOM:
+        rooms.note_failed(draft, notification)
     current = notification.kind is Kind.PAGE and notification.page == draft.incident.page.serial
     wanted = draft.incident.wants_answer and not draft.incident.is_paused
     if current and not notification.superseded and wanted:

@@ -334,6 +334,10 @@ class ApproveReport(PersonsAction, frozen=True):
     """The full report (`receiver.reports.render`). The audit log has only its hash."""
 
 
+class OpenRoom(PersonsAction, frozen=True):
+    """A person asks for a chat channel of the incident."""
+
+
 ResponseAction = (
     Tick
     | Handover
@@ -352,6 +356,7 @@ ResponseAction = (
     | RedactFile
     | PlaceHold
     | ReleaseHold
+    | OpenRoom
 )
 """People's actions that are possible in any state of the incident, closed included; each rule may refuse them."""
 
@@ -364,6 +369,8 @@ class Delivered(Struct, frozen=True):
     """The provider accepted it; whether it arrived is not known. `reference`: the provider's id of the message."""
 
     reference: str = ""
+    made: Mapping[str, str] = field(default_factory=dict)
+    """Of an incident channel: its `name` and `link`, and what was left undone (`unmet`)."""
 
 
 class Retry(Struct, frozen=True):
@@ -486,5 +493,6 @@ AUDITED_AS: Mapping[type[Declare] | type[PersonsAction], str] = {
     PlaceHold: "placehold",
     ReleaseHold: "releasehold",
     ApproveReport: "approvereport",
+    OpenRoom: "openroom",
 }
 """An action → its name in the audit log."""

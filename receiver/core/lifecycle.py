@@ -24,6 +24,7 @@ from receiver.core.paging import (
 from receiver.core.plan import DecisionContext
 from receiver.core.responder_history import has_been_answered, remember
 from receiver.core.response import Deed, SentReport
+from receiver.core.rooms import archive
 from rules.channel_types import types_where
 from rules.durations import format_duration
 from rules.policy import MINUTE, SECOND
@@ -332,6 +333,7 @@ def close(draft: Draft, by: str = "", note: str = "", missing: str = "") -> None
     """Close the incident, after the monitoring or by a person. `missing`: what was outstanding."""
     draft.set(state=State.CLOSED, closed_at=draft.now, windows=_beyond_the_end(draft), inquiries=())
     draft.enter(Fact.CLOSED, by, note=note, missing=missing)
+    archive(draft)
     if not draft.incident.recorded_only:
         _send_report(draft)
 

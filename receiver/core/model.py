@@ -118,6 +118,8 @@ class Kind(StrEnum):
     """To external stakeholders: exactly the text that a person approved. In an exercise the approvers get it."""
     APPROVAL = "approval"
     """To approvers and the owner: which external notices wait for approval, or are void."""
+    ROOM = "room"
+    """Asks a chat for a channel of this incident, or to archive it."""
 
 
 class Reason(StrEnum):
@@ -594,6 +596,9 @@ class Fact(StrEnum):
     HOLD_PLACED = "hold_placed"
     """A legal hold: nothing of the incident is deleted."""
     HOLD_RELEASED = "hold_released"
+    ROOM_ASKED = "room_asked"
+    ROOM_OPENED = "room_opened"
+    ROOM_ARCHIVED = "room_archived"
     REPORT_APPROVED = "report_approved"
     """Contains the whole approved version of the report; it never changes."""
 

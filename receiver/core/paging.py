@@ -10,6 +10,7 @@ from msgspec.structs import replace
 from receiver.core import personal_reach
 from receiver.core.draft import NO_WORDS, Draft
 from receiver.core.model import Fact, Instant, Kind, Notification, Page, Reason, State, Status, Target, Window
+from receiver.core.rooms import room_of
 from rules.channel_types import ChannelFacts
 from rules.policy import SECOND
 
@@ -25,7 +26,7 @@ LAST_PLANNED_STEP = 2
 FROM_THE_START = frozenset({Reason.OPENED, Reason.RECURRED, Reason.STILL_FIRING})
 """Reasons for which an occurrence of an incident begins: it had no owner before."""
 
-EVERYTHING_WAITING = frozenset(Kind) - {Kind.RESOLVED, Kind.EXTERNAL}
+EVERYTHING_WAITING = frozenset(Kind) - {Kind.RESOLVED, Kind.EXTERNAL, Kind.ROOM}
 
 
 def start_paging(draft: Draft, reason: Reason, words: Mapping[str, str] = NO_WORDS, step: int = 0) -> None:
@@ -263,7 +264,8 @@ def tell_everybody(
     """Notify each target told of the incident who is still known, on channels that carry updates, valid `until`."""
     context = draft.context
     told = dict.fromkeys((*draft.incident.paged, *draft.incident.told))
-    targets = [each for each in told if context.carries_updates(each.channel) and not context.has_left(each)]
+    known = (*(each for each in told if not context.has_left(each)), *room_of(draft.incident))
+    targets = [each for each in known if context.carries_updates(each.channel)]
     draft.notify(kind, reason, targets, words, until=until)
 
 
@@ -303,7 +305,7 @@ def _paged_for_news(draft: Draft) -> list[Target]:
 def tell_resolved(draft: Draft, reason: Reason, words: Mapping[str, str] = NO_WORDS) -> None:
     """Send the all-clear to each target that was told of the incident, once."""
     unheard = draft.incident.response.unheard
-    everybody = dict.fromkeys((*draft.incident.paged, *draft.incident.told))
+    everybody = dict.fromkeys((*draft.incident.paged, *draft.incident.told, *room_of(draft.incident)))
     targets = [each for each in everybody if (each.channel, each.recipient) not in unheard]
     draft.notify(Kind.RESOLVED, reason, targets, {**words, **_pages_since(draft, draft.incident.pages_closed + 1)})
     draft.set(pages_closed=draft.incident.page.serial)
@@ -364,8 +366,10 @@ def _stakeholders(draft: Draft) -> tuple[Target, ...]:
 
 
 def _paged_on(draft: Draft, holds: Callable[[ChannelFacts], bool]) -> list[Target]:
-    """Paged targets on channels whose type fulfils `holds`, without people who have left the policy."""
+    """Paged targets, and the incident's own channel, on channels whose type fulfils `holds`, without people who have
+    left the policy.
+    """
     context = draft.context
     paged = (target for target in draft.incident.paged if not context.has_left(target))
-    found = ((target, context.facts(target.channel)) for target in paged)
+    found = ((target, context.facts(target.channel)) for target in (*paged, *room_of(draft.incident)))
     return [target for target, facts in found if facts is not None and holds(facts)]

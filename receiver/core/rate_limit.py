@@ -6,8 +6,8 @@ one minute also escalate and repeat within a minute. News (acknowledgements, upd
 own, so that it uses none of the pages'. Channel types for single events (PagerDuty, webhooks: each with its own key to
 close it) never bundle.
 
-Messages are counted when planned, so a storm writes each once. Reports and approved external texts are never bundled:
-only a channel's `rate_limit` delays them, when they are due.
+Messages are counted when planned, so a storm writes each once. Reports, approved external texts and requests for an
+incident channel are never bundled: only a channel's `rate_limit` delays them, when they are due.
 """
 
 from collections.abc import Iterable, Mapping
@@ -99,7 +99,7 @@ def is_page(notification: Notification) -> bool:
 
 def _is_letter(notification: Notification) -> bool:
     """Whether it must be a message of its own."""
-    return notification.kind in {Kind.EXTERNAL, Kind.REPORT}
+    return notification.kind in {Kind.EXTERNAL, Kind.REPORT, Kind.ROOM}
 
 
 def _is_limited(notification: Notification, context: DecisionContext) -> bool:

@@ -318,6 +318,26 @@ class Practice(Struct, frozen=True):
     """The person and the owner of training were told that it is overdue."""
 
 
+class Room(Struct, frozen=True):
+    """A chat channel of this incident (`receiver.core.rooms`)."""
+
+    channel: str
+    """The policy's channel on whose provider it is."""
+    name: str
+    """``inc-12-flight-control``; the provider may have added to the name that was asked for."""
+    by: str
+    at: Instant
+    asked_as: str = ""
+    """The name that was asked for; empty: the provider has not opened it yet."""
+    link: str = ""
+    """Its URL."""
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the provider has opened it."""
+        return bool(self.asked_as)
+
+
 class Occurrence(Struct, frozen=True):
     """An earlier open period of the incident: what people had done and entered until it recurred."""
 
@@ -380,6 +400,9 @@ class Response(Struct, frozen=True):
     """The later steps of people's `reach`, dropped once a person answers (`receiver.core.personal_reach`)."""
     unheard: tuple[tuple[str, str], ...] = ()
     """(channel, recipient) pairs to which no message was sent yet: they get no all-clear."""
+
+    room: Room | None = None
+    """Its own chat channel; None: not asked for, or it could not be opened."""
 
     @property
     def holds_in_force(self) -> tuple[LegalHold, ...]:

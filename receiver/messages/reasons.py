@@ -89,6 +89,8 @@ def _label(notification: Notification) -> str:
             return "Resolved"
         case Kind.EXTERNAL:
             return ""
+        case Kind.ROOM:
+            return "Incident channel"
         case Kind.REPORT:
             return "Report"
         case _:
@@ -101,8 +103,6 @@ def lead(notification: Notification, case: IncidentText) -> str:
     match notification.kind:
         case Kind.PAGE:
             said = _page(notification, case, by)
-        case Kind.NOTICE if notification.reason is Reason.NEW_DANGER:
-            said = f"{_worse(notification.data, by)} It is level {case.incident.level} now."
         case Kind.NOTICE:
             said = _notice(notification, case)
         case Kind.REMINDER:
@@ -117,6 +117,8 @@ def lead(notification: Notification, case: IncidentText) -> str:
             said = _resolved(notification, case, by)
         case Kind.EXTERNAL:
             said = ""
+        case Kind.ROOM:
+            said = f"{by} asked for this channel. It is archived when the incident closes."
         case Kind.APPROVAL:
             said = _approval(notification, case)
         case Kind.REPORT:
@@ -174,6 +176,8 @@ def _notice(notification: Notification, case: IncidentText) -> str:
     match notification.reason:
         case Reason.RECOVERED | Reason.CONFIRM:
             return _recovered(notification, case) if so else _was_well(notification, case)
+        case Reason.NEW_DANGER:
+            return f"{_worse(data, name(data.get('by', '')))} It is level {case.incident.level} now."
         case Reason.FIRED_AGAIN:
             return f"It {_fires(case)} again, before its recovery was believed{_fired(data)}."
         case Reason.RULE_JOINED:

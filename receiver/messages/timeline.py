@@ -105,6 +105,9 @@ SENTENCES: Mapping[Fact, str] = MappingProxyType(
         Fact.FILE_REDACTED: "the content of evidence {file} ({name}) removed; its record stays, SHA-256 {sha256}",
         Fact.HOLD_PLACED: "legal hold {hold} placed: nothing of the incident is deleted",
         Fact.HOLD_RELEASED: "legal hold {hold} released",
+        Fact.ROOM_ASKED: "asked for the channel #{name}{invites}{unaddressed}",
+        Fact.ROOM_OPENED: "the channel #{name} is open{unmet_there}",
+        Fact.ROOM_ARCHIVED: "the channel #{name} is archived",
         Fact.REPORT_FILED: (
             "{stage} of {obligation} filed with {authority} at {filed}: {reference}{with_file}{practised}"
         ),
@@ -134,6 +137,9 @@ ASIDES = (
     ("of_what", "what", " of the "),
     ("with_file", "sha256", ", SHA-256 of the file "),
     ("brought", "policy", "; it brought policy version "),
+    ("invites", "people", "; to be invited: "),
+    ("unaddressed", "without", "; without an address there: "),
+    ("unmet_there", "unmet", "; not done: "),
     ("counted", "counted_from", ", counted from "),
 )
 """Optional parts of a sentence: placeholder, name in the entry's data, and the words before the value."""

@@ -13,7 +13,11 @@ from urllib.parse import quote, urlencode
 import pytest
 
 from receiver.core.model import Instant
+from receiver.jobs.dispatcher import Dispatcher
+from receiver.messages import MessageRenderer
+from receiver.reports.queries import Records
 from rules.policy import HOUR, MINUTE, Person, Policy
+from tests.channels.servers.slack import SlackWorkspace
 from tests.channels.servers.wire import Reply, Wire
 from tests.patience import GIVES_UP
 from tests.web.conftest import Running
@@ -252,6 +256,58 @@ async def test_without_a_secret(start: Callable[..., Any]) -> None:
     """Without the signing secret there are no such callbacks."""
     receiver = await start()
     assert (await receiver.post(ACTIONS, b"payload={}"))[0] == 404
+
+
+async def send_all(receiver: Running) -> None:
+    """Send what is due, as the service does."""
+    records = Records(receiver.store.reads(), receiver.engine, MessageRenderer())
+    words = MessageRenderer("https://tocsin.example.com")
+    queue, engine = receiver.queue, receiver.engine
+    dispatcher = Dispatcher(queue, engine, receiver.senders, words, records, "w", receiver.metrics)
+    while await dispatcher.send_due():
+        await dispatcher.finish(GIVES_UP)
+        dispatcher = Dispatcher(queue, engine, receiver.senders, words, records, "w", receiver.metrics)
+
+
+async def test_an_incident_gets_a_channel_of_its_own(start: Callable[..., Any], policy: Policy) -> None:
+    """`/tocsin channel 1`: it is made in Slack with who has the incident, its page links it, a note in it counts, and it is
+    archived when the incident closes. Asked for twice, there is one.
+    """
+    workspace = SlackWorkspace("xoxb-1")
+    async with workspace.wire:
+        api = {"TOCSIN_SLACK_TOKEN": "xoxb-1", "TOCSIN_SLACK_API_URL": f"{workspace.wire.url}/api"}
+        receiver = await start(TOCSIN_SLACK_SIGNING_SECRET=SECRET, **api)
+        slack, named = Slack(receiver, workspace.wire), replace(policy, people=PEOPLE)
+        await receiver.queue.run(receiver.engine.keep_policy, named, receiver.clock.now)
+        receiver.engine.adopt(named, frozenset({"slack"}))
+        await receiver.post("/api/v1/incidents", {"type": "engine_failure"})
+        await receiver.post("/api/v1/incidents/1/acknowledge", {"by": "rita"})
+        assert (await slack.command("channel 7"))["text"].startswith("There is no incident 7.")
+        said = await slack.command("channel 1", user="U1")
+        assert said["text"] == "Its channel is being opened. #1 is acknowledged by rita."
+        assert "is being opened" in (await slack.command("channel 1"))["text"]
+        await send_all(receiver)
+        ((id_, room),) = workspace.rooms.items()
+        assert (room["name"], room["members"], len(room["pins"])) == ("inc-1-engine-failure", {"UBOT", "U2"}, 1)
+        assert "it has the channel #inc-1-engine-failure" in (await slack.command("channel 1"))["text"]
+        _, page = await receiver.get("/incidents/1", headers={"Accept": "text/html"})
+        assert (
+            f'<a href="https://slack.com/app_redirect?channel={id_}" rel="noreferrer">#inc-1-engine-failure</a>' in page
+        )
+        event = {"type": "message", "channel": id_, "thread_ts": room["pins"][0], "ts": "1.3", "user": "U1"}
+        noted = json.dumps({"event": {**event, "text": "!note the pump is hot"}})
+        assert (await slack.post(EVENTS, noted))[0] == 200
+        await receiver.post("/api/v1/incidents/1/resolve", {"by": "rita"})
+        await receiver.post("/api/v1/incidents/1/close", {"by": "carl", "note": "done"})
+        await send_all(receiver)
+        assert room["archived"]
+        _, timeline = await receiver.get("/api/v1/incidents/1/timeline")
+        said = [each["text"] for each in timeline["timeline"]]
+        assert f"the channel #inc-1-engine-failure is open (https://slack.com/app_redirect?channel={id_})" in said
+        assert said[-1] == "the channel #inc-1-engine-failure is archived"
+        assert "the pump is hot" in said
+        _, report = await receiver.get("/api/v1/incidents/1/report?format=md")
+        assert f"https://slack.com/app_redirect?channel={id_}" in report
 
 
 PEOPLE = (

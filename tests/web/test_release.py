@@ -32,7 +32,7 @@ ENVIRON = {"TOCSIN_API_TOKENS": "ann:admin:token", "TOCSIN_EXTERNAL_URL": "https
 TOKEN = {"Authorization": "Bearer token"}
 
 SINCE = {"withdraw", "giveback", "signoff", "close", "filereport", "withdrawfiling", "judgeobligation"}
-SINCE |= {"attachfile", "redactfile", "placehold", "releasehold", "undo"}
+SINCE |= {"attachfile", "redactfile", "placehold", "releasehold", "undo", "openroom"}
 """Words of the audit log that the release did not have."""
 
 Start = Callable[..., Any]

@@ -30,6 +30,7 @@ from receiver.core.events import (
     Escalate,
     GiveBack,
     Note,
+    OpenRoom,
     Resolve,
     SignOff,
     Withdraw,
@@ -57,6 +58,7 @@ HELP = (
     "`/tocsin oncall` (who is on call), `/tocsin incidents`, `/tocsin ack 12` (or several), "
     "`/tocsin escalate 12` (asks for help), `/tocsin withdraw 12` (asks no more), `/tocsin back 12` (gives it back), "
     "`/tocsin resolve 12`, `/tocsin note 12 what happened` (or `!note` in its thread), "
+    "`/tocsin channel 12` (opens its own channel, and invites who is on call), "
     "`/tocsin signoff 12` (a second person, who may close it), `/tocsin close 12 why`, "
     "`/tocsin declare TYPE what happened` (`declare-new` where the type is new on purpose)"
 )
@@ -176,6 +178,8 @@ class SlackCallbacks:
                 return _say(await self._on_call())
             case ("signoff" | "sign-off" | "close") as how if rest.strip():
                 return _say(await self._conclude(how, rest.strip(), origin))
+            case "channel" if rest.strip():
+                return _say(await self._open_room(rest.strip(), origin))
             case "note" if rest.strip():
                 return _say(await self._note(rest.strip(), origin))
             case ("declare" | "declare-new") as how if rest.strip():
@@ -239,6 +243,14 @@ class SlackCallbacks:
             return found if isinstance(found, str) else HELP
         outcome = await self._queue.act(found[0].id, Note(origin.who, found[1]), origin)
         return f"Noted. {outcome.words}" if outcome.done else outcome.words
+
+    async def _open_room(self, rest: str, origin: Origin) -> str:
+        """Asks for the incident's own channel: `12`."""
+        found = await self._read_numbered(rest)
+        if isinstance(found, str):
+            return found
+        outcome = await self._queue.act(found[0].id, OpenRoom(origin.who), origin)
+        return f"Its channel is being opened. {outcome.words}" if outcome.done else outcome.words
 
     async def _read_numbered(self, rest: str) -> tuple[Incident, str] | str:
         """Incident and text of `12 text`; or why not, in words."""

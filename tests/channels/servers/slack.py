@@ -24,6 +24,20 @@ class SlackWorkspace:
         """(thread, picture)."""
         self.readable = True
         """Whether the app may read channels."""
+        self.rooms: dict[str, dict] = {}
+        """Channels that the bot made: id → name, created, members, pins, archived."""
+        self.taken: set[str] = set()
+        """Names of other channels."""
+        self.strangers: dict[str, str] = {}
+        """User whom Slack does not let into a channel → the error."""
+        self.errors: dict[str, str] = {}
+        """Method → the answer to its calls, once."""
+        self.marks: list[dict] = []
+        """The reactions."""
+        self.limited = ""
+        """The method whose limit is reached."""
+        self.loses: set[str] = set()
+        """Methods that are carried out once, and answered by a proxy that lost the answer."""
         self.wire = Wire(self.answer)
 
     def answer(self, request: Request) -> Reply:
@@ -40,6 +54,20 @@ class SlackWorkspace:
         if request.method == "GET":
             return self.read(method, request.path.partition("?")[2])
         words = json.loads(request.body)
+        if method == self.limited:
+            return Reply(429, {"ok": False, "error": "ratelimited"}, {"Retry-After": "7"})
+        if error := self.errors.pop(method, ""):
+            return self.refuse(error, "channels:manage")
+        if method in {"conversations.create", "conversations.invite", "conversations.archive", "pins.add"}:
+            done = {"create": self.create, "invite": self.invite, "archive": self.archive, "add": self.pin}
+            answer = done[method.rpartition(".")[2]](words)
+            if method in self.loses:
+                self.loses.remove(method)
+                return Reply(502, b"bad gateway")
+            return answer
+        if method == "reactions.add":
+            self.marks.append(words)
+            return Reply(200, {"ok": True})
         if fault := self.fault(words):
             return self.refuse(fault)
         return {"chat.postMessage": self.post, "chat.update": self.update}[method](words)
@@ -53,33 +81,85 @@ class SlackWorkspace:
             beginning = "cursor" not in asked
             named = {"id": "C0OTHER01", "name": "lobby"} if beginning else {"id": CHANNEL, "name": self.channel[1:]}
             more = {"next_cursor": "2" if beginning else ""}
-            return Reply(200, {"ok": True, "channels": [named], "response_metadata": more})
-        if asked["channel"] != CHANNEL or asked["include_all_metadata"] != "true":
+            made = [] if beginning else [self.shown_room(each) for each in self.rooms]
+            return Reply(200, {"ok": True, "channels": [named, *made], "response_metadata": more})
+        if asked["channel"] not in {CHANNEL, *self.rooms} or asked["include_all_metadata"] != "true":
             return self.refuse("channel_not_found")
         told = [
             {"ts": ts, "text": words["text"], "metadata": words["metadata"]}
             for ts, words in self.messages.items()
+            if asked["channel"] == words["channel"] or asked["channel"] == CHANNEL
             if float(ts) >= float(asked["oldest"])
             if method == "conversations.history" or asked["ts"] in {ts, words.get("thread_ts")}
         ]
         return Reply(200, {"ok": True, "messages": told[: int(asked["limit"])]})
 
     def post(self, words) -> Reply:
-        if words["channel"] not in {self.channel, CHANNEL}:
+        if words["channel"] not in {self.channel, CHANNEL, *self.rooms}:
             return self.refuse("channel_not_found")
         if "thread_ts" in words and words["thread_ts"] not in self.messages:
             return self.refuse("thread_not_found")
         ts = f"1795435320.{len(self.messages) + 1:06}"
         self.messages[ts] = words
-        return Reply(200, {"ok": True, "channel": CHANNEL, "ts": ts, "message": {"text": words["text"]}})
+        channel = words["channel"] if words["channel"] in self.rooms else CHANNEL
+        return Reply(200, {"ok": True, "channel": channel, "ts": ts, "message": {"text": words["text"]}})
 
     def update(self, words) -> Reply:
-        if words["channel"] != CHANNEL:
+        if words["channel"] not in {CHANNEL, *self.rooms}:
             return self.refuse("channel_not_found")
         if words["ts"] not in self.messages:
             return self.refuse("message_not_found")
         self.messages[words["ts"]] |= {"text": words["text"], "blocks": words["blocks"]}
         return Reply(200, {"ok": True, "channel": CHANNEL, "ts": words["ts"]})
+
+    def create(self, words) -> Reply:
+        """Names as docs.slack.dev has them: lower-case letters, digits, hyphens and underscores, 80 at most."""
+        name = words["name"]
+        if len(name) > 80:
+            return self.refuse("invalid_name_maxlength")
+        if not re.fullmatch(r"[a-z0-9_-]+", name):
+            return self.refuse("invalid_name_specials")
+        if name in self.taken or any(each["name"] == name for each in self.rooms.values()):
+            return self.refuse("name_taken")
+        id_ = f"C0ROOM{len(self.rooms):04}"
+        self.rooms[id_] = {"name": name, "created": 1795435320, "members": {"UBOT"}, "pins": [], "archived": False}
+        return Reply(200, {"ok": True, "channel": self.shown_room(id_)})
+
+    def shown_room(self, id_) -> dict:
+        room = self.rooms[id_]
+        return {"id": id_, "name": room["name"], "created": room["created"], "is_member": True}
+
+    def invite(self, words) -> Reply:
+        """With `force` those are let in who can be; the others are listed."""
+        room, asked = self.rooms[words["channel"]], words["users"].split(",")
+        faults = {each: self.strangers.get(each) or self._unneeded(room, each) for each in asked}
+        errors = [{"user": each, "ok": False, "error": why} for each, why in faults.items() if why]
+        if words["force"] or not errors:
+            room["members"] |= {each for each, why in faults.items() if not why}
+        if not errors:
+            return Reply(200, {"ok": True, "channel": self.shown_room(words["channel"])})
+        return Reply(200, {"ok": False, "error": errors[0]["error"], "errors": errors})
+
+    def _unneeded(self, room, user) -> str:
+        return "cant_invite_self" if user == "UBOT" else "already_in_channel" if user in room["members"] else ""
+
+    def archive(self, words) -> Reply:
+        room = self.rooms.get(words["channel"])
+        if room is None:
+            return self.refuse("channel_not_found")
+        if room["archived"]:
+            return self.refuse("already_archived")
+        room["archived"] = True
+        return Reply(200, {"ok": True})
+
+    def pin(self, words) -> Reply:
+        room = self.rooms[words["channel"]]
+        if words["timestamp"] not in self.messages:
+            return self.refuse("message_not_found")
+        if words["timestamp"] in room["pins"]:
+            return self.refuse("already_pinned")
+        room["pins"].append(words["timestamp"])
+        return Reply(200, {"ok": True})
 
     def file(self, method: str, request: Request) -> Reply:
         """The two calls around an upload."""
@@ -122,8 +202,8 @@ class SlackWorkspace:
                 return 0 < len(elements) <= 10 and all(0 < len(each["text"]) <= 3000 for each in elements)
         return False
 
-    def refuse(self, error: str) -> Reply:
-        return Reply(200, {"ok": False, "error": error, "needed": "chat:write", "provided": "identify"})
+    def refuse(self, error: str, needed: str = "chat:write") -> Reply:
+        return Reply(200, {"ok": False, "error": error, "needed": needed, "provided": "identify"})
 
     @property
     def shown(self) -> list[dict]:

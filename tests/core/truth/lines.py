@@ -219,6 +219,12 @@ def _sent(record: Record, entry: Entry, found: Mapping[str, str]) -> bool:
     )
 
 
+def _room(record: Record, found: Mapping[str, str]) -> bool | None:
+    """Whether the incident's channel of that name is open; None: the commit left it none."""
+    room = record.incident.response.room
+    return room.is_open if room is not None and room.name == found["name"] else None
+
+
 def _always(_record: Record, _entry: Entry, _found: Mapping[str, str]) -> bool:
     return True
 
@@ -491,6 +497,18 @@ FACTS: Mapping[Fact, tuple[str, Line]] = {
         lambda record, entry, found: any(
             each.id == found["which"] and each.done_at is not None for each in record.incident.response.follow_ups
         ),
+    ),
+    Fact.ROOM_ASKED: (
+        r"asked for the channel #(?P<name>\S+?)(?:; to be invited: .*?)?(?:; without an address there: .*)?",
+        lambda record, entry, found: bool(entry.by) and _room(record, found) is False,
+    ),
+    Fact.ROOM_OPENED: (
+        r"the channel #(?P<name>\S+?) is open(?:; not done: .*)?(?: \(https://\S+\))?",
+        lambda record, entry, found: _room(record, found) is True,
+    ),
+    Fact.ROOM_ARCHIVED: (
+        r"the channel #(?P<name>\S+) is archived",
+        lambda record, entry, found: _room(record, found) is True and record.incident.state is State.CLOSED,
     ),
     Fact.REPORT_APPROVED: _free(r"version \d+ of the report approved: .*"),
     Fact.HANDED_OVER: (

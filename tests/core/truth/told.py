@@ -48,6 +48,8 @@ STATEMENTS = statements(
         "nobody (?:is|was) paged (?:meanwhile|while alertmanager confirms that)": _nobody_paged,
         "nobody is paged then": _paged,
         "it needs an answer all the same": lambda record, found: not _nobody_paged(record, found),
+        "<by> asked for this channel": lambda record, found: record.has(Fact.ROOM_ASKED, by=found["by"]),
+        "it is archived when the incident closes": lambda record, _found: record.incident.response.room is not None,
         "declared by a person": lambda record, _found: record.incident.declared,
         "declared by <by>": _declared,
         "^escalation: .*, (?P<pages>[\\d,]+) pages?.*$": _pages,
