@@ -16,8 +16,9 @@ from receiver.core.model import Instant
 from receiver.jobs.dispatcher import Dispatcher
 from receiver.messages import MessageRenderer
 from receiver.reports.queries import Records
+from receiver.web.callbacks.slack_home import home
 from rules.policy import HOUR, MINUTE, Person, Policy
-from tests.channels.servers.slack import SlackWorkspace
+from tests.channels.servers.slack import CHANNEL, SlackWorkspace
 from tests.channels.servers.wire import Reply, Wire
 from tests.patience import GIVES_UP
 from tests.web.conftest import Running
@@ -269,45 +270,142 @@ async def send_all(receiver: Running) -> None:
         dispatcher = Dispatcher(queue, engine, receiver.senders, words, records, "w", receiver.metrics)
 
 
-async def test_an_incident_gets_a_channel_of_its_own(start: Callable[..., Any], policy: Policy) -> None:
+@pytest.fixture
+async def workspace() -> AsyncIterator[SlackWorkspace]:
+    """A workspace with the app in it."""
+    made = SlackWorkspace("xoxb-1")
+    async with made.wire:
+        yield made
+
+
+@pytest.fixture
+async def app(start: Callable[..., Any], policy: Policy, workspace: SlackWorkspace) -> Slack:
+    """A receiver that calls that workspace, with an incident that rita has."""
+    api = {"TOCSIN_SLACK_TOKEN": "xoxb-1", "TOCSIN_SLACK_API_URL": f"{workspace.wire.url}/api"}
+    receiver = await start(TOCSIN_SLACK_SIGNING_SECRET=SECRET, **api)
+    named = replace(policy, people=PEOPLE)
+    await receiver.queue.run(receiver.engine.keep_policy, named, receiver.clock.now)
+    receiver.engine.adopt(named, frozenset({"slack"}))
+    await receiver.post("/api/v1/incidents", {"type": "engine_failure"})
+    await send_all(receiver)
+    await receiver.post("/api/v1/incidents/1/acknowledge", {"by": "rita"})
+    return Slack(receiver, workspace.wire)
+
+
+async def timeline(app: Slack) -> list[str]:
+    """Its sentences, with who did it."""
+    _, found = await app.receiver.get("/api/v1/incidents/1/timeline")
+    return [f"{each['by'] or 'Tocsin'}: {each['text']}" for each in found["timeline"]]
+
+
+async def happen(app: Slack, **event: Any) -> int:
+    """Slack tells of an event."""
+    return (await app.post(EVENTS, json.dumps({"event": event})))[0]
+
+
+async def test_an_incident_gets_a_channel_of_its_own(app: Slack, workspace: SlackWorkspace) -> None:
     """`/tocsin channel 1`: it is made in Slack with who has the incident, its page links it, a note in it counts, and it is
     archived when the incident closes. Asked for twice, there is one.
     """
-    workspace = SlackWorkspace("xoxb-1")
-    async with workspace.wire:
-        api = {"TOCSIN_SLACK_TOKEN": "xoxb-1", "TOCSIN_SLACK_API_URL": f"{workspace.wire.url}/api"}
-        receiver = await start(TOCSIN_SLACK_SIGNING_SECRET=SECRET, **api)
-        slack, named = Slack(receiver, workspace.wire), replace(policy, people=PEOPLE)
-        await receiver.queue.run(receiver.engine.keep_policy, named, receiver.clock.now)
-        receiver.engine.adopt(named, frozenset({"slack"}))
-        await receiver.post("/api/v1/incidents", {"type": "engine_failure"})
-        await receiver.post("/api/v1/incidents/1/acknowledge", {"by": "rita"})
-        assert (await slack.command("channel 7"))["text"].startswith("There is no incident 7.")
-        said = await slack.command("channel 1", user="U1")
-        assert said["text"] == "Its channel is being opened. #1 is acknowledged by rita."
-        assert "is being opened" in (await slack.command("channel 1"))["text"]
-        await send_all(receiver)
-        ((id_, room),) = workspace.rooms.items()
-        assert (room["name"], room["members"], len(room["pins"])) == ("inc-1-engine-failure", {"UBOT", "U2"}, 1)
-        assert "it has the channel #inc-1-engine-failure" in (await slack.command("channel 1"))["text"]
-        _, page = await receiver.get("/incidents/1", headers={"Accept": "text/html"})
-        assert (
-            f'<a href="https://slack.com/app_redirect?channel={id_}" rel="noreferrer">#inc-1-engine-failure</a>' in page
-        )
-        event = {"type": "message", "channel": id_, "thread_ts": room["pins"][0], "ts": "1.3", "user": "U1"}
-        noted = json.dumps({"event": {**event, "text": "!note the pump is hot"}})
-        assert (await slack.post(EVENTS, noted))[0] == 200
-        await receiver.post("/api/v1/incidents/1/resolve", {"by": "rita"})
-        await receiver.post("/api/v1/incidents/1/close", {"by": "carl", "note": "done"})
-        await send_all(receiver)
-        assert room["archived"]
-        _, timeline = await receiver.get("/api/v1/incidents/1/timeline")
-        said = [each["text"] for each in timeline["timeline"]]
-        assert f"the channel #inc-1-engine-failure is open (https://slack.com/app_redirect?channel={id_})" in said
-        assert said[-1] == "the channel #inc-1-engine-failure is archived"
-        assert "the pump is hot" in said
-        _, report = await receiver.get("/api/v1/incidents/1/report?format=md")
-        assert f"https://slack.com/app_redirect?channel={id_}" in report
+    receiver = app.receiver
+    assert (await app.command("channel 7"))["text"].startswith("There is no incident 7.")
+    said = await app.command("channel 1", user="U1")
+    assert said["text"] == "Its channel is being opened. #1 is acknowledged by rita."
+    assert "is being opened" in (await app.command("channel 1"))["text"]
+    await send_all(receiver)
+    ((id_, room),) = workspace.rooms.items()
+    assert (room["name"], room["members"], len(room["pins"])) == ("inc-1-engine-failure", {"UBOT", "U2"}, 1)
+    assert "it has the channel #inc-1-engine-failure" in (await app.command("channel 1"))["text"]
+    _, page = await receiver.get("/incidents/1", headers={"Accept": "text/html"})
+    link = f"https://slack.com/app_redirect?channel={id_}"
+    assert f'<a href="{link}" rel="noreferrer">#inc-1-engine-failure</a>' in page
+    note = {"type": "message", "channel": id_, "ts": "1795435400.3", "user": "U1", "text": "!note the pump is hot"}
+    assert await happen(app, **note, thread_ts=room["pins"][0]) == 200
+    assert await happen(app, **note | {"ts": "1795435401.3", "text": "!note it smokes"}) == 200
+    await receiver.post("/api/v1/incidents/1/resolve", {"by": "rita"})
+    await receiver.post("/api/v1/incidents/1/close", {"by": "carl", "note": "done"})
+    await send_all(receiver)
+    assert room["archived"]
+    lines = await timeline(app)
+    assert f"Tocsin: the channel #inc-1-engine-failure is open ({link})" in lines
+    assert {"cleo: the pump is hot", "cleo: it smokes"} <= set(lines)
+    assert lines[-1] == "Tocsin: the channel #inc-1-engine-failure is archived"
+    _, report = await receiver.get("/api/v1/incidents/1/report?format=md")
+    assert link in report
+
+
+REACTION = {"type": "reaction_added", "reaction": "pushpin", "user": "U1"}
+
+
+async def pinned(app: Slack, workspace: SlackWorkspace, **change: Any) -> int:
+    """A pushpin on rita's reply in the incident's thread."""
+    await send_all(app.receiver)
+    thread = next(ts for ts, each in workspace.messages.items() if "thread_ts" not in each)
+    said = {"channel": CHANNEL, "thread_ts": thread, "user": "U2", "text": "pump 2 &lt; 3 bar"}
+    workspace.messages["1795435400.000300"] = said | change.pop("said", {})
+    item = {"type": "message", "channel": CHANNEL, "ts": "1795435400.000300"}
+    return await happen(app, **REACTION | {"item": item} | change)
+
+
+async def test_a_pushpin_makes_a_note_of_a_message(app: Slack, workspace: SlackWorkspace) -> None:
+    """A reply in the thread goes into the timeline in the name of who pinned it, with who wrote it; once, by however many
+    people, and it gets a check mark.
+    """
+    assert await pinned(app, workspace) == 200
+    assert await pinned(app, workspace, user="U4", reaction="memo") == 200
+    lines = [each for each in await timeline(app) if "pump 2" in each]
+    assert lines == ["cleo: rita wrote: pump 2 < 3 bar"]
+    async with asyncio.timeout(GIVES_UP):
+        mark = await workspace.marks.get()
+    assert mark == {"channel": CHANNEL, "timestamp": "1795435400.000300", "name": "white_check_mark"}
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"reaction": "eyes"},
+        {"item": {"type": "file", "file": "F1"}},
+        {"item": {"type": "message", "channel": CHANNEL, "ts": "1795435499.000300"}},
+        {"said": {"text": ""}},
+        {"said": {"thread_ts": "1795435000.000100"}},
+        {"said": {"metadata": {"event_type": "tocsin_notification", "event_payload": {}}}},
+    ],
+    ids=["another reaction", "a file", "no such message", "no text", "another thread", "Tocsin's own message"],
+)
+async def test_other_reactions_are_ignored(app: Slack, workspace: SlackWorkspace, change: dict[str, Any]) -> None:
+    """They note nothing, and Slack is not asked to send them again."""
+    assert await pinned(app, workspace, **change) == 200
+    assert [each for each in await timeline(app) if "wrote" in each] == []
+
+
+async def test_a_message_that_slack_does_not_show_is_said(
+    app: Slack, workspace: SlackWorkspace, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Without the scope to read the channel nothing is noted; the log names it."""
+    workspace.readable = False
+    assert await pinned(app, workspace) == 200
+    assert "channels:history" in "".join(capsys.readouterr())
+
+
+async def test_the_home_tab_shows_what_is_open_and_who_is_on_call(app: Slack, workspace: SlackWorkspace) -> None:
+    """As of its opening, for each who opens it; the other tabs get nothing."""
+    assert await happen(app, type="app_home_opened", tab="messages", user="U2", channel="D1") == 200
+    assert await happen(app, type="app_home_opened", tab="home", user="U1", channel="D1") == 200
+    async with asyncio.timeout(GIVES_UP):
+        user, view = await workspace.homes.get()
+    assert (user, view["type"], workspace.homes.empty()) == ("U1", "home", True)
+    headers = [each["text"]["text"] for each in view["blocks"] if each["type"] == "header"]
+    lists = [each["text"]["text"] for each in view["blocks"] if each["type"] == "section"]
+    assert headers == ["Now", "On call"]
+    assert lists[0].startswith("• *#1* level 4 acknowledged: ")
+    assert lists[1] == "The policy has no schedule."
+
+
+def test_the_home_tab_fits() -> None:
+    """However much is open, it is within Slack's limits."""
+    view = home("\n".join(["x" * 900] * 500), "\n".join(["y" * 900] * 2000), Instant(0))
+    assert len(view["blocks"]) <= 100
+    assert max(len(each["text"]["text"]) for each in view["blocks"][:-1]) <= 3000
 
 
 PEOPLE = (

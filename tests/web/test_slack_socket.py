@@ -173,7 +173,13 @@ def test_the_manifest_is_whole() -> None:
     page = Path(ROOT / "docs" / "channels" / "slack.md").read_text()
     assert manifest["settings"]["socket_mode_enabled"] is True
     assert manifest["settings"]["interactivity"]["is_enabled"] is True
-    assert set(manifest["settings"]["event_subscriptions"]["bot_events"]) == {"message.channels", "message.groups"}
+    assert set(manifest["settings"]["event_subscriptions"]["bot_events"]) == {
+        "message.channels",
+        "message.groups",
+        "reaction_added",
+        "app_home_opened",
+    }
+    assert manifest["features"]["app_home"]["home_tab_enabled"] is True
     assert [each["command"] for each in manifest["features"]["slash_commands"]] == ["/tocsin"]
     scopes = manifest["oauth_config"]["scopes"]["bot"]
     assert {each for each in scopes if f"`{each}`" not in page} == set()

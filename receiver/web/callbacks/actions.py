@@ -96,7 +96,9 @@ class CallbackActions:
         return await self._queue.read(self._reads.answerable, recipient, self._clock())
 
     async def incident_of(self, reference: str) -> str:
-        """Id of the incident that is not closed and whose message the provider calls so; empty: none."""
+        """Id of the incident that is not closed and whose message the provider calls so, or in whose own channel it
+        is; empty: none.
+        """
         return await self._queue.read(self._reads.incident_of, reference)
 
     async def act(self, incident_id: str, action: Action, origin: Origin) -> Outcome:

@@ -1,4 +1,4 @@
-"""Slack's callbacks: the buttons on a message, the command `/tocsin`, and notes in a thread.
+"""Slack's callbacks: the buttons on a message, the command `/tocsin`, notes, and the Home tab.
 
 Each person who can see the message or type the command may act: the channel's members are the responders. Rules: the
 signature is checked over the raw bytes; the response is sent within three seconds; the outbox updates the message
@@ -43,7 +43,9 @@ from receiver.settings import Settings
 from receiver.web.api.rosters import RosterReader
 from receiver.web.callbacks.actions import LATER, CallbackActions, Outcome
 from receiver.web.callbacks.replies import VERBS, Verb, read_reply
-from receiver.web.callbacks.slack_notes import SlackMarks, read_note
+from receiver.web.callbacks.slack_calls import SlackCalls
+from receiver.web.callbacks.slack_home import home, opened_by
+from receiver.web.callbacks.slack_notes import ThreadNote, mark, read_message, read_note, read_reaction
 from receiver.web.http.problem_details import JSON, Handler, HttpProblem
 from receiver.web.http.request_body import parse_form, read_strangers_body
 from rules.policy import SECOND
@@ -90,7 +92,7 @@ class SlackCallbacks:
         own = urlsplit(settings.slack_api_url)
         self._answers = (HOOKS, f"{own.scheme}://{own.netloc}/")
         self._poster = Poster(10.0, Egress.of(settings))
-        self._marks = SlackMarks(settings)
+        self._calls = SlackCalls(settings)
         self._telling: set[asyncio.Task[None]] = set()
 
     def routes(self) -> tuple[tuple[str, str, Handler], ...]:
@@ -150,17 +152,29 @@ class SlackCallbacks:
         return web.Response()
 
     async def happened(self, payload: Mapping[str, Any]) -> None:
-        """Stores a note of a verified event. Raises HttpProblem 503: Slack sends the event again."""
-        note = read_note(payload.get("event"))
-        incident_id = await self._queue.incident_of(str(note.thread)) if note else ""
-        if note is None or not incident_id:
+        """Acts on a verified event. Raises HttpProblem 503: Slack sends the event again."""
+        event = payload.get("event")
+        if user := opened_by(event):
+            view = home(await self._list(), await self._on_call(), self._clock())
+            self._begin(self._calls.tell("views.publish", "the app's Home tab", user_id=user, view=view))
+            return
+        reaction = read_reaction(event)
+        note = await read_message(self._calls, reaction) if reaction else read_note(event)
+        if note is not None:
+            await self._keep(note)
+
+    async def _keep(self, note: ThreadNote) -> None:
+        """Stores a note, once for each message."""
+        incident_id = await self._queue.incident_of(str(note.thread))
+        if not incident_id:
             return
         origin = self._origin({"id": note.user}, f"slack {note.thread.channel} {note.ts}")
-        outcome = await self._queue.act(incident_id, Note(origin.who, note.text), origin)
+        wrote = f"{self._origin({'id': note.author}, '').who} wrote: " if note.author else ""
+        outcome = await self._queue.act(incident_id, Note(origin.who, wrote + note.text), origin)
         if outcome.again:
             raise HttpProblem(503, outcome.words)
         if outcome.done:
-            self._begin(self._marks.put(note))
+            self._begin(mark(self._calls, note))
 
     async def commanded(self, form: Mapping[str, str], reference: str) -> dict[str, str]:
         """Runs a verified command and returns the answer; `reference`: the request's id."""

@@ -1,5 +1,6 @@
 """Slack's Web API as far as a bot that posts needs it: what it accepts, refuses, and what people then see."""
 
+import asyncio
 import json
 import re
 from urllib.parse import parse_qs, parse_qsl
@@ -32,12 +33,22 @@ class SlackWorkspace:
         """User whom Slack does not let into a channel → the error."""
         self.errors: dict[str, str] = {}
         """Method → the answer to its calls, once."""
-        self.marks: list[dict] = []
+        self.homes: asyncio.Queue[tuple[str, dict]] = asyncio.Queue()
+        """(user, Home tab) as it is published."""
+        self.marks: asyncio.Queue[dict] = asyncio.Queue()
         """The reactions."""
         self.limited = ""
         """The method whose limit is reached."""
         self.loses: set[str] = set()
         """Methods that are carried out once, and answered by a proxy that lost the answer."""
+        self.written = {
+            "conversations.create": self.create,
+            "conversations.invite": self.invite,
+            "conversations.archive": self.archive,
+            "pins.add": self.pin,
+            "views.publish": self.publish,
+            "reactions.add": self.mark,
+        }
         self.wire = Wire(self.answer)
 
     def answer(self, request: Request) -> Reply:
@@ -58,16 +69,12 @@ class SlackWorkspace:
             return Reply(429, {"ok": False, "error": "ratelimited"}, {"Retry-After": "7"})
         if error := self.errors.pop(method, ""):
             return self.refuse(error, "channels:manage")
-        if method in {"conversations.create", "conversations.invite", "conversations.archive", "pins.add"}:
-            done = {"create": self.create, "invite": self.invite, "archive": self.archive, "add": self.pin}
-            answer = done[method.rpartition(".")[2]](words)
+        if method in self.written:
+            answer = self.written[method](words)
             if method in self.loses:
                 self.loses.remove(method)
                 return Reply(502, b"bad gateway")
             return answer
-        if method == "reactions.add":
-            self.marks.append(words)
-            return Reply(200, {"ok": True})
         if fault := self.fault(words):
             return self.refuse(fault)
         return {"chat.postMessage": self.post, "chat.update": self.update}[method](words)
@@ -86,13 +93,13 @@ class SlackWorkspace:
         if asked["channel"] not in {CHANNEL, *self.rooms} or asked["include_all_metadata"] != "true":
             return self.refuse("channel_not_found")
         told = [
-            {"ts": ts, "text": words["text"], "metadata": words["metadata"]}
+            {"ts": ts, **{name: words[name] for name in ("text", "metadata", "user", "thread_ts") if name in words}}
             for ts, words in self.messages.items()
             if asked["channel"] == words["channel"] or asked["channel"] == CHANNEL
-            if float(ts) >= float(asked["oldest"])
+            if float(asked.get("oldest", 0)) <= float(ts) <= float(asked.get("latest", "inf"))
             if method == "conversations.history" or asked["ts"] in {ts, words.get("thread_ts")}
         ]
-        return Reply(200, {"ok": True, "messages": told[: int(asked["limit"])]})
+        return Reply(200, {"ok": True, "messages": told[: int(asked.get("limit", 100))]})
 
     def post(self, words) -> Reply:
         if words["channel"] not in {self.channel, CHANNEL, *self.rooms}:
@@ -159,6 +166,14 @@ class SlackWorkspace:
         if words["timestamp"] in room["pins"]:
             return self.refuse("already_pinned")
         room["pins"].append(words["timestamp"])
+        return Reply(200, {"ok": True})
+
+    def publish(self, words) -> Reply:
+        self.homes.put_nowait((words["user_id"], words["view"]))
+        return Reply(200, {"ok": True})
+
+    def mark(self, words) -> Reply:
+        self.marks.put_nowait(words)
         return Reply(200, {"ok": True})
 
     def file(self, method: str, request: Request) -> Reply:
