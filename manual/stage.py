@@ -195,7 +195,7 @@ class Stage:
             self.store = store = open_store(settings.database)
             stack.callback(store.close)
             self.engine = Engine(store, self.policy, configured_channels(self.policy, settings), self.now)
-            self.engine.receipts = settings.hears_twilio
+            self.engine.standing.receipts = settings.hears_twilio
             self.queue = CommandQueue(self.engine, self.clock)
             stack.callback(self.queue.close)
             words = MessageRenderer(

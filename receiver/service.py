@@ -240,10 +240,11 @@ class Service:
             opening.push_async_callback(writer.close)
         self.clock = Clock(self._reference_clock)
         self.engine = Engine(self._store, self._policy, configured, self.clock(), self._say_poison, log_entries)
-        self.engine.cluster = Cluster(settings.alertmanager_peers, settings.peer_timeout, settings.echo_window)
-        self.engine.jumps = self.clock.followed
-        self.engine.receipts = any(providers_heard(settings))
-        self.engine.accounts = settings.account_names
+        standing = self.engine.standing
+        standing.cluster = Cluster(settings.alertmanager_peers, settings.peer_timeout, settings.echo_window)
+        standing.jumps = self.clock.followed
+        standing.receipts = any(providers_heard(settings))
+        standing.accounts = settings.account_names
         if writer:
             writer.attach(self.engine)
         self.queue = CommandQueue(self.engine, self.clock, writer.call if writer else None, state=self.state)

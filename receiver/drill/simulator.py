@@ -114,7 +114,7 @@ class World:
         self.store = MemoryStore()
         names = [channel.name for channel in policy.channels] if configured is None else configured
         self.engine = Engine(self.store, policy, names, now, _raise)
-        self.engine.receipts = True
+        self.engine.standing.receipts = True
         self.sent: list[Sent] = []
         """All attempts, in order."""
         self.after_step: Callable[[], None] = nothing

@@ -85,21 +85,21 @@ Outcomes = tuple[tuple[str, ...], Refusal | None]
 """Ids of the incidents that a request concerned, and its refusal (None: carried out)."""
 
 
-class EngineState(Struct, frozen=True):
-    """The inputs of decisions beside incident and event, set by the service."""
+class EngineState(Struct):
+    """The inputs of decisions beside incident and event: `Engine.adopt` sets the first two, the service the others."""
 
-    policy: str
+    policy: str = ""
     """Digest of the policy version for new incidents."""
-    configured: frozenset[str]
+    configured: frozenset[str] = frozenset()
     """Channels whose provider is configured."""
-    sight: Sight
+    sight: Sight = SIGHTED
     """Which sources are blind, because their heartbeat is missing or their rules fail."""
-    verifies: bool
+    verifies: bool = False
     """Whether a Prometheus is configured for queries."""
-    cluster: Cluster
+    cluster: Cluster = Cluster()
     """The Alertmanagers that send webhooks here."""
-    jumps: tuple[Jump, ...]
-    """Jumps of the clock that Tocsin's time has followed."""
+    jumps: Sequence[Jump] = ()
+    """Jumps of the clock that Tocsin's time has followed; the service appends to it."""
     receipts: bool = False
     """Whether providers can call back."""
     accounts: frozenset[str] = frozenset()
@@ -125,18 +125,7 @@ class Engine:
         self._on_entries = on_entries
         self._policy_versions: dict[str, PolicyVersion] = {}
         self._containment = Containment(self._put_off, on_poison)
-        self.verifies = False
-        """Whether a Prometheus is configured for queries (set by the service)."""
-        self.receipts = False
-        """Whether providers can call back (set by the service)."""
-        self.accounts: frozenset[str] = frozenset()
-        """Names of the accounts that may log in (set by the service)."""
-        self.sight = SIGHTED
-        """Which sources are blind (set by the service)."""
-        self.cluster = Cluster()
-        """The Alertmanagers that send webhooks here (set by the service)."""
-        self.jumps: Sequence[Jump] = ()
-        """Jumps of the clock that Tocsin's time has followed (set by the service, which appends to it)."""
+        self.standing = EngineState()
         self.held_rosters: Sequence[Roster] | None = None
         """Who is on call at all times, instead of by the schedules (set by drills); None: by the schedules."""
         self._overrides: list[tuple[int, OverrideChange]] = []
@@ -144,31 +133,13 @@ class Engine:
         self._rostered: tuple[tuple[object, ...], Sequence[Roster]] | None = None
         self.keep_policy(policy, now)
         self._current: PolicyVersion
-        self._configured: frozenset[str]
         self.adopt(policy, configured)
-
-    @property
-    def standing(self) -> EngineState:
-        """The inputs of its decisions now."""
-        jumps = tuple(self.jumps)
-        return EngineState(
-            self._current.digest,
-            self._configured,
-            self.sight,
-            self.verifies,
-            self.cluster,
-            jumps,
-            self.receipts,
-            self.accounts,
-        )
 
     def stand(self, standing: EngineState) -> None:
         """Use these inputs for decisions from now on. Raises StoreUnavailable."""
         if standing.policy != self._current.digest:
             self._current = self.policy_version(standing.policy)
-        self._configured, self.sight, self.verifies = standing.configured, standing.sight, standing.verifies
-        self.cluster, self.jumps, self.receipts = standing.cluster, standing.jumps, standing.receipts
-        self.accounts = standing.accounts
+        self.standing = standing
 
     @property
     def current(self) -> PolicyVersion:
@@ -184,7 +155,7 @@ class Engine:
         """Put a stored policy into use (at start and reload)."""
         policy_version = PolicyVersion.of(policy, digest(policy))
         self._policy_versions[policy_version.digest] = self._current = policy_version
-        self._configured = frozenset(configured)
+        self.standing.policy, self.standing.configured = policy_version.digest, frozenset(configured)
 
     def known_policy_version(self, version: str) -> PolicyVersion:
         """A policy version that is in memory. Raises KeyError."""
@@ -534,19 +505,19 @@ class Engine:
         self, policy_version: PolicyVersion, rosters: Sequence[Roster] = (), now: Instant = EPOCH
     ) -> DecisionContext:
         """The context of decisions at `now`, and of messages, for incidents under a policy version."""
-        jumps = tuple(self.jumps)
+        standing = self.standing
         return DecisionContext(
             policy_version,
             self._current,
-            self._configured,
-            self.sight,
-            self.verifies,
-            self.cluster,
-            jumps,
-            self.receipts,
+            standing.configured,
+            standing.sight,
+            standing.verifies,
+            standing.cluster,
+            tuple(standing.jumps),
+            standing.receipts,
             rosters,
             now,
-            self.accounts,
+            standing.accounts,
         )
 
 

@@ -70,7 +70,7 @@ def make_observer(
     """The observer, and tell the engine that it exists; None where no Prometheus is configured."""
     if settings.prometheus_url is None:
         return None
-    engine.verifies = True
+    engine.standing.verifies = True
     return Observer(queue, reads, records, Prometheus(settings.prometheus_url, egress=Egress.of(settings)))
 
 

@@ -71,7 +71,7 @@ class HeartbeatWatch:
         now = self._queue.clock()
         watched = self._heartbeats.watched(self._engine.current.policy)
         failing = [each.source for each in await self._queue.read(self._live, RULES_FAIL) if each.is_firing]
-        self._engine.sight = sight(watched, failing)
+        self._engine.standing.sight = sight(watched, failing)
         events = list(alarms(watched, await self._queue.read(self._live, TYPE), now))
         if events:
             await self._queue.handle(events)

@@ -99,7 +99,7 @@ class Reconciliation:
         known = peers(listings)
         if known is not None and known > self._most:
             self._most = known  # a disconnected peer may still send webhooks
-            self._engine.cluster = replace(self._engine.cluster, peers=known)
+            self._engine.standing.cluster = replace(self._engine.standing.cluster, peers=known)
         strangers = are_strangers(listings, held)
         if strangers and not self._strangers:
             log.warning(

@@ -49,7 +49,12 @@ class Plotter:
     async def picture(self, notification: Notification, incident: Incident) -> Picture | None:
         """Returns the picture of the signals around the incident; None: none, or not in time."""
         is_first = notification.kind is Kind.PAGE and notification.reason is Reason.OPENED
-        if not self._engine.verifies or is_first or notification.kind not in PICTURED or self._waiting >= WAITING:
+        if (
+            not self._engine.standing.verifies
+            or is_first
+            or notification.kind not in PICTURED
+            or self._waiting >= WAITING
+        ):
             return None
         self._waiting += 1
         try:
@@ -90,6 +95,6 @@ def make_plotter(queue: CommandQueue, engine: Engine, reads: Reads) -> Plotter |
     if not can_draw():
         return None
     plotter = Plotter(queue, engine, reads)
-    if engine.verifies:
+    if engine.standing.verifies:
         plotter.warm_up()
     return plotter

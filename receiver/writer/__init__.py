@@ -17,6 +17,7 @@ from contextlib import suppress
 from typing import Any, Self
 
 import structlog
+from msgspec.structs import replace
 
 from receiver.core.events import AlertsReceived
 from receiver.engine.engine import Engine
@@ -111,7 +112,9 @@ class Writer:
         """Run a method of an Engine or a SqlStore in the process. Raises what it raises, and StoreUnavailable."""
         await self._require_line()
         target = type(work.__self__).__name__  # type: ignore[attr-defined] # a bound method
-        question = self._engine.standing, target, work.__name__, arguments
+        standing = self._engine.standing
+        standing = replace(standing, jumps=tuple(standing.jumps))  # a copy: it may change while another thread packs it
+        question = standing, target, work.__name__, arguments
         alerts = _alerts(arguments[0]) if arguments else 0
         packed = await asyncio.to_thread(pack, question) if alerts > MANY else pack(question)
         answer = await self._line.ask(packed, alerts * PER_ALERT)

@@ -135,7 +135,7 @@ def test_each_window_fires_once_however_the_clock_jumps() -> None:
     clock = reference.clock()
     store = open_store("sqlite://")
     engine = Engine(store, POLICY, ALL, clock())
-    engine.jumps = clock.followed
+    engine.standing.jumps = clock.followed
     (result,) = engine.handle([AlertsReceived(KEY, "", (alert(level=3, starts_at=START),))], clock())
     assert result.incident is not None
     for jump in (40 * MINUTE, -40 * MINUTE, 2 * HOUR, -2 * HOUR):
@@ -180,7 +180,7 @@ def replica(store: SqlStore, reference: Reference) -> tuple[Clock, Engine]:
     """A clock and an engine as the service puts them together."""
     clock = reference.clock()
     engine = Engine(store, POLICY, ALL, clock())
-    engine.jumps = clock.followed
+    engine.standing.jumps = clock.followed
     return clock, engine
 
 

@@ -88,7 +88,7 @@ class Worker:
         except FAILS:
             world.at(world.now + 5 * SECOND, self.start, self)
             return
-        self.engine.sight = world.sight
+        self.engine.standing.sight = world.sight
         world.say(f"{self.id} starts")
         self._pulse_at = None
         self.wake(world.now)

@@ -230,7 +230,7 @@ class World:
         self.blind = blind
         for worker in self.workers:
             if worker.engine is not None:
-                worker.engine.sight = self.sight
+                worker.engine.standing.sight = self.sight
 
     # The end.
 

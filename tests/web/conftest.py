@@ -156,8 +156,8 @@ async def _begin(settings: Settings, policy: Policy, token: str = "") -> tuple[R
     channels = frozenset(channel.name for channel in policy.channels)
     state, heartbeats, rules_seen = ServiceState(clock), Heartbeats(clock), RulesSeen()
     engine = Engine(store, policy, channels, clock(), lambda *_: metrics.poisoned.inc())
-    engine.receipts = settings.hears_twilio
-    engine.accounts = settings.account_names
+    engine.standing.receipts = settings.hears_twilio
+    engine.standing.accounts = settings.account_names
     queue = CommandQueue(engine, clock, state=state)
     reasons: list[Failing] = []
     state.add_check(lambda: reasons)

@@ -152,7 +152,7 @@ async def test_whom_it_can_be_given_to(receiver: Running) -> None:
     await receiver.post("/api/v1/incidents", {"type": "engine_failure"})
     await receiver.post("/api/v1/incidents/1/acknowledge", {"by": "ada"})
     assert '<input id="to"' in await page(receiver, "/incidents/1")
-    receiver.engine.accounts = frozenset({"zoe"})
+    receiver.engine.standing.accounts = frozenset({"zoe"})
     text = await page(receiver, "/incidents/1")
     assert '<select id="to"' in text
     assert "<option>zoe</option>" in text

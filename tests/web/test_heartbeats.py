@@ -61,18 +61,18 @@ async def test_blind_comes_150_s_after_the_last_evaluation(receiver: Running, wa
             await receiver.post(f"{PATH}?source=eu", body(said))
         await watch.look()
         assert await incidents(receiver) == []
-        assert not receiver.engine.sight.is_blind("eu")
+        assert not receiver.engine.standing.sight.is_blind("eu")
     later(receiver, 2)
     await watch.look()
     (found,) = await incidents(receiver)
     assert (found["type"], found["level"], "source eu" in found["title"]) == (TYPE, 4, True)
-    assert receiver.engine.sight.is_blind("eu")
-    assert not receiver.engine.sight.is_blind("us")
+    assert receiver.engine.standing.sight.is_blind("eu")
+    assert not receiver.engine.standing.sight.is_blind("us")
     await beat(receiver, "eu")
     await watch.look()
     (found,) = await incidents(receiver)
     assert found["state"] == "open"
-    assert not receiver.engine.sight.is_blind("eu")
+    assert not receiver.engine.standing.sight.is_blind("eu")
 
 
 async def test_what_an_alertmanager_lists_counts_by_the_start_that_was_told(
@@ -87,7 +87,7 @@ async def test_what_an_alertmanager_lists_counts_by_the_start_that_was_told(
         listed = Listed(Received(LABELS, said, "f", starts_at), ("other",), active=True)
         receiver.heartbeats.compare(receiver.engine.current.policy, [Listing(began, (listed,))], frozenset())
         await watch.look()
-        assert receiver.engine.sight.is_blind("") is blind
+        assert receiver.engine.standing.sight.is_blind("") is blind
 
 
 async def test_a_resolved_heartbeat_is_missed_soon(receiver: Running, watch: HeartbeatWatch) -> None:
@@ -163,7 +163,7 @@ async def test_one_that_is_gone_for_good_is_retired_with_a_reason(receiver: Runn
     await watch.look()
     _, alerts = await receiver.get("/api/v1/incidents/1/alerts")
     assert [each["status"] for each in alerts["alerts"]] == ["resolved"]
-    assert not receiver.engine.sight.is_blind("old")
+    assert not receiver.engine.standing.sight.is_blind("old")
     (_, entry) = receiver.store.newest_audits(1)[0]
     assert (entry.action, entry.data["reason"], entry.data["by"]) == (
         "retire-heartbeat",

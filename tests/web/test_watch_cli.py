@@ -106,7 +106,7 @@ async def test_completion(receiver: Running) -> None:
     assert (await complete(receiver, "tocsin show ")).split() == ["2", "1"]
     assert "engine_failure" in await complete(receiver, "tocsin declare engine")
     assert (await complete(receiver, "tocsin tick 1 immediate_actions.1")).split()[0] == "immediate_actions.1"
-    receiver.engine.accounts = frozenset({"zoe", "zora"})
+    receiver.engine.standing.accounts = frozenset({"zoe", "zora"})
     assert (await complete(receiver, "tocsin handover 1 zo")).split() == ["zoe", "zora"]
     receiver.url = "http://127.0.0.1:9"
     assert (await complete(receiver, "tocsin show ")).strip() == ""

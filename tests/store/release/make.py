@@ -179,7 +179,7 @@ def _live(release: Release) -> dict[str, int]:
     numbers["declared"] = _declare(release)
     release.wait(END - release.now - 10 * MINUTE)
     numbers["flapping"] = _flap(release)
-    release.engine.verifies = True
+    release.engine.standing.verifies = True
     numbers["asked about"] = release.send("Doubt", severity="critical", source="grafana")
     numbers["open, 4"] = release.send("Fire", severity="P2", source="grafana")
     release.deliver()
