@@ -23,8 +23,8 @@ from receiver.store import audit_chain, codec, evidence_bytes, schema
 from receiver.store.database import Database
 from receiver.store.doubts import Doubts
 from receiver.store.figures import StoreFigures, count, oldest_emergency
-from receiver.store.handoff_rows import HandoffRows
 from receiver.store.overview import Overview
+from receiver.store.people_rows import HandoffRows
 from receiver.store.search import of_person, of_system, with_words
 from receiver.store.session import Session
 from receiver.store.statements import (

@@ -21,10 +21,9 @@ from receiver.core.model import Instant
 from receiver.errors import CannotError, DatabaseInUse, StoreUnavailable
 from receiver.store import audit_chain, codec, evidence_bytes
 from receiver.store.database import Database, Identity, identify
-from receiver.store.device_rows import DeviceRows
 from receiver.store.files import copy_out, identify_handle, lock_of, require_one_name, take_ownership
-from receiver.store.handoff_rows import HandoffRows
 from receiver.store.integrity import IntegrityFindings, look, require_sound
+from receiver.store.people_rows import DeviceRows, HandoffRows
 from receiver.store.reads import Reads
 from receiver.store.session import Session
 from receiver.store.statements import (

@@ -38,9 +38,8 @@ from receiver.web.api.heartbeat_clocks import HeartbeatsApi
 from receiver.web.api.incident_operations import Api
 from receiver.web.api.incident_reports import Reporter
 from receiver.web.api.openapi import describe
-from receiver.web.api.rosters import RosterReader
+from receiver.web.api.rosters import OnCallApi, RosterReader
 from receiver.web.api.routes import ROOT, endpoints
-from receiver.web.api.schedule_overrides import OnCallApi
 from receiver.web.auth.passwords import Failures
 from receiver.web.auth.sessions import Sessions
 from receiver.web.auth.signing import Signing

@@ -55,8 +55,8 @@ from receiver.web.api.heartbeat_clocks import HeartbeatsApi
 from receiver.web.api.incident_operations import Api
 from receiver.web.api.incident_reports import Reporter
 from receiver.web.api.openapi import describe as describe_api
+from receiver.web.api.rosters import OnCallApi
 from receiver.web.api.routes import endpoints
-from receiver.web.api.schedule_overrides import OnCallApi
 from receiver.web.auth.signing import Signing
 from receiver.web.console.links import Links
 from receiver.web.peers import PeersSeen

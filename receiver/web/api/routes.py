@@ -11,7 +11,7 @@ from receiver.web.api.incident_operations import Api
 from receiver.web.api.incident_reports import TEXTS, Reporter
 from receiver.web.api.obligation_operations import Obligations
 from receiver.web.api.response_operations import Responding
-from receiver.web.api.schedule_overrides import OnCallApi
+from receiver.web.api.rosters import OnCallApi
 
 ROOT = "/api/v1"
 

@@ -17,8 +17,7 @@ from receiver.on_call.standing import ScheduleStanding, standing
 from receiver.on_call.wall_time import local, wall
 from receiver.web.api import requests
 from receiver.web.api.call import Call
-from receiver.web.api.rosters import AHEAD, RosterReader
-from receiver.web.api.schedule_overrides import OnCallApi
+from receiver.web.api.rosters import AHEAD, OnCallApi, RosterReader
 from receiver.web.console.on_call_drawing import DrawnWeek, drawn_weeks, midnight
 from receiver.web.console.pages import Frame, Visit, go_to
 from receiver.web.http.problem_details import HttpProblem, invalid

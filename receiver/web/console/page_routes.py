@@ -20,8 +20,7 @@ from receiver.web.api.heartbeat_clocks import HeartbeatsApi
 from receiver.web.api.incident_operations import Api
 from receiver.web.api.obligation_operations import Obligations
 from receiver.web.api.response_operations import Responding
-from receiver.web.api.rosters import RosterReader
-from receiver.web.api.schedule_overrides import OnCallApi
+from receiver.web.api.rosters import OnCallApi, RosterReader
 from receiver.web.auth.sessions import Sessions
 from receiver.web.console.channels_page import ChannelsPage
 from receiver.web.console.declare import Declaration

@@ -1,5 +1,8 @@
-"""Database rows of the shift log and the handoff messages (`receiver.core.shift_log`)."""
+"""Database rows of the shift log, of handoff messages (`receiver.core.shift_log`), and of devices."""
 
+from msgspec.structs import replace
+
+from receiver.core.devices import Device
 from receiver.core.model import Instant
 from receiver.core.shift_log import LEASE, HandoffMessage, ShiftEntry, ShiftNotes
 from receiver.store import codec
@@ -9,7 +12,10 @@ from receiver.store.statements import (
     ADD_HANDOFF,
     ADD_SHIFT_ENTRY,
     CLAIM_HANDOFF,
+    DEVICES,
     DUE_HANDOFFS,
+    FORGET_DEVICE,
+    KEEP_DEVICE,
     KEEP_HANDOFF,
     LAST_SHIFT_ENTRIES,
     NEWEST_HANDOFFS,
@@ -70,3 +76,28 @@ class HandoffRows:
 
 def _row(message: HandoffMessage) -> dict[str, object]:
     return {"id": message.id, "due_at": message.due_at, "at": message.created_at, "doc": codec.to_json(message)}
+
+
+class DeviceRows:
+    """Reads and writes devices. Its methods raise StoreUnavailable."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def of(self, person: str) -> list[Device]:
+        """A person's devices, the oldest first, including those that are gone."""
+        rows = self._database.rows(DEVICES, person=person)
+        return list(codec.readable(lambda row: codec.read_device(row.doc), rows))
+
+    def keep(self, device: Device) -> None:
+        """Insert or update a device."""
+        row = {"id": device.id, "person": device.person, "at": device.added_at, "doc": codec.to_json(device)}
+        self._database.run(KEEP_DEVICE, row)
+
+    def lose(self, device: Device, at: Instant) -> None:
+        """Mark a device as gone: its push service no longer knows it."""
+        self.keep(replace(device, gone_at=at))
+
+    def forget(self, person: str, device: str) -> None:
+        """Delete a person's device."""
+        self._database.run(FORGET_DEVICE, {"id": device, "person": person})
