@@ -20,7 +20,7 @@ WHERE status = 'waiting' GROUP BY channel
 _OLDEST_EMERGENCY = "SELECT min(since) AS oldest FROM alarms"
 _SET_ASIDE = "SELECT count(*) AS rows FROM set_aside"
 _ON_HOLD = "SELECT count(*) AS incidents FROM legal_holds"
-_OVERDUE = "SELECT count(*) AS incidents, min(due_at) AS oldest FROM incidents WHERE due_at < :now"
+_OVERDUE = "SELECT count(*) AS incidents FROM incidents WHERE due_at < :now"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +44,6 @@ class StoreFigures:
     """When the longest-unreached open emergency began to page."""
     overdue: int
     """Incidents with a due window that has not been processed."""
-    overdue_since: Instant | None
-    """When the most overdue window was due."""
     on_hold: int = 0
     """Incidents under legal hold."""
     set_aside: int = 0
@@ -67,7 +65,6 @@ def count(session: Session, now: Instant) -> StoreFigures:
         waiting={row.channel: WaitingMessages(row.waiting, row.oldest) for row in session.rows(_WAITING)},
         oldest_emergency=oldest_emergency(session),
         overdue=overdue.incidents,
-        overdue_since=overdue.oldest,
         on_hold=held.incidents,
         set_aside=damaged.rows,
     )

@@ -115,4 +115,4 @@ def test_figures_count_what_is_there(store: SqlStore) -> None:
     assert figures.incidents == {(3, State.OPEN): 1, (4, State.OPEN): 1, (3, State.RESOLVED): 1}
     assert figures.waiting == {"slack": WaitingMessages(2, NOW - 9), "email": WaitingMessages(3, NOW - 7)}
     assert figures.oldest_emergency == NOW - 5
-    assert (figures.overdue, figures.overdue_since) == (2, NOW - 5)
+    assert figures.overdue == 2
