@@ -135,7 +135,8 @@ class Service:
         await stack.enter_async_context(await self._open_queue(configured))
         self._reads = self._store.reads()
         traces = make_traces(settings.traces_url, worker, self._egress)
-        stack.push_async_callback(asyncio.to_thread, traces.close)
+        if traces:
+            stack.push_async_callback(asyncio.to_thread, traces.close)
         senders = make_senders(settings, self.clock)
         for sender in senders.values():
             stack.push_async_callback(sender.close)
@@ -165,25 +166,27 @@ class Service:
         if recorder:
             stack.push_async_callback(asyncio.to_thread, recorder.close)
         rules_seen = RulesSeen()
-        app = make_app(
-            recorder=recorder,
-            senders=senders,
-            queue=self.queue,
-            engine=self.engine,
-            reads=self._reads,
-            store=self._store,
-            heartbeats=self.heartbeats,
-            rules_seen=rules_seen,
-            state=self.state,
-            settings=settings,
-            clock=self.clock,
-            metrics=self.metrics,
-            reload=self.reload,
-            key=key,
-            installation=self._store.installation,
-            traces=traces,
+        await self._listen(
+            make_app(
+                recorder=recorder,
+                senders=senders,
+                queue=self.queue,
+                engine=self.engine,
+                reads=self._reads,
+                store=self._store,
+                heartbeats=self.heartbeats,
+                rules_seen=rules_seen,
+                state=self.state,
+                settings=settings,
+                clock=self.clock,
+                metrics=self.metrics,
+                reload=self.reload,
+                key=key,
+                installation=self._store.installation,
+                traces=traces,
+            ),
+            stack,
         )
-        await self._listen(app, stack)
         stack.push_async_callback(self.dispatcher.finish, DRAIN)
         if observer:
             self._watch_task("Prometheus inquiries", asyncio.create_task(observer.observe()), stack)

@@ -27,7 +27,7 @@ from receiver.reports import mail
 from receiver.reports.pictures import Plotter
 from receiver.reports.queries import Records
 from receiver.telemetry.metrics import Metrics
-from receiver.telemetry.tracing import NoTraces, Traces
+from receiver.telemetry.tracing import Traces
 from rules.policy import EMERGENCY, LEVELS, SECOND, Channel
 
 IN_FLIGHT = 16
@@ -86,7 +86,7 @@ class Dispatcher:
         self._reports: list[OutcomeReport] = []
         self._reporting: asyncio.Task[None] | None = None
         self._is_finishing = False
-        self.traces: Traces = NoTraces()
+        self.traces: Traces | None = None
         self.return_token: Callable[[Incident, str], str] = lambda _incident, _name: ""
         """Makes `Outgoing.return_token` from the (first) incident and the message's name."""
         self.on_progress: Callable[[], None] = lambda: None
@@ -174,7 +174,8 @@ class Dispatcher:
         finally:
             self._in_flight[_counted_by(delivery)] -= 1
         ended = self._queue.clock()
-        self.traces.sent(delivery, outcome, began, ended)
+        if self.traces:
+            self.traces.sent(delivery, outcome, began, ended)
         for notification, _ in delivery.items:
             self._metrics.sent(notification, outcome, ended)
         self._report(OutcomeReport(notification, outcome) for notification, _ in delivery.items)

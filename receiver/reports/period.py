@@ -1,13 +1,13 @@
 """The report of a period: times to acknowledge and resolve, and kept response times, by level and type."""
 
 from collections.abc import Iterable, Sequence
-from typing import Protocol
 
 from receiver.core.model import Instant
 from receiver.messages.plain import line
 from receiver.messages.times import duration
 from receiver.reports.report import Field, Part, Report, SectionContent, Table
 from receiver.reports.report_clock import ReportClock
+from receiver.store.statistics import Tally
 from rules.policy import Policy
 
 COLUMNS = (
@@ -21,51 +21,7 @@ COLUMNS = (
 )
 
 
-class Tallied(Protocol):
-    """Incidents that are counted together (the store's Tally)."""
-
-    @property
-    def level(self) -> int:
-        """Their last level."""
-
-    @property
-    def type(self) -> str:
-        """Their incident type."""
-
-    @property
-    def exercise(self) -> bool:
-        """Whether they were exercises."""
-
-    @property
-    def incidents(self) -> int:
-        """Their number."""
-
-    @property
-    def acknowledged(self) -> int:
-        """The number that was acknowledged."""
-
-    @property
-    def to_acknowledge(self) -> int | None:
-        """Mean time to acknowledge in microseconds."""
-
-    @property
-    def resolved(self) -> int:
-        """The number that is resolved."""
-
-    @property
-    def to_resolve(self) -> int | None:
-        """Mean time to resolve in microseconds."""
-
-    @property
-    def kept(self) -> int:
-        """The number whose response time was kept."""
-
-    @property
-    def breached(self) -> int:
-        """The number whose response time was breached."""
-
-
-def review(tallies: Sequence[Tallied], policy: Policy, since: Instant, until: Instant) -> Report:
+def review(tallies: Sequence[Tally], policy: Policy, since: Instant, until: Instant) -> Report:
     """Returns the report of a period. Exercises are counted separately, so that drills do not improve the means."""
     real = [each for each in tallies if not each.exercise]
     drills = [each for each in tallies if each.exercise]
@@ -78,7 +34,7 @@ def review(tallies: Sequence[Tallied], policy: Policy, since: Instant, until: In
     return Report(title, subtitle, exercise=False, sections=tuple(sections))
 
 
-def _section(name: str, tallies: Sequence[Tallied], policy: Policy) -> SectionContent:
+def _section(name: str, tallies: Sequence[Tally], policy: Policy) -> SectionContent:
     if not tallies:
         return SectionContent(name, (Part("", (Field("incidents", ("none",)),)),))
     levels = sorted({each.level for each in tallies}, reverse=True)
@@ -97,7 +53,7 @@ def _section(name: str, tallies: Sequence[Tallied], policy: Policy) -> SectionCo
     )
 
 
-def _figures(tallies: Iterable[Tallied]) -> tuple[str, ...]:
+def _figures(tallies: Iterable[Tally]) -> tuple[str, ...]:
     group = list(tallies)
     return (
         str(sum(each.incidents for each in group)),

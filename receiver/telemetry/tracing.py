@@ -29,23 +29,10 @@ class Traces(Protocol):
         """Send the remaining spans. Blocks for a few seconds at most."""
 
 
-class NoTraces:
-    """Records nothing; used where no collector is set."""
-
-    def received(self, incidents: Iterable[Concerned], began: Instant, parsed: Instant, ended: Instant) -> None:
-        """Does nothing."""
-
-    def sent(self, delivery: Delivery, outcome: Outcome, began: Instant, ended: Instant) -> None:
-        """Does nothing."""
-
-    def close(self) -> None:
-        """Does nothing."""
-
-
-def make_traces(url: str | None, worker: str, egress: Egress) -> Traces:
-    """The traces for a collector's URL; without one, NoTraces. Raises SettingsError without the extra `traces`."""
+def make_traces(url: str | None, worker: str, egress: Egress) -> Traces | None:
+    """The traces for a collector's URL; None without one. Raises SettingsError without the extra `traces`."""
     if not url:
-        return NoTraces()
+        return None
     try:
         from receiver.telemetry.otlp import Spans  # noqa: PLC0415 - OpenTelemetry is needed only for traces
     except ImportError:

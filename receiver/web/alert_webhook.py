@@ -32,7 +32,7 @@ from receiver.errors import StoreDamaged, StoreUnavailable
 from receiver.jobs.loaded_rules import RulesSeen
 from receiver.settings import Settings
 from receiver.telemetry.metrics import Metrics
-from receiver.telemetry.tracing import NoTraces, Traces
+from receiver.telemetry.tracing import Traces
 from receiver.web.auth.access import WebhookAccess
 from receiver.web.http.connections import know
 from receiver.web.http.problem_details import JSON, STOPPING, UNAVAILABLE, HttpProblem
@@ -73,7 +73,7 @@ class Webhook:
         recorder: Recorder | None = None,
         traces: Traces | None = None,
     ) -> None:
-        self._traces = None if isinstance(traces, NoTraces) else traces
+        self._traces = traces
         self._queue = queue
         self._engine = engine
         self._heartbeats = heartbeats
