@@ -6,7 +6,7 @@
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 from rules.channel_types import types_where
@@ -328,9 +328,9 @@ DOUBTS: Mapping[str, Doubt] = MappingProxyType(
 )
 
 
-def doubt(name: str, place: Place, message: str) -> Problem:
+def doubt(name: str, place: Place | None, message: str) -> Problem:
     """The lint of that name as a problem at a place."""
-    return Problem(place.path, place.line, place.column, message, DOUBTS[name].severity, name=name)
+    return replace(Problem.at(place, message, DOUBTS[name].severity), name=name)
 
 
 def without_allowed(problems: Iterable[Problem], allowed: Mapping[str, str]) -> Iterator[Problem]:

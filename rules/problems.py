@@ -35,9 +35,10 @@ class Problem:
         object.__setattr__(self, "source", numbers_cut(self.source, same_length=True))
 
     @classmethod
-    def at(cls, place: Place | Mark, message: str, severity: Severity = "error") -> "Problem":
-        """A problem at a known place."""
-        return cls(place.path, place.line, place.column, message, severity)
+    def at(cls, place: Place | Mark | None, message: str, severity: Severity = "error") -> "Problem":
+        """A problem at a place; None: of a part that is written in no file."""
+        where = place or Place("", 0)
+        return cls(where.path, where.line, where.column, message, severity)
 
     def __str__(self) -> str:
         said = self.message if self.severity == "error" else f"{self.severity}: {self.message}"

@@ -205,7 +205,7 @@ def lints(policy: Policy, found: Iterable[Reach]) -> Iterator[Problem]:
 def _nobody(policy: Policy, each: Rule | IncidentType) -> Problem:
     within = as_spelled(policy.level(each.level).response_time, policy.spellings)
     message = f'"{each.name}" reaches nobody within its response time ({within}), although every channel works'
-    return doubt("nobody-told", each.place or Place("", 0), message)
+    return doubt("nobody-told", each.place, message)
 
 
 def _names(members: Iterable[Rule | IncidentType]) -> str:

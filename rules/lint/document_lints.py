@@ -24,7 +24,7 @@ from rules.lint import (
 from rules.lint_catalog import doubt
 from rules.matchers import Matcher, match
 from rules.nodes import Node
-from rules.policy import BASIC, SECOND, Heartbeat, IncidentType, Place, Policy, Rule, Signal
+from rules.policy import BASIC, SECOND, Heartbeat, IncidentType, Place, Policy, Rule
 from rules.problems import Problem
 from rules.scraping import Scraping
 from rules.validate import place_of
@@ -202,7 +202,7 @@ def _clashes(rules: Iterable[Rule], types: Iterable[IncidentType]) -> Iterator[P
     for kind in types:
         if kind.key in known:
             first = known[kind.key].place
-            yield Problem.at(_place(kind), f'"{kind.name}" is also a detection rule of this section (at {first})')
+            yield Problem.at(kind.place, f'"{kind.name}" is also a detection rule of this section (at {first})')
 
 
 def _same_conditions(rules: Iterable[Rule]) -> Iterator[Problem]:
@@ -222,7 +222,7 @@ def _same_conditions(rules: Iterable[Rule]) -> Iterator[Problem]:
 def _readings(rules: Iterable[Rule]) -> Iterator[Problem]:
     for rule in rules:
         for warning in condition.parse(rule.condition).warnings:
-            yield doubt("doubtful-condition", _place(rule), f'condition of "{rule.name}": {warning}')
+            yield doubt("doubtful-condition", rule.place, f'condition of "{rule.name}": {warning}')
 
 
 def _silent_channels(policy: Policy) -> Iterator[Problem]:
@@ -232,7 +232,7 @@ def _silent_channels(policy: Policy) -> Iterator[Problem]:
         if each.channels and disabled.issuperset(each.channels):
             names = ", ".join(each.channels)
             message = f'"{each.name}" tells only channels with `enabled: false` ({names}): its pages go to `fallback`'
-            yield doubt("disabled-channels", _place(each), message)
+            yield doubt("disabled-channels", each.place, message)
 
 
 _TIME = re.compile(r"(response_time|latency|duration)(_p\d+)?$|_p\d+$")
@@ -245,16 +245,16 @@ def _signals(policy: Policy) -> Iterator[Problem]:
     for signal in policy.signals:
         if signal.name not in read:
             hint = suggest(signal.name, read)
-            yield doubt("unread-signal", _place(signal), f"nothing reads the signal `{signal.name}`{hint}")
+            yield doubt("unread-signal", signal.place, f"nothing reads the signal `{signal.name}`{hint}")
         if not signal.missing_data:
             message = f"`missing_data: false`: if `{signal.name}` vanishes, its rules fall silent and nobody is told"
-            yield doubt("no-missing-data-twin", _place(signal), message)
+            yield doubt("no-missing-data-twin", signal.place, message)
         if signal.expr and "_seconds" in signal.expr and not signal.unit and _TIME.search(signal.name):
             message = (
                 f"`{signal.name}` is read from seconds; its conditions may mean milliseconds, as the guide's do: "
                 f"say `unit: s` (or multiply by 1000 and say `unit: ms`)"
             )
-            yield Problem.at(_place(signal), message)
+            yield Problem.at(signal.place, message)
 
 
 def _thresholds(policy: Policy, document: PolicyDocument) -> Iterator[Problem]:
@@ -266,7 +266,7 @@ def _thresholds(policy: Policy, document: PolicyDocument) -> Iterator[Problem]:
             continue
         if comparison.threshold != limit:
             message = f'"{rule.name}" compares with {comparison.threshold:g}, critical_threshold is {limit:g}'
-            yield doubt("critical-threshold", _place(rule), message)
+            yield doubt("critical-threshold", rule.place, message)
 
 
 def _durations(document: PolicyDocument, root: Node) -> Iterator[Problem]:
@@ -290,7 +290,3 @@ def _section_names(document: PolicyDocument, root: Node) -> Iterator[Problem]:
         if name not in GUIDE_SECTIONS and near:
             message = f"`{name}` is a section of its own; did you mean `{near[0]}`?"
             yield doubt("section-name", place_of(root, name), message)
-
-
-def _place(part: Rule | IncidentType | Signal) -> Place:
-    return part.place or Place("", 0)

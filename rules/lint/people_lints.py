@@ -45,7 +45,7 @@ def _without_at(policy: Policy) -> Iterator[Problem]:
     for channel in policy.channels:
         for name in (each for each in channel.recipients if channel.facts.called_by_hand and each in known):
             message = f'"{name}" is a name to be called by hand here: write "@{name}" for the one of the policy'
-            yield doubt("name-without-at", channel.place or Place("", 0), message)
+            yield doubt("name-without-at", channel.place, message)
 
 
 def _names(document: PolicyDocument, root: Node) -> Iterator[Problem]:

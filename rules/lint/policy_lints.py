@@ -30,12 +30,7 @@ def find(policy: Policy, start: Place) -> Iterator[Problem]:
     for rule in policy.rules:
         if not rule.missing_data:
             message = f'`missing_data: false`: if its signals vanish, "{rule.name}" falls silent and nobody is told'
-            yield doubt("no-missing-data-twin", place_of(rule), message)
-
-
-def place_of(part: Rule | IncidentType) -> Place:
-    """The position of a rule or type."""
-    return part.place or Place("", 0)
+            yield doubt("no-missing-data-twin", rule.place, message)
 
 
 def _told(policy: Policy) -> list[Rule | IncidentType]:
@@ -56,7 +51,7 @@ def _unused_channels(policy: Policy) -> Iterator[Problem]:
     by_default = {name for each in _told(policy) if not each.channels for name in policy.level_channels(each.level)}
     for channel in policy.channels:
         if channel.name not in named | by_default:
-            place = channel.place or Place("", 0)
+            place = channel.place
             yield doubt("unused-channel", place, f"nothing names the channel `{channel.name}`")
 
 
@@ -72,7 +67,7 @@ def _sleepers(policy: Policy) -> Iterator[Problem]:
         names = ", ".join(f'"{each.name}"' for each in found)
         *others, last = types_where(lambda facts: facts.wakes)
         message = f"an emergency that tells no {', '.join(others)} or {last} at once: {names}"
-        yield doubt("emergency-without-pager", place_of(found[0]), message)
+        yield doubt("emergency-without-pager", found[0].place, message)
 
 
 def _nobody_named(policy: Policy, start: Place) -> Iterator[Problem]:
@@ -149,10 +144,10 @@ def _contradiction(one: Rule, first: Comparison, other: Rule, second: Comparison
                 f'"{milder[0].name}" ({_words(milder[1])}, level {milder[0].level}) can only fire when '
                 f'"{worse[0].name}" ({_words(worse[1])}, level {worse[0].level}) does'
             )
-            yield doubt("contradicting-thresholds", place_of(milder[0]), message)
+            yield doubt("contradicting-thresholds", milder[0].place, message)
     elif _leave_nothing(first, second):
         message = f'"{one.name}" ({_words(first)}) and "{other.name}" ({_words(second)}) leave no good value'
-        yield doubt("contradicting-thresholds", place_of(other), message)
+        yield doubt("contradicting-thresholds", other.place, message)
 
 
 def _swallows(worse: Rule, above: Comparison, milder: Rule, below: Comparison) -> bool:

@@ -96,13 +96,13 @@ def _short_ranges(rule: Rule, text: str, scraping: Scraping | None, recorded: se
                 f'"{rule.name}" {looked} every {format_duration(every)}; {said} will mostly have no value: use at '
                 f"least {format_duration(Micros(2 * every))}"
             )
-            yield doubt("cannot-fire", _place(rule), message)
+            yield doubt("cannot-fire", rule.place, message)
         elif scraping and micros < rule.interval and not is_subquery:
             message = (
                 f'"{rule.name}" is looked at every {format_duration(rule.interval)}, and {said} sees the last '
                 f"{format_duration(micros)} of it: what happens before is not noticed"
             )
-            yield doubt("unseen-time", _place(rule), message)
+            yield doubt("unseen-time", rule.place, message)
 
 
 def _between_samples(rule: Rule, scraping: Scraping, recorded: set[str]) -> Iterator[Problem]:
@@ -115,19 +115,19 @@ def _between_samples(rule: Rule, scraping: Scraping, recorded: set[str]) -> Iter
             f'"{rule.name}" reads a value that is scraped every {shown}, and Prometheus forgets it after '
             f"{format_duration(LOOK_BACK)}: write last_over_time(…[{format_duration(Micros(2 * every))}])"
         )
-        yield doubt("vanishes-between-scrapes", _place(rule), message)
+        yield doubt("vanishes-between-scrapes", rule.place, message)
     elif 0 < rule.waits < every:
         message = (
             f'"{rule.name}" waits {format_duration(rule.waits)}, and a sample comes every {shown}: one bad sample '
             f"alerts. Wait at least {shown}, or do not wait"
         )
-        yield doubt("one-bad-sample", _place(rule), message)
+        yield doubt("one-bad-sample", rule.place, message)
     if rule.keep_firing and rule.keep_firing < every:
         message = (
             f'"{rule.name}" keeps firing for {format_duration(rule.keep_firing)}, and a sample comes every '
             f"{shown}: one good sample ends it all the same"
         )
-        yield doubt("keeps-too-short", _place(rule), message)
+        yield doubt("keeps-too-short", rule.place, message)
 
 
 def _current(text: str) -> Iterator[Selector]:
@@ -136,10 +136,6 @@ def _current(text: str) -> Iterator[Selector]:
     every = nodes(tree)
     if not any(isinstance(node, promql.MatrixSelector | promql.SubqueryExpr) for node in every):
         yield from (selector(node) for node in every if isinstance(node, promql.VectorSelector))
-
-
-def _place(rule: Rule) -> Place:
-    return rule.place or Place("", 0)
 
 
 def _ranges(

@@ -7,7 +7,7 @@ from rules.matchers import match
 from rules.policy import MINUTE
 from rules.promtool.cases import ExpectedAlert, PromtoolCase, series_name
 from rules.promtool.input_series import sequence, told
-from rules.promtool.vectors import Labels, Sample, Unprovable
+from rules.promtool.vectors import Labels, Sample, Unprovable, sorted_labels
 from rules.self_monitoring import DOWN, FAIL_THROUGH, HEARTBEAT, JOB, LATEST, RULES_FAIL, UNHEARD, Tocsin
 
 TICK = MINUTE
@@ -107,11 +107,11 @@ def _series(targets: dict[str, str], source: str) -> dict[str, str]:
     for replica in ("a", "b"):
         labels = targets | {"instance": f"{replica}:8095"}
         names = {
-            "up": series_name("up", _sorted(labels)),
-            "store": series_name("tocsin_store_up", _sorted(labels)),
-            "oldest": series_name("tocsin_oldest_undelivered_emergency_seconds", _sorted(labels)),
-            "age": series_name("tocsin_heartbeat_age_seconds", _sorted(labels | {"source": source})),
-            "refused": series_name("tocsin_webhooks_total", _sorted(labels | {"result": "unavailable"})),
+            "up": series_name("up", sorted_labels(labels)),
+            "store": series_name("tocsin_store_up", sorted_labels(labels)),
+            "oldest": series_name("tocsin_oldest_undelivered_emergency_seconds", sorted_labels(labels)),
+            "age": series_name("tocsin_heartbeat_age_seconds", sorted_labels(labels | {"source": source})),
+            "refused": series_name("tocsin_webhooks_total", sorted_labels(labels | {"result": "unavailable"})),
         }
         fed |= {name: _values(key, replica) for key, name in names.items()}
     fed[series_name("alertmanager_notifications_failed_total", (("integration", "webhook"),))] = _values("unsent")
@@ -134,10 +134,6 @@ def _values(key: str, replica: str = "") -> str:
             fed = LASTS * SCRAPES
             values += ["stale", *["_"] * (fed - 1)] if value is None else [f"{value:g}"] * fed
     return sequence(values)
-
-
-def _sorted(labels: Mapping[str, str]) -> Labels:
-    return tuple(sorted((name, value) for name, value in labels.items() if value))
 
 
 def _ticks(alert: AlertingRule) -> int:

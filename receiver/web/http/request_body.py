@@ -195,7 +195,7 @@ async def _fill(chunks: list[bytes], request: web.Request, budget: Budget, limit
     content, left = request.content, limit
     try:
         async with asyncio.timeout(None if content.is_eof() else READ_WITHIN) as deadline:
-            request[SHARE] = share = budget.begin(partial(_end_now, deadline))
+            request[SHARE] = share = budget.begin(partial(end_now, deadline))
             try:
                 while chunk := await content.readany():
                     left -= len(chunk)
@@ -218,7 +218,8 @@ async def _fill(chunks: list[bytes], request: web.Request, budget: Budget, limit
     return None
 
 
-def _end_now(deadline: asyncio.Timeout) -> None:
+def end_now(deadline: asyncio.Timeout) -> None:
+    """Ends the time-out block at once."""
     deadline.reschedule(asyncio.get_running_loop().time())
 
 

@@ -19,7 +19,7 @@ from aiohttp.http import HttpProcessingError
 
 from receiver.errors import StoreUnavailable
 from receiver.web.http.problem_details import HttpProblem
-from receiver.web.http.request_body import BODIES, FORM_LIMIT, MOST_FIELDS, READ_WITHIN, SHARE
+from receiver.web.http.request_body import BODIES, FORM_LIMIT, MOST_FIELDS, READ_WITHIN, SHARE, end_now
 
 FORM = "multipart/form-data"
 
@@ -140,7 +140,7 @@ async def _read(
     try:
         async with asyncio.timeout(ARRIVES_WITHIN) as deadline:
             budget = request.app[BODIES].known
-            end = partial(_end_now, deadline)
+            end = partial(end_now, deadline)
             request[SHARE] = share = budget.begin(end)
             try:
                 if not share.take(2 * PIECE):
@@ -155,10 +155,6 @@ async def _read(
         raise _refused(503, "the database could not take the file: no room, perhaps; the log says why") from None
     except BROKEN:
         raise _refused(400, f"the body is no whole form ({FORM})") from None
-
-
-def _end_now(deadline: asyncio.Timeout) -> None:
-    deadline.reschedule(asyncio.get_running_loop().time())
 
 
 async def _read_parts(
