@@ -5,8 +5,9 @@ from typing import Any
 from msgspec.structs import replace
 
 from receiver.channels.push_encryption import sender_key, to_base64
-from receiver.core.model import Kind
+from receiver.core.model import Instant, Kind
 from receiver.messages import MessageRenderer
+from receiver.web.auth.message_tokens import LASTS
 from receiver.web.auth.signing import Signing
 from receiver.web.console.links import Links
 from rules.load import load_text
@@ -46,7 +47,7 @@ async def post(receiver: Running, path: str, body: bytes, token: str = "danas") 
 
 
 async def test_a_push_acknowledges() -> None:
-    """Dana turns it on, a page comes to her browser, its button acknowledges in her name; a lost device is told."""
+    """Dana turns it on, a page comes to her browser, its button acknowledges in her name, for a day; a lost device is told."""
     async with begin_with(load_text(POLICY).policy, **ENVIRON) as receiver:
         service = PushService(receiver.clock.now // 1_000_000, sender_key(KEY).public_key())
         async with service.wire:
@@ -60,7 +61,11 @@ async def test_a_push_acknowledges() -> None:
             outcome = await receiver.senders["webpush"].send(sent)
             assert type(outcome).__name__ == "Delivered", outcome
             (shown,) = browser.shown
-            assert (await receiver.post(shown["acknowledge"].removeprefix(PUBLIC), b""))[0] == 200
+            button, sent_at = shown["acknowledge"].removeprefix(PUBLIC), receiver.clock.now
+            receiver.clock.now = Instant(sent_at + LASTS)
+            assert (await receiver.post(button, b""))[0] == 404, "a notification that lay for a day"
+            receiver.clock.now = Instant(sent_at + LASTS - 1)
+            assert (await receiver.post(button, b""))[0] == 200
             _, found = await receiver.get("/api/v1/incidents/1", headers=admin())
             assert (found["state"], found["acknowledged_by"]) == ("acknowledged", "dana")
             service.browsers.clear()

@@ -9,14 +9,18 @@ import aiohttp
 import pytest
 
 from receiver.channels.email import RETURN_HEADER
+from receiver.core.model import Instant
 from receiver.errors import SettingsError
 from receiver.service import Service
 from receiver.settings import Settings
+from receiver.web.auth.message_tokens import ANSWERS, LASTS, MessageTokens
+from receiver.web.auth.signing import Signing
 from receiver.web.callbacks.inbound_mail import IgnoredMail, MailReply, Undelivered, read_mail
 from rules.addresses import parse_address
 from rules.load import load_text
 from tests.channels.servers.smtp import MailHost
 from tests.end_to_end.conftest import until
+from tests.web.test_several import ALONE, BEYOND, Night, numbers
 
 TOKEN = "the-mail-servers-own-token-of-40-letters"
 BOX = parse_address("acks@ops.example.org")
@@ -75,19 +79,21 @@ class Office:
         return found["state"], found["acknowledged_by"]
 
 
+def mailing(host: MailHost) -> dict[str, str]:
+    """The settings for mail both ways."""
+    return {
+        "TOCSIN_SMTP_URL": f"smtp://127.0.0.1:{host.port}",
+        "TOCSIN_EMAIL_FROM": "tocsin@example.org",
+        "TOCSIN_EMAIL_REPLY_TO": str(BOX),
+        "TOCSIN_EMAIL_INBOUND_TOKEN": TOKEN,
+    }
+
+
 @pytest.fixture
 async def office() -> AsyncIterator[Office]:
     async with MailHost(tls="none") as host:
-        settings = Settings.read(
-            {
-                "TOCSIN_LISTEN": "127.0.0.1:0",
-                "TOCSIN_DATABASE": "sqlite://",
-                "TOCSIN_SMTP_URL": f"smtp://127.0.0.1:{host.port}",
-                "TOCSIN_EMAIL_FROM": "tocsin@example.org",
-                "TOCSIN_EMAIL_REPLY_TO": str(BOX),
-                "TOCSIN_EMAIL_INBOUND_TOKEN": TOKEN,
-            }
-        )
+        own = {"TOCSIN_LISTEN": "127.0.0.1:0", "TOCSIN_DATABASE": "sqlite://"}
+        settings = Settings.read(own | mailing(host))
         async with Service(settings, [], load_text(POLICY).policy) as service:
             yield Office(service, host)
 
@@ -179,6 +185,26 @@ async def test_only_the_exact_word_of_a_person_acts(office: Office) -> None:
     bounced_to = office.host.returns[0]
     assert await office.pass_on(reply(page, "ack", bounced_to)) == 204
     assert await office.stands() == ("open", None)
+
+
+async def test_a_reply_answers_a_bundle_for_a_day(start: Callable[..., Any]) -> None:
+    """A reply to a mail about several incidents acknowledges exactly those; after a day it does nothing, and is told so."""
+    async with MailHost(tls="none") as host:
+        night = Night(await start(**mailing(host)))
+        await night.storm(ALONE + BEYOND)
+        bundle = await night.bundle("email")
+        await night.storm(1)
+        receiver = night.receiver
+        tokens = MessageTokens(Signing(receiver.store.key, receiver.clock), receiver.store.installation, ANSWERS)
+        to = f"{BOX.local}+{tokens.make(bundle.items[0][1], bundle.name)}@{BOX.domain}"
+        headers, sent_at = {"Authorization": f"Bearer {TOKEN}"}, bundle.items[0][0].created_at
+        for after, says in ((LASTS, "Nothing was done, because that mail is older"), (LASTS - 1, "Acknowledged: #")):
+            assert await night.acknowledged() == set()
+            receiver.clock.now = Instant(sent_at + after)
+            mail = f"From: dana@example.org\nTo: {to}\nSubject: Re: many\n\nack\n".encode()
+            assert (await receiver.post("/callbacks/email", mail, headers=headers))[0] == 204
+            assert host.mails.pop().get_content().startswith(says)
+        assert await night.acknowledged() == numbers(bundle)
 
 
 async def test_an_old_reply_is_void(office: Office) -> None:
