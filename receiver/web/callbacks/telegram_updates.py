@@ -22,13 +22,11 @@ from aiohttp import web
 from receiver.channels.telegram import ACKNOWLEDGE, TelegramBot, TelegramFailure, bot_of, webhook_secret
 from receiver.clients.egress import Egress
 from receiver.core.audit_log import Origin
-from receiver.core.events import Acknowledge, Retry
-from receiver.core.model import Notification, State
+from receiver.core.events import Retry
 from receiver.errors import StoreDamaged, StoreUnavailable
 from receiver.messages.plain import cut, line
 from receiver.on_call.references import owner_of
-from receiver.web.auth.message_tokens import ANSWERS, LASTS, MessageTokens
-from receiver.web.callbacks.actions import LATER, stands
+from receiver.web.callbacks.button_presses import ButtonPresses
 from receiver.web.callbacks.context import CallbackContext
 from receiver.web.http.problem_details import Handler, HttpProblem
 from receiver.web.http.request_body import read_strangers_body
@@ -44,8 +42,6 @@ APART = (1.0, 2.0, 5.0, 15.0, 30.0)
 """Seconds until the next try, after the first, second … failure; the last one repeats."""
 TOAST = 200
 """Characters of an answer to a press: Telegram's limit."""
-STALE = "Nothing was done, because this message is older than a day. "
-UNKNOWN = "Nothing was done: Tocsin does not know this message."
 
 log = structlog.get_logger()
 
@@ -55,9 +51,8 @@ class TelegramUpdates:
 
     def __init__(self, context: CallbackContext, bot: TelegramBot, secret: str) -> None:
         """`bot`: its calls may last WAITS and somewhat more. `secret`: of the webhook; empty: there is none."""
-        self._queue = context.actions
-        self._clock = context.clock
-        self._tokens = MessageTokens(context.signing, context.installation, ANSWERS)
+        self._actions = context.actions
+        self._presses = ButtonPresses(context)
         self._bot = bot
         self._secret = secret
         self._url = f"{context.settings.external_url}{PATH}"
@@ -129,32 +124,20 @@ class TelegramUpdates:
     async def _take(self, update: object) -> None:
         match update:
             case {"callback_query": {"id": str(press), "from": dict(user), **rest}}:
-                words, done = await self._press(str(rest.get("data", "")), self._origin(user, press))
+                token = str(rest.get("data", "")).removeprefix(ACKNOWLEDGE)
+                pressed = await self._presses.take(token, self._origin(user, press), "in Telegram")
             case _:
                 return
-        answer = {"callback_query_id": press, "text": cut(words, TOAST), "show_alert": not done}
+        answer = {"callback_query_id": press, "text": cut(pressed.words, TOAST), "show_alert": not pressed.done}
         failed = await self._bot.call("answerCallbackQuery", answer)
         if isinstance(failed, TelegramFailure):  # what was done is done; the message shows it
             log.info("a press in Telegram could not be answered", reason=failed.outcome.reason)
-
-    async def _press(self, data: str, origin: Origin) -> tuple[str, bool]:
-        """Acknowledges; returns what to say, and whether it was done."""
-        sent = await self._queue.by_token(self._tokens, data.removeprefix(ACKNOWLEDGE))
-        if sent is None:
-            return UNKNOWN, False
-        if sent.notifications[0].created_at + LASTS <= self._clock():
-            return STALE + stands(sent.incident), False
-        if len(sent.notifications) == 1:
-            outcome = await self._queue.act(sent.incident.id, _acknowledge(origin.who, sent.notifications[0]), origin)
-            return outcome.words, outcome.done
-        answer = await self._queue.answer(sent.notifications, origin, lambda page: _acknowledge(origin.who, page))
-        return (" ".join(answer.words("Acknowledged")), bool(answer.done)) if answer else (LATER, False)
 
     def _origin(self, user: dict[str, Any], press: str) -> Origin:
         """The policy's person with that Telegram id, else the name in Telegram with the id: names are chosen freely."""
         number = line(str(user.get("id", "")), 40)
         said = line(str(user.get("username") or user.get("first_name") or "somebody"), 80)
-        who = owner_of(self._queue.policy, number, ("telegram",)) or f"{said} (Telegram {number})"
+        who = owner_of(self._actions.policy, number, ("telegram",)) or f"{said} (Telegram {number})"
         return Origin(who, "telegram", number, f"telegram {line(press, 80)}")
 
 
@@ -168,8 +151,3 @@ def configure(context: CallbackContext) -> TelegramUpdates | None:
     context.app.on_cleanup.append(updates.close)
     context.keep(updates.keep)
     return updates
-
-
-def _acknowledge(who: str, page: Notification) -> Acknowledge:
-    """Of the alarm of that page, and no later one."""
-    return Acknowledge(who, "in Telegram", expects=State.OPEN, answers=page.page or None)
