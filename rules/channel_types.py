@@ -254,7 +254,7 @@ _ROWS = (
         fallback_rank=2,
         retry_after=(2, 5, 15, MINUTE),
         give_up_after=15 * MINUTE,
-        settings=(*_TWILIO, *_VONAGE),
+        settings=(*_TWILIO, *_VONAGE, "sms_providers"),
     ),
     ChannelFacts(
         name="phone",

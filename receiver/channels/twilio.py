@@ -15,6 +15,7 @@ from urllib.parse import quote, urlencode
 
 import orjson
 
+from receiver.channels.number_senders import checked, sender_to
 from receiver.channels.posting import Answer, Poster, Unanswered, Unsendable, excerpt
 from receiver.channels.twilio_lookup import MAX_LIST, PAGE, FoundMessage, Unclear, Wanted, pick
 from receiver.clients.egress import Egress
@@ -83,10 +84,11 @@ class Account:
 
 
 def account_of(settings: Settings) -> Account | None:
-    """Returns the account in the settings; None: they are incomplete."""
+    """Returns the account in the settings; None: they are incomplete. Raises SettingsError."""
     sid, token, sender = settings.twilio_account_sid, settings.twilio_auth_token, settings.twilio_from
     if not (sid and token and sender):
         return None
+    sender = checked(sender, "TOCSIN_TWILIO_FROM")
     return Account(sid, token.get_secret_value(), sender, settings.twilio_api_url, settings.external_url or "")
 
 
@@ -115,7 +117,9 @@ class Twilio:
                 return Delivered(found.sid)
             if isinstance(found, Unclear) and attempts >= MAX_BLIND:
                 return Retry(f"it may have been sent {attempts} times: {found.reason}")
-        values = [(name, value) for name, value in (("From", self.account.sender), *form) if value]
+        values = [
+            (name, value) for name, value in (("From", sender_to(wanted.to, self.account.sender)), *form) if value
+        ]
         return judge(await self._poster.post(self._url(resource), values, self._headers), self.account.secrets)
 
     async def _look(self, resource: str, wanted: Wanted) -> FoundMessage | Unclear | None:

@@ -13,6 +13,7 @@ from typing import Any
 
 import orjson
 
+from receiver.channels.number_senders import checked, sender_to
 from receiver.channels.posting import Answer, Poster, Unanswered, Unsendable, excerpt
 from receiver.clients.egress import Egress
 from receiver.core.events import Delivered, Outcome, Rejected, Retry
@@ -72,11 +73,12 @@ class VonageAccount:
 
 
 def account_of(settings: Settings) -> VonageAccount | None:
-    """Returns the account in the settings; None: they are incomplete."""
+    """Returns the account in the settings; None: they are incomplete. Raises SettingsError."""
     given = {name: value.get_secret_value() for name, value in settings.of_channels.items()}
     key, secret, sender = (given.get(f"vonage_{name}") for name in ("api_key", "api_secret", "from"))
     if not (key and secret and sender):
         return None
+    sender = checked(sender, "TOCSIN_VONAGE_FROM")
     url = given.get("vonage_api_url", API_URL).rstrip("/")
     return VonageAccount(
         key, secret, sender, given.get("vonage_signature_secret", ""), url, settings.external_url or ""
@@ -99,7 +101,7 @@ class Vonage:
         form = [
             ("api_key", account.key),
             ("api_secret", account.secret),
-            ("from", account.sender.removeprefix("+")),
+            ("from", sender_to(to, account.sender).removeprefix("+")),
             ("to", to.removeprefix("+")),
             ("text", body),
             ("type", "text" if is_gsm(body) else "unicode"),

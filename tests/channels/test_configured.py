@@ -25,6 +25,7 @@ EVERYTHING |= {
     for name in facts.settings
     if name not in Settings.model_fields and not name.endswith("*")
 }
+EVERYTHING["TOCSIN_SMS_PROVIDERS"] = "vonage"
 ALWAYS = {"webhook"}
 
 

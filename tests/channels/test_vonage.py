@@ -1,15 +1,17 @@
 """SMS by Vonage, and by Vonage where Twilio fails: who is asked, what is said, and what is never sent around."""
 
+import re
 from collections.abc import AsyncIterator
 
 import pytest
 
 from receiver.channels import vonage
 from receiver.channels.configured import configured_channels
-from receiver.channels.sms import SmsSender, providers_heard
+from receiver.channels.sms import ORDER, SmsSender, providers_heard
 from receiver.channels.twilio import Account
 from receiver.cli.doctor import _places
 from receiver.core.events import Delivered, Rejected, Retry
+from receiver.errors import SettingsError
 from receiver.settings import Settings
 from rules.load import load_text
 from tests.channels.outgoings import outgoing
@@ -26,14 +28,16 @@ class Both:
 
     def __init__(self) -> None:
         self.twilio = TwilioAccount(SID, TOKEN)
+        self.made: list[SmsSender] = []
         self.vonage = VonageAccount("a1b2c3d4", "vonage-api-secret", "signing")
 
-    def make(self) -> None:
-        first = Account(SID, TOKEN, "+12025550100", self.twilio.wire.url, PUBLIC)
+    def make(self, order: tuple[str, ...] = ORDER, of_countries: str = "") -> None:
+        first = Account(SID, TOKEN, "+12025550100" + of_countries, self.twilio.wire.url, PUBLIC)
         second = vonage.VonageAccount(
-            "a1b2c3d4", "vonage-api-secret", "+12025550199", "signing", self.vonage.wire.url, PUBLIC
+            "a1b2c3d4", "vonage-api-secret", "+12025550199" + of_countries, "signing", self.vonage.wire.url, PUBLIC
         )
-        self.sender = SmsSender(first, second=second)
+        self.sender = SmsSender(first, second=second, order=order)
+        self.made.append(self.sender)
 
     async def send(self) -> Delivered | Retry | Rejected:
         return await self.sender.send(outgoing("sms", NUMBER))
@@ -45,7 +49,8 @@ async def both() -> AsyncIterator[Both]:
     async with each.twilio.wire, each.vonage.wire:
         each.make()
         yield each
-        await each.sender.close()
+        for sender in each.made:
+            await sender.close()
 
 
 async def test_the_second_is_not_asked_where_the_first_takes_it(both: Both) -> None:
@@ -110,6 +115,64 @@ async def test_an_answer_that_is_none_is_no_delivery(both: Both, body: bytes) ->
     both.twilio.wire.faults.append(Reply(503, b"gone"))
     both.vonage.wire.faults.append(Reply(200, body))
     assert not isinstance(await both.send(), Delivered)
+
+
+async def test_the_order_can_be_chosen(both: Both) -> None:
+    """Vonage may be the first: then Twilio takes what Vonage cannot, and who answered STOP there is not gone around."""
+    both.make(("vonage", "twilio"))
+    assert await both.send() == Delivered("0A00000000000001")
+    assert not both.twilio.messages
+    both.vonage.refuses[NUMBER[1:]] = "9"
+    assert isinstance(await both.send(), Delivered)
+    assert len(both.twilio.messages) == 1
+    both.twilio.unreachable[NUMBER] = 21610
+    outcome = await both.send()
+    assert isinstance(outcome, Rejected)
+    assert "credit is used up" in outcome.reason
+
+
+async def test_one_provider_may_be_left_out(both: Both) -> None:
+    """With an account at Twilio for calls, SMS may go by Vonage alone."""
+    both.make(("vonage",))
+    both.vonage.refuses[NUMBER[1:]] = "9"
+    assert isinstance(await both.send(), Rejected)
+    assert not both.twilio.wire.requests
+
+
+@pytest.mark.parametrize(
+    ("of_countries", "sender"),
+    [
+        ("", "+12025550100"),
+        (", +44=+442055501", "+12025550100"),
+        (", +4=+4", "+4"),
+        (", +4=+4, +49=Tocsin, +491=+491", "Tocsin"),
+    ],
+)
+async def test_a_country_may_have_a_sender_of_its_own(both: Both, of_countries: str, sender: str) -> None:
+    """The longest prefix counts; all other countries have the first sender. At both providers."""
+    both.make(of_countries=of_countries)
+    await both.send()
+    assert both.twilio.messages[0]["From"] == sender
+    both.make(("vonage",), of_countries)
+    await both.send()
+    assert both.vonage.messages[0]["from"] == sender.replace("0100", "0199").removeprefix("+")
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({"TOCSIN_SMS_PROVIDERS": "vonage, twillio"}, "TOCSIN_SMS_PROVIDERS: 'twillio' is none of twilio, vonage"),
+        ({"TOCSIN_SMS_PROVIDERS": "vonage"}, "names vonage, of which the settings have no account"),
+        ({"TOCSIN_TWILIO_FROM": "+49=+4930123456"}, "TOCSIN_TWILIO_FROM: name one sender without a country"),
+        ({"TOCSIN_TWILIO_FROM": "+1, +2"}, "TOCSIN_TWILIO_FROM: name one sender without a country"),
+        ({"TOCSIN_TWILIO_FROM": "+1, de=+4930"}, "TOCSIN_TWILIO_FROM: write a sender, then those of countries"),
+        ({"TOCSIN_TWILIO_FROM": "+1, +49="}, "TOCSIN_TWILIO_FROM: write a sender, then those of countries"),
+    ],
+)
+def test_a_wrong_order_or_sender_is_refused(given: dict[str, str], words: str) -> None:
+    """At the start, with the setting's name and what to write."""
+    with pytest.raises(SettingsError, match=re.escape(words)):
+        configured_channels(load_text(POLICY).policy, Settings.read(TWILIO | given))
 
 
 TWILIO = {"TOCSIN_TWILIO_ACCOUNT_SID": SID, "TOCSIN_TWILIO_AUTH_TOKEN": TOKEN, "TOCSIN_TWILIO_FROM": "+12025550100"}
