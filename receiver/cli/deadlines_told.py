@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from receiver.core.closing import is_or_are
 from receiver.core.procedures import assemble, first_response_level
 from rules.durations import as_spelled
 from rules.policy import INFORMATIONAL, Policy
@@ -43,7 +44,8 @@ def _limits(policy: Policy) -> Iterator[str]:
 def _closing(policy: Policy) -> Iterator[str]:
     terms = policy.closing
     if terms.from_level is not None and (terms.facts or terms.checklists):
-        known = [f"the {each.replace('_', ' ')} is known" for each in terms.facts]
+        facts = [each.replace("_", " ") for each in terms.facts]
+        known = [f"the {each} {is_or_are(each)} known" for each in facts]
         ticked = [f"every step is ticked of {', '.join(terms.checklists)}"] if terms.checklists else []
         yield f"before it closes{_from(terms.from_level)}: {'; '.join((*known, *ticked))}"
     if terms.sign_off_from is not None:

@@ -66,7 +66,7 @@ SENTENCES: Mapping[Fact, str] = MappingProxyType(
         Fact.HELP_UNANSWERED: "no other answer to the call for help of {whom}: step {step}",
         Fact.HELP_WITHDRAWN: "asks for help no more",
         Fact.TRAINING: "whose training is due soon, or overdue: {people}",
-        Fact.REMINDED: "{whom} is reminded{of_what}",
+        Fact.REMINDED: "{whom} {is_or_are} reminded{of_what}",
         Fact.CONFIRMED: "recovery confirmed by {have} of {need}",
         Fact.RESOLVED: "resolved",
         Fact.REOPENED: "reopened: {summary}",
@@ -193,7 +193,8 @@ class _Known(dict[str, str]):
 
     def __init__(self, data: Mapping[str, str], told: Callable[[Instant], str]) -> None:
         super().__init__(data)
-        self["is_or_are"] = is_or_are(data.get("what", ""))
+        several = ", " in data.get("whom", "")
+        self["is_or_are"] = ("are" if several else "is") if "whom" in data else is_or_are(data.get("what", ""))
         self.update((name, told(Instant(int(data[name])))) for name in INSTANTS if data.get(name))
         self.update((place, f"{words}{self[name]}") for place, name, words in ASIDES if data.get(name))
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from receiver.core.obligations import OwedReport, owed_or_filed
-from receiver.core.response import Obligation
+from receiver.core.response import Filing, Obligation
 from receiver.messages.incident_text import name
 from receiver.messages.plain import line
 from receiver.reports.evidence_kept import kept_as
@@ -42,13 +42,17 @@ def _rows(record: IncidentRecord, owed: OwedReport) -> Iterator[tuple[str, ...]]
         on = "" if each.withdrawn_at is None else record.stamp(each.withdrawn_at)
         recorded = f"recorded by {name(each.by)} on {record.stamp(each.at)}"
         said = f"{recorded}; not filed after all, says {name(each.withdrawn_by)} on {on}: {each.withdrawn_why}"
-        yield *begin, line(said, 500), line(each.reference), line(each.file)
+        yield *begin, line(said, 500), line(each.reference), _file(record, each)
     for each in owed.filings:
         recorded = f" on {record.stamp(each.at)}" if each.at != each.filed_at else ""
         how = "practised, filed with nobody, " if record.case.incident.exercise else ""
         filed = f"{how}{record.stamp(each.filed_at)}, recorded by {name(each.by)}{recorded}"
-        kept = f"({kept})" if (kept := kept_as(record, each.sha256)) else ""
-        file = " ".join(filter(None, (line(each.file), f"SHA-256 {each.sha256}" if each.sha256 else "", kept)))
-        yield *begin, filed, line(each.reference), file
+        yield *begin, filed, line(each.reference), _file(record, each)
     if owed.is_owed and not owed.filings:
         yield *begin, "practised by nobody" if record.case.incident.exercise else "not filed", "", ""
+
+
+def _file(record: IncidentRecord, filing: Filing) -> str:
+    """The filed file: its name, its SHA-256, and the evidence file that has it."""
+    kept = f"({kept})" if (kept := kept_as(record, filing.sha256)) else ""
+    return " ".join(filter(None, (line(filing.file), f"SHA-256 {filing.sha256}" if filing.sha256 else "", kept)))

@@ -159,7 +159,7 @@ def _failure_mode(record: IncidentRecord) -> Values:
 
 def _error_messages(record: IncidentRecord) -> Values:
     texts = (alert.annotations.get(key, "") for alert in record.alerts for key in ("summary", "description"))
-    return list(dict.fromkeys(line(text) for text in texts if text))[:MOST] or [record.case.title]
+    return list(dict.fromkeys(line(text) for text in texts if text))[:MOST]
 
 
 def measured(record: IncidentRecord) -> Values:

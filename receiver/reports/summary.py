@@ -67,8 +67,17 @@ def _what_happened(record: IncidentRecord) -> Iterator[str]:
         changes = [each for each in record.decisive if each.fact is Fact.CHANGED and each.data.get("field") == "level"]
         lowered = "".join(f"; {record.tell(each)}, {_by_and_when(record, each)}" for each in changes[-1:])
         yield f"at its worst it was level {worst} ({line(case.policy.level(worst).name)}){lowered}"
-    if case.conditions:
-        yield f"the condition that was met: {case.conditions}"
+    if met := _conditions_met(record):
+        yield f"the condition that was met: {met}"
+
+
+def _conditions_met(record: IncidentRecord) -> str:
+    """Those of the rules whose alerts fired: a person may declare an incident of a rule that did not fire."""
+    fired = {each.rule for each in record.alerts}
+    rules = record.case.context.policy_version.rules
+    met = [rules[key].condition for key in record.case.incident.rules if key in fired and key in rules]
+    told = [each.annotations.get("condition", "") for each in record.alerts[:1]]
+    return line("; ".join(dict.fromkeys(met or told)))
 
 
 def _is_rise(entry: Entry) -> bool:

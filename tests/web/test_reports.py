@@ -106,6 +106,14 @@ async def test_the_words_of_each_level_are_shown_where_people_choose_and_read(
     assert told["business_impact"] == [f"usual at level 3: {own.impact}"]
 
 
+async def test_what_did_not_fire_is_not_told_as_met(receiver: Running) -> None:
+    """An incident that a person declares as one of a rule has no condition that was met, and no error message."""
+    await receiver.post("/api/v1/incidents", {"type": "safety_critical_failure"})
+    _, text = await receiver.get("/api/v1/incidents/1/report?format=md")
+    assert "condition that was met" not in text
+    assert re.search(r"Not yet known:.*Error messages", text)
+
+
 async def test_a_lowered_level_hides_no_emergency(receiver: Running) -> None:
     """The summary and the executive summary say what it was at its worst, who lowered it and why."""
     await receiver.post("/api/v1/incidents", {"type": "engine_failure", "by": "ann"})

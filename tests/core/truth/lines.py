@@ -359,7 +359,7 @@ FACTS: Mapping[Fact, tuple[str, Line]] = {
     Fact.HELP_UNANSWERED: (r"no other answer to the call for help of (?P<whom>.+): step \d+", _asked),
     Fact.HELP_WITHDRAWN: _free(rf"asks for help no more{TAIL}"),
     Fact.REMINDED: (
-        r"(?P<whom>.+?) is reminded(?: of .*)?",
+        r"(?P<whom>.+?) (?:is|are) reminded(?: of .*)?",
         lambda record, entry, found: bool(entry.data.get("what")) or _owner(record, entry, found),
     ),
     Fact.TRAINING: (
