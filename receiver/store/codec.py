@@ -86,8 +86,13 @@ def learned_row(incident: Incident) -> SqlRow | None:
     facts = (incident.facts, *(each.facts for each in incident.response.occurrences))
     if not any(facts):
         return None
-    words = "\n".join(value for each in facts for value in each.values() if value)
+    words = "\n".join(folded(value) for each in facts for value in each.values() if value)
     return (incident.number, *map(_without_nul, (incident.type, incident.system, words)))
+
+
+def folded(words: str) -> str:
+    """Words as they are searched for: in lower case of every alphabet, which SQLite does not know, and on one line."""
+    return " ".join(words.lower().split())
 
 
 def policy_change_rows(incident: Incident) -> list[SqlRow]:

@@ -161,7 +161,7 @@ class Reads:
             return [codec.read_incident(row.doc, row.id) for row in connection.execute(query)]
 
     def similar(self, incident: Incident, limit: int) -> list[Incident]:
-        """Earlier closed incidents of the same type or system with recorded findings, the newest first."""
+        """Earlier resolved or closed incidents of the same type or system with recorded findings, the newest first."""
         asked = {"type": incident.type, "system": incident.system, "below": incident.number, "limit": limit}
         return codec.readable(_incident, self._database.rows(SIMILAR, **asked))
 

@@ -27,7 +27,7 @@ from sqlalchemy import (
 )
 
 from receiver.core.responder_history import people_of
-from receiver.store import closed_words, schema
+from receiver.store import closed_words, codec, schema
 
 FEW = 500
 """Most matches that are listed one by one in a statement with other conditions."""
@@ -129,7 +129,9 @@ def _are(numbers: list[int]) -> ColumnElement[bool]:
 
 def _with_facts(connection: Connection, words: str) -> ColumnElement[bool]:
     """Match in findings. Few matches are listed by number, so that PostgreSQL can use its index of titles too."""
-    found = select(schema.learned.c.number).where(contains(schema.learned.c.words, words))
+    kept = schema.learned.c.words
+    as_written = contains(kept, words)  # by an older release
+    found = select(schema.learned.c.number).where(or_(as_written, contains(kept, codec.folded(words))))
     few = connection.scalars(found.limit(FEW + 1)).all()
     return schema.incidents.c.number.in_(few if len(few) <= FEW else found)
 

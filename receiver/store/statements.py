@@ -260,12 +260,13 @@ LEFT JOIN incidents ON incidents.number = policy_changes.number
 ORDER BY policies.created_at DESC, policies.digest, incidents.number
 """
 
-# Closed incidents with recorded findings; exercises are left out.
+# Incidents that are over, with recorded findings; exercises are left out. One may wait months for a report's filing.
 SIMILAR = """
 SELECT incidents.number, incidents.doc
 FROM learned JOIN incidents ON incidents.number = learned.number
 WHERE (learned.type = :type OR (learned.system = :system AND learned.system <> ''))
-  AND learned.number < :below AND learned.words <> '' AND incidents.state = 'closed' AND NOT incidents.exercise
+  AND learned.number < :below AND learned.words <> ''
+  AND incidents.state IN ('resolved', 'closed') AND NOT incidents.exercise
 ORDER BY learned.number DESC LIMIT :limit
 """
 

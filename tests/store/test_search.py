@@ -95,7 +95,7 @@ def test_what_was_written_down_is_found_and_forgotten(store: SqlStore) -> None:
     its system are like an incident. With the incident its facts are forgotten.
     """
     before = Occurrence(1, NOW, NOW, facts={"root_cause": "Loose cable"})
-    facts = {"lessons_learned": "Check 100% of the cables"}
+    facts = {"lessons_learned": "Check 100% of the cables\nÜberprüfe die Kabel"}
     told = [
         incident("a", type="engine", labels={"service": "wing"}, facts=facts, state=State.CLOSED, closed_at=NOW),
         incident("b", type="pump", labels={"system": "wing"}, response=Response(occurrences=(before,))),
@@ -106,10 +106,19 @@ def test_what_was_written_down_is_found_and_forgotten(store: SqlStore) -> None:
         store, opened=[incident("d", type="engine", labels={"job": "tail"}), incident("e", labels={"app": "wing"})]
     )
     reads = store.reads()
-    for words, expected in (("CABLE", ["id-b", "id-a"]), ("100%", ["id-a"]), ("1000%", []), ("le", ["id-b", "id-a"])):
+    for words, expected in (
+        ("CABLE", ["id-b", "id-a"]),
+        ("100%", ["id-a"]),
+        ("1000%", []),
+        ("le", ["id-b", "id-a"]),
+        ("cables überprüfe DIE", ["id-a"]),
+        ("ÜBERPRÜFE", ["id-a"]),
+    ):
         assert [each.id for each in reads.incidents(search=words)[0] if each.id in {"id-a", "id-b"}] == expected
     assert [each.id for each in reads.incidents(search="cable", type="pump")[0]] == ["id-b"]
     assert [[one.id for one in reads.similar(each, 5)] for each in saved] == [["id-a"], ["id-a"]]
+    save(store, changed=[replace(told[1], number=2, state=State.RESOLVED)])
+    assert [[one.id for one in reads.similar(each, 5)] for each in saved] == [["id-a"], ["id-b", "id-a"]]
     assert store.forget(NOW + 1, 10) == 2
     assert [each.id for each in reads.incidents(search="cable")[0]] == ["id-b"]
     assert reads.similar(saved[0], 5) == []

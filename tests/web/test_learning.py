@@ -57,7 +57,7 @@ async def learned(receiver: Running) -> Running:
 
 
 async def test_an_incident_shows_the_earlier_ones_like_it(learned: Running) -> None:
-    """Closed ones of its type or system with cause, fix and lesson, the newest first; no exercise, none without words."""
+    """Those over of its type or system with cause, fix and lesson, the newest first; no exercise, none without words."""
     _, found = await learned.get("/api/v1/incidents/5/similar")
     assert [each["number"] for each in found["incidents"]] == [2, 1]
     assert {name: found["incidents"][1][name] for name in FACTS} == FACTS
@@ -68,6 +68,11 @@ async def test_an_incident_shows_the_earlier_ones_like_it(learned: Running) -> N
     for words in ("Cause: a worn bearing", "Fix: replaced the bearing", "Lesson: measure its vibration"):
         assert words in text
     assert "<script>alert" not in text
+    await learned.ask("PATCH", "/api/v1/incidents/5", {"by": "ann", "facts": {"root_cause": "a bent blade"}})
+    later = await declare(learned, type="communication_failure", labels={"system": "engine-2"})
+    assert "a bent blade" not in await page(learned, f"/incidents/{later}"), "what is not over has not helped"
+    await learned.post("/api/v1/incidents/5/resolve", {"by": "ann", "note": "done"})
+    assert "Cause: a bent blade" in await page(learned, f"/incidents/{later}"), "it may wait months for its last report"
 
 
 async def test_the_shell_shows_them(learned: Running) -> None:

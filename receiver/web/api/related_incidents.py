@@ -33,11 +33,6 @@ class RelatedIncidents:
     more_lately: int
     """Incidents that were read and are not shown."""
 
-    @property
-    def numbers(self) -> frozenset[int]:
-        """Numbers of all shown incidents."""
-        return frozenset(each.number for each in (*self.now, *self.lately))
-
 
 def find_related(reads: Reads, incident: Incident, at: Instant) -> RelatedIncidents:
     """The incidents related to one. Raises StoreUnavailable."""

@@ -142,7 +142,8 @@ class Reader:
         messages = self.reads.notifications(incident.id, Span(before=shown.messages_before, limit=MESSAGES + 1))
         notices, unread = self._notices(incident)
         related = find_related(self.reads, incident, now)
-        similar = [each for each in self.reads.similar(incident, SIMILAR_SHOWN) if each.number not in related.numbers]
+        told = {each.number for each in related.lately}  # with what helped; of those of now only how they stand
+        similar = [each for each in self.reads.similar(incident, SIMILAR_SHOWN) if each.number not in told]
         case = IncidentText(incident, context, now, "", manner=Manner.LIVE, alerts=firing)
         return IncidentPageData(
             case=case,
