@@ -45,7 +45,9 @@ class BotApi(Wire):
 
     def answer(self, request: Request) -> Reply:
         path, _, query = request.path.partition("?")
-        _, bot, method = path.split("/")
+        _, bot, *method = path.split("/")
+        if not method:
+            return Reply(302, b"", {"Location": "https://core.telegram.org/bots"})
         if bot != f"bot{self.token}":
             return refuse(401, "Unauthorized")
         words = json.loads(request.body) if request.body else dict(parse_qsl(query))
@@ -55,7 +57,7 @@ class BotApi(Wire):
             "answerCallbackQuery": self.toast,
             "setWebhook": self.register,
             "getUpdates": self.give,
-        }[method](words)
+        }[method[0]](words)
 
     def send(self, words) -> Reply:
         chat = str(words["chat_id"])
