@@ -6,9 +6,6 @@ from dataclasses import dataclass, replace
 from rules.condition import Selector
 from rules.policy import Micros, Rule
 
-PASSING_LABELS = ("instance", "pod", "container", "endpoint")
-"""Labels that change in a rollout of a healthy unit, and so do not identify a unit."""
-
 Pairs = tuple[tuple[str, str], ...]
 
 NONE = Micros(0)

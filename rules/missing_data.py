@@ -13,10 +13,10 @@ from rules.alert_names import LOST
 from rules.alert_text import escaped
 from rules.condition import Selector
 from rules.expression import label_name, looks_back, syntax
-from rules.groups import PASSING_LABELS, AlertingRule
+from rules.groups import AlertingRule
 from rules.matchers import matches
 from rules.policy import SECOND, Micros, Policy, Recording, Signal
-from rules.reserved import TWIN
+from rules.reserved import PASSING_LABELS, TWIN
 from rules.wording import Reading, annotations, camel_case, labels, where
 
 SCRAPE_INTERVAL = Micros(30 * SECOND)

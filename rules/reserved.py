@@ -69,3 +69,6 @@ LABELS = frozenset(
 
 COMPILED = LABELS - {"alertname", "incident_type", "section", "severity"}
 """Labels that are ignored on foreign alerts."""
+
+PASSING_LABELS = ("instance", "pod", "container", "endpoint")
+"""Labels that change in a rollout of a healthy unit, and so do not identify a unit."""

@@ -21,6 +21,7 @@ from receiver.settings import Settings
 MAX_TWIML = 4000
 """Characters Twilio takes."""
 KEYS = "Press 1 to acknowledge. Press 2 to escalate."
+KEYS_OF_SEVERAL = "Press 1 to acknowledge all of these. Press 2 to escalate all of these."
 ELSEWHERE = "Acknowledge it in Tocsin."
 RING = 60
 """Seconds of ringing: Twilio's default, explicit because answering machines depend on it."""
@@ -41,14 +42,15 @@ class PhoneSender:
 
     async def send(self, outgoing: Outgoing) -> Outcome:
         """Delivered: Twilio accepted the call; the status callback reports who answered."""
-        notification, account = outgoing.notification, self._twilio.account
+        notification, message, account = outgoing.notification, outgoing.message, self._twilio.account
         if not is_number(notification.recipient):
             return Rejected(f"no number for {notification.recipient}: call by hand")
         answer_url = account.callback(DIGITS_PATH, outgoing.name)
         status_url = account.callback(STATUS_PATH, outgoing.name)
+        keys = KEYS if message.count == 1 else KEYS_OF_SEVERAL
         form = (
             ("To", notification.recipient),
-            ("Twiml", twiml(outgoing.message.speech, answer_url, is_page=notification.kind is Kind.PAGE)),
+            ("Twiml", twiml(message.speech, answer_url, keys if notification.kind is Kind.PAGE else "")),
             ("Timeout", str(RING)),
             ("StatusCallback", status_url),
             *(("StatusCallbackEvent", event) for event in EVENTS if status_url),
@@ -73,13 +75,13 @@ def configure(settings: Settings, _now: Callable[[], int]) -> Configured | None:
     return Configured(partial(PhoneSender, account)) if account else None
 
 
-def twiml(speech: str, answer_url: str, *, is_page: bool) -> str:
+def twiml(speech: str, answer_url: str, keys: str) -> str:
     """Returns the call's TwiML: the words twice, at most MAX_TWIML characters; no key the first time leads to the
-    second.
+    second. `keys`: what they do; empty: it is no page.
     """
-    frame = _once("", answer_url, is_page=is_page)
+    frame = _once("", answer_url, keys)
     room = (MAX_TWIML - len(_response(frame, frame))) // 2
-    spoken = _once(_escape_to(plain(speech, MAX_TWIML), room), answer_url, is_page=is_page)
+    spoken = _once(_escape_to(plain(speech, MAX_TWIML), room), answer_url, keys)
     return _response(spoken, spoken)
 
 
@@ -87,13 +89,13 @@ def _response(*parts: str) -> str:
     return f"<Response>{''.join(parts)}</Response>"
 
 
-def _once(speech: str, answer_url: str, *, is_page: bool) -> str:
-    if not is_page:
+def _once(speech: str, answer_url: str, keys: str) -> str:
+    if not keys:
         return f'<Say>{speech}</Say><Pause length="1"/>'
     if not answer_url:
         return f'<Say>{speech} {ELSEWHERE}</Say><Pause length="1"/>'
     action = f"action={quoteattr(answer_url)}"
-    return f'<Gather numDigits="1" timeout="{_KEY_WAIT}" {action}><Say>{speech} {KEYS}</Say></Gather>'
+    return f'<Gather numDigits="1" timeout="{_KEY_WAIT}" {action}><Say>{speech} {keys}</Say></Gather>'
 
 
 def _escape_to(text: str, room: int) -> str:

@@ -3,7 +3,7 @@
 Absence from a payload never resolves an alert (CONTRACTS A.1).
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from msgspec.structs import replace
 
@@ -23,7 +23,7 @@ from receiver.core.lifecycle import (
     void_acknowledgement,
 )
 from receiver.core.measured import is_told, measured, without_value
-from receiver.core.model import Alert, Fact, Incident, Instant, Kind, Reason, Recovery, State, Window
+from receiver.core.model import UNIT_LABELS, Alert, Fact, Incident, Instant, Kind, Reason, Recovery, State, Window
 from receiver.core.paging import lift_silence, page_more, start_paging, tell_threads
 from receiver.core.plan import DecisionContext
 from receiver.core.silences import resume
@@ -31,7 +31,7 @@ from receiver.core.staleness import is_worth_noting, note_heard
 from receiver.core.unheeded import heed, keep_recorded, note_unheeded, record
 from receiver.core.upkeep import keep_up
 from rules.policy import EMERGENCY, INFORMATIONAL
-from rules.reserved import FAIL_THROUGH, MARK
+from rules.reserved import FAIL_THROUGH, MARK, MARKED, PASSING_LABELS
 
 WHERE_LIMIT = 60
 """Maximum characters of a system's name in a title."""
@@ -398,7 +398,7 @@ def title_of(alert: Alert) -> str:
         return "Not wired yet: Prometheus has never seen some of the policy's signals"
     text = alert.annotations.get("summary") or alert.annotations.get("description") or alert.type
     line = without_value(" ".join(text.split()), alert.annotations)
-    where = _where(alert.labels, line)
+    where = _where(alert, line)
     room = TITLE_LIMIT - len(where)
     return f"{line if len(line) <= room else line[: room - 1] + '…'}{where}"
 
@@ -409,11 +409,24 @@ def title_with_value(alert: Alert) -> str:
     return title if is_told(value, title) else f"{title}: {value}"
 
 
-def _where(labels: Mapping[str, str], said: str) -> str:
-    """SLO and system, unless `said` names them: the responder needs these first."""
-    slo, system = (" ".join(labels.get(name, "").split())[:WHERE_LIMIT] for name in ("slo", "system"))
+def _where(alert: Alert, said: str) -> str:
+    """SLO, system and unit, unless `said` names them: the responder needs these first."""
+    named = ("slo", "system", next((name for name in _unit_labels(alert) if alert.labels.get(name)), ""))
+    slo, system, unit = (" ".join(alert.labels.get(name, "").split())[:WHERE_LIMIT] for name in named)
     told = f" ({slo})" if slo and slo not in said else ""
-    return f"{told} on {system}" if system and system not in said else told
+    if system and system not in said:
+        told += f" on {system}"
+    if is_told(unit.partition(":")[0], f"{said}{told}"):
+        return told
+    return f"{told}{', ' if system else ' on '}{unit}"
+
+
+def _unit_labels(alert: Alert) -> Iterable[str]:
+    """Labels that name a unit; of a compiled rule's alert those where it is measured are left out: its sentence has the
+    one that tells units apart.
+    """
+    is_ours = alert.annotations.get(MARK) == MARKED
+    return (name for name in UNIT_LABELS if not (is_ours and name in PASSING_LABELS))
 
 
 def _identity_labels(alerts: Sequence[Alert]) -> dict[str, str]:

@@ -24,6 +24,12 @@ SYSTEMS = ("system", "service", "application", "app", "job", "namespace", "clust
 """Labels that name the system an incident is about; the first one present counts."""
 
 
+UNIT_LABELS = ("unit", "pod", "instance", "host", "node", "device")
+"""Labels that name the unit of an alert; the first present one is used. A signal whose `identity` the policy states is
+named by that instead.
+"""
+
+
 def system_of(labels: Mapping[str, str]) -> str:
     """Returns the system that these labels name; empty: none."""
     return next((labels[each] for each in SYSTEMS if labels.get(each)), "")

@@ -10,7 +10,7 @@ from typing import Any
 
 from receiver.core.alerts import title_of, title_with_value
 from receiver.core.measured import measured, told_at, without_measure
-from receiver.core.model import Alert, Incident, Instant
+from receiver.core.model import UNIT_LABELS, Alert, Incident, Instant
 from receiver.messages.plain import line, plain, web_address
 from receiver.messages.times import rfc3339
 from rules.reserved import COMPILED, LABELS, MARK, MARKED, TWIN
@@ -20,11 +20,6 @@ UNIT = 60
 DESCRIPTION = 600
 NAMED = 5
 """Units that are named; the others are counted."""
-
-UNIT_LABELS = ("unit", "pod", "instance", "host", "node", "device")
-"""Labels that name the unit of an alert that fires alone; the first present one is used. A signal whose `identity` the
-policy states is named by that instead.
-"""
 
 RUNBOOKS = ("runbook_url", "runbook")
 DASHBOARDS = (

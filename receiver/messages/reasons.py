@@ -54,6 +54,28 @@ LABELS: dict[Reason, str] = {
 }
 
 
+COUNTED = {
+    "Response time breached": "with the response time breached",
+    "Still no answer": "still without an answer",
+    "No answer yet": "without an answer yet",
+    "Help wanted": "with help wanted",
+    "Help not wanted any more": "with help not wanted any more",
+    "Answer taken back": "with the answer taken back",
+    "Reached nobody yet": "that reached nobody yet",
+    "Acknowledgement expired": "with the acknowledgement expired",
+    "Further rule": "with a further rule",
+    "Further alert": "with a further alert",
+    "Signal recovered": "with the signal recovered",
+    "Confirm the recovery": "with a recovery to confirm",
+    "Fires steadily": "that fire steadily",
+    "Waits for approval": "with a notice that waits for approval",
+    "Still waits for approval": "with a notice that still waits for approval",
+    "Notice void": "with a notice void",
+    "Reminder": "with a reminder",
+    "Update": "with a status update",
+}
+"""Label → what follows a number of incidents, where that is not the label in lower case."""
+
 MISSING_DATA = "missing data"
 """What the alerts of missing-data twins report."""
 

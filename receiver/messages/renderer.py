@@ -23,8 +23,8 @@ from receiver.messages.message import Message, Picture
 from receiver.messages.notice_text import as_message, render_notice
 from receiver.messages.placeholder_values import fill, values
 from receiver.messages.plain import cut, line
-from receiver.messages.reasons import LABELS, label, lead
-from receiver.messages.short import sayable, short, short_bundle, short_news, short_update, speak
+from receiver.messages.reasons import COUNTED, LABELS, label, lead
+from receiver.messages.short import short, short_bundle, short_news, short_update, speak, speak_bundle
 from receiver.messages.times import Manner
 from receiver.messages.unsaid import unsaid
 from rules.placeholders import TemplateError
@@ -197,18 +197,22 @@ class MessageRenderer:
         pages = notifications[0].kind is Kind.PAGE
         make = _bundle_letter if pages else _news_letter
         answer_token = self._answer_token(delivery)
-        letter = replace(make(notifications, cases, console, link), reply=REPLY_TO_ALL if answer_token else "")
+        label_of_all = _common_label(notifications, cases) if pages else ""
+        letter = replace(
+            make(notifications, cases, console, link),
+            label=label_of_all,
+            reply=REPLY_TO_ALL if answer_token else "",
+        )
         spoken = [_spoken(case) for case in cases]
-        said = make(notifications, spoken, console, link)
         worst = max(case.incident.level for case in cases)
         return Message(
             subject=letter.subject,
             text=as_text(letter),
             html=as_html(letter),
-            short=short_bundle(cases, link, replies=self.sms_replies) if pages else short_news(cases, letter.lead),
-            speech=sayable(
-                f"Tocsin here. {said.title}. {said.lead} The first is: {cases[0].what}.", cases[0].zone_name
-            ),
+            short=short_bundle(cases, label_of_all, link, replies=self.sms_replies)
+            if pages
+            else short_news(cases, letter.lead),
+            speech=speak_bundle(spoken, letter.title, make(notifications, spoken, console, link).lead),
             headline=_headline_of_many(cases, letter.title),
             facts=letter.facts,
             paragraphs=_paragraphs(letter),
@@ -474,8 +478,14 @@ def _until_when(cases: list[IncidentText]) -> str:
 def _why_together(notifications: Sequence[Notification], cases: list[IncidentText]) -> str:
     """States that many pages are combined, and the reasons unless all of them opened."""
     if all(each.reason is Reason.OPENED for each in notifications):
-        return "So many opened at once that they come as one message."
-    return f"So many pages at once that they come as one message: {_reasons(notifications, cases)}."
+        return "So many opened at once that they come together."
+    return f"So many pages at once that they come together: {_reasons(notifications, cases)}."
+
+
+def _common_label(notifications: Sequence[Notification], cases: list[IncidentText]) -> str:
+    """Returns the label of all pages; empty: they have several, or none."""
+    labels = {label(each, case) for each, case in zip(notifications, cases, strict=True)}
+    return labels.pop() if len(labels) == 1 else ""
 
 
 def _reasons(notifications: Sequence[Notification], cases: list[IncidentText]) -> str:
@@ -485,7 +495,8 @@ def _reasons(notifications: Sequence[Notification], cases: list[IncidentText]) -
 
 
 def _reason(notification: Notification, case: IncidentText) -> str:
-    said = label(notification, case).lower()
+    said = label(notification, case)
+    said = COUNTED.get(said, said.lower())
     is_new = notification.kind is Kind.PAGE and notification.reason is Reason.OPENED and case.awaits_answer
     return said or ("opened" if is_new else case.state_words.removeprefix("open, "))
 

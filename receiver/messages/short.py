@@ -48,25 +48,29 @@ def short_update(case: IncidentText, said: str) -> str:
     return _fit(f"{' '.join(filter(None, parts))}:", case, (told, cut(told, SAID_LIMIT)))
 
 
-def short_bundle(cases: list[IncidentText], link: str, *, replies: bool) -> str:
-    """Returns several incidents for an SMS. `link` acknowledges all of them; empty: none."""
+def short_bundle(cases: list[IncidentText], label: str, link: str, *, replies: bool) -> str:
+    """Returns several incidents for an SMS. `label`: of all of them; `link` acknowledges all of them; empty: none."""
     elsewhere = link or ("" if replies else cases[0].page_url.rpartition("/")[0])
     reply = f"reply ACK ALL, ACK {cases[0].incident.number} for one" if replies else ""
-    waits = any(case.awaits_answer for case in cases)
-    how = "To ack" if waits else "Signals recovered. To take them"
-    return _fit(_begin_bundle(cases), cases[0], _ways(how, reply, elsewhere))
+    waiting = sorted((case for case in cases if case.awaits_answer), key=lambda case: case.incident.response_due_at)
+    when = _by_when(waiting[0]) if waiting else "Signals recovered. To take them"
+    return _fit(_begin_bundle(cases, label), cases[0], _ways(when, reply, elsewhere))
 
 
 def short_news(cases: list[IncidentText], news: str) -> str:
     """Returns news of several incidents for an SMS."""
-    return _fit(_begin_bundle(cases), cases[0], (news,))
+    return _fit(_begin_bundle(cases, ""), cases[0], (news,))
 
 
-def _begin_bundle(cases: list[IncidentText]) -> str:
-    told = brief([case.incident.number for case in cases])
-    exercise = "EXERCISE " if all(case.incident.exercise for case in cases) else ""
-    where, worst = systems(cases), max(cases, key=lambda case: case.incident.level)
-    return f"{exercise}T {len(cases)} incidents {worst.level.name.upper()}{f' {where}' if where else ''} {told}:"
+def _begin_bundle(cases: list[IncidentText], label: str) -> str:
+    exercise = "EXERCISE" if all(case.incident.exercise for case in cases) else ""
+    level, told = _worst(cases), brief([case.incident.number for case in cases])
+    parts = (exercise, f"T {len(cases)} incidents", label.upper(), level.upper(), systems(cases), told)
+    return f"{' '.join(filter(None, parts))}:"
+
+
+def _worst(cases: list[IncidentText]) -> str:
+    return max(cases, key=lambda case: case.incident.level).level.name
 
 
 def _fit(begin: str, case: IncidentText, tails: Sequence[str]) -> str:
@@ -113,9 +117,13 @@ def _tails(case: IncidentText, *, replies: bool) -> Sequence[str]:
         case Recovery.VERIFYING | Recovery.CHECKING:
             when = "Being verified. To take it"
         case _:
-            due = case.time(incident.response_due_at)
-            when = f"Ack by {due}" if incident.response_due_at > case.now else f"Ack now (due {due})"
+            when = _by_when(case)
     return _ways(when, reply, link, f"tocsin acknowledge {incident.number}")
+
+
+def _by_when(case: IncidentText) -> str:
+    due_at = case.incident.response_due_at
+    return f"Ack by {case.time(due_at)}" if due_at > case.now else f"Ack now (due {case.time(due_at)})"
 
 
 def _ways(when: str, reply: str, link: str, command: str = "") -> Sequence[str]:
@@ -135,6 +143,15 @@ def speak(case: IncidentText, lead: str) -> str:
     is_whole = case.stands.startswith(left.partition(";")[0])
     stands = f"\n{'It is ' if is_whole else ''}{left}." if left else ""
     return sayable(f"{exercise}Tocsin here. {what} {lead}{stands}", case.zone_name)
+
+
+def speak_bundle(cases: list[IncidentText], title: str, lead: str) -> str:
+    """Returns the text of a call about several incidents. `title`: how many and which; `lead`: why together, until
+    when.
+    """
+    exercise = "This is an exercise. " if all(case.incident.exercise for case in cases) else ""
+    told = f"{exercise}Tocsin here. {_worst(cases).capitalize()}: {title}. {lead} The first is: {_ended(cases[0].what)}"
+    return sayable(told, cases[0].zone_name)
 
 
 def sayable(text: str, zone: str) -> str:

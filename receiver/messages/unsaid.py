@@ -3,6 +3,7 @@
 import re
 
 KEPT_OPEN = "not closed yet: "
+UNACKNOWLEDGED = "nobody has acknowledged"
 
 _DEED = re.compile(
     r"(?:(?P<taken>acknowledged) by (?P<owner>.+)|(?P<by>.+) (?P<asked>asked for help)) (?P<at>at .+)", re.IGNORECASE
@@ -12,7 +13,9 @@ _DEED = re.compile(
 def unsaid(stands: str, said: str) -> str:
     """Returns the state without the clauses that `said` contains; empty: `said` contains all of them."""
     known = said.lower()
-    return "; ".join(each for each in stands.split("; ") if " " not in each or not _is_said(each.lower(), known))
+    left = [each for each in stands.split("; ") if " " not in each or not _is_said(each.lower(), known)]
+    is_known = UNACKNOWLEDGED in known
+    return "; ".join(each.replace(f"{UNACKNOWLEDGED},", "an answer was") if is_known else each for each in left)
 
 
 def _is_said(clause: str, known: str) -> bool:

@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from rules.groups import PASSING_LABELS, AlertingRule
+from rules.groups import AlertingRule
 from rules.matchers import matches
 from rules.missing_data import NEVER, SEEN
 from rules.policy import Micros
@@ -13,6 +13,7 @@ from rules.promtool.cases import ExpectedAlert, PromtoolCase, series_name
 from rules.promtool.input_series import told
 from rules.promtool.unit_labels import UnitLabels
 from rules.promtool.vectors import Labels, Sample
+from rules.reserved import PASSING_LABELS
 
 BEGIN = 3
 """The tick at which a signal is lost."""

@@ -9,8 +9,9 @@ from collections.abc import Iterable, Iterator, Sequence
 import promql_parser as promql
 
 from rules.expression import syntax, value_type
-from rules.groups import PASSING_LABELS, AlertingRule, RecordingRule
+from rules.groups import AlertingRule, RecordingRule
 from rules.promtool.vectors import Labels
+from rules.reserved import PASSING_LABELS
 
 UNIT = "unit"
 """The label that distinguishes units if no rule requires another."""

@@ -1,5 +1,6 @@
 """SMS and calls: what Twilio is sent, how its answers are judged, and whose callbacks are believed."""
 
+import dataclasses
 import logging
 import xml.etree.ElementTree as ET
 from base64 import b64encode
@@ -7,7 +8,7 @@ from base64 import b64encode
 import pytest
 from msgspec.structs import replace
 
-from receiver.channels.phone import MAX_TWIML, PhoneSender, twiml
+from receiver.channels.phone import KEYS, KEYS_OF_SEVERAL, MAX_TWIML, PhoneSender, twiml
 from receiver.channels.sms import SmsSender
 from receiver.channels.twilio import Account, signature_algorithm, valid_signature
 from receiver.core.events import Delivered, Rejected, Retry
@@ -94,6 +95,13 @@ async def test_call_offers_keys_twice(twilio, make):
     assert form["StatusCallbackEvent"] == ["initiated", "completed"]
 
 
+async def test_a_call_about_several_says_what_its_keys_do_to_them(twilio, make):
+    """One key acknowledges all of them."""
+    one = call()
+    await make(PhoneSender).send(dataclasses.replace(one, message=dataclasses.replace(one.message, count=5)))
+    assert twilio.calls[0]["Twiml"].count("Press 1 to acknowledge all of these. Press 2 to escalate all of these.") == 2
+
+
 async def test_call_without_external_url_offers_no_keys(twilio, make):
     """Keys without a receiver of the presses are not offered."""
     await make(PhoneSender, external_url="").send(call())
@@ -110,11 +118,11 @@ async def test_call_with_news_offers_no_keys(twilio, make):
 
 
 @pytest.mark.parametrize("answer_url", ["https://tocsin.example/d?a=1&b=2", ""])
-@pytest.mark.parametrize("is_page", [True, False])
+@pytest.mark.parametrize("keys", [KEYS, KEYS_OF_SEVERAL, ""])
 @pytest.mark.parametrize("speech", ["", NASTY, "&" * 5000, "Level 4. " * 600, "ж🔥" * 3000])
-def test_twiml_is_well_formed_and_fits(answer_url, is_page, speech):
+def test_twiml_is_well_formed_and_fits(answer_url, keys, speech):
     """For any text the document parses, says only that, and is as short as Twilio wants it."""
-    document = twiml(speech, answer_url, is_page=is_page)
+    document = twiml(speech, answer_url, keys)
     assert len(document) <= MAX_TWIML
     assert {element.tag for element in ET.fromstring(document).iter()} <= {"Response", "Gather", "Say", "Pause"}
     assert len(ET.fromstring(document).findall(".//Say")) == 2

@@ -5,6 +5,7 @@ from msgspec.structs import replace
 
 from receiver.core.model import Kind, Reason, Recovery, State, Window
 from rules.policy import MINUTE
+from rules.reserved import MARK, MARKED
 from tests.core.alerts import BUDGET, SLO, alert
 from tests.core.guide import POLICY
 from tests.core.world import World
@@ -57,6 +58,20 @@ TITLES = {
     "which SLO": ({"system": "s", "slo": "recall"}, "violated", "violated (recall) on s"),
     "not twice": ({"system": "landing-7", "slo": "x"}, "x of landing-7 is low", "x of landing-7 is low"),
     "neither": ({}, "violated", "violated"),
+    "which unit": (
+        {"system": "payments", "instance": "db9:9100"},
+        "disk is full",
+        "disk is full on payments, db9:9100",
+    ),
+    "which unit, not twice": (
+        {"system": "payments", "instance": "db9:9100"},
+        "disk of db9 is full",
+        "disk of db9 is full on payments",
+    ),
+    "which unit of a named system": ({"system": "s7", "host": "db9"}, "s7 is out of disk", "s7 is out of disk, db9"),
+    "a unit alone": ({"pod": "web-3", "instance": "kube-state:8080"}, "not ready", "not ready on web-3"),
+    "a unit that is the system": ({"system": "landing-7", "instance": "landing-7:9100"}, "low", "low on landing-7"),
+    "part of a word": ({"node": "a"}, "a-b is low", "a-b is low on a"),
     "kept when cut": ({"system": "landing-7"}, "x" * 400_000, f"{'x' * 146}… on landing-7"),
     "endless itself": ({"system": "s" * 400_000}, "low", f"low on {'s' * 60}"),
 }
@@ -68,6 +83,25 @@ def test_the_title_says_what_is_wrong_with_which_system(labels, summary, title):
     world = World()
     world.receive(replace(alert("a"), labels=labels, annotations={"summary": summary}))
     assert world.incident.title == title
+
+
+@pytest.mark.parametrize(("label", "where"), [("instance", ""), ("pod", ""), ("unit", ", db9"), ("host", ", db9")])
+def test_a_compiled_alert_is_not_named_by_where_it_is_measured(label, where):
+    """Scraping adds instance and pod; a unit of the signal is named, unless its sentence has it already."""
+    world = World()
+    labels, notes = {"system": "landing-7", label: "db9"}, {MARK: MARKED, "summary": "x is low on landing-7: 0.9"}
+    world.receive(replace(alert("a"), labels=labels, annotations={**notes, "value": "0.9"}))
+    assert world.incident.title == f"x is low on landing-7{where}"
+
+
+def test_of_two_units_with_one_value_the_page_names_the_one_that_fired():
+    """The title of a page is that of its news."""
+    world = World()
+    for name in ("db1", "db9"):
+        labels = {"alertname": "Disk", "system": "payments", "instance": f"{name}:9100"}
+        world.receive(replace(alert(name, 4), labels=labels, annotations={"value": "93"}))
+    told = next(each for each in reversed(world.outbox.values()) if each.kind is Kind.NOTICE or each.page > 1)
+    assert told.data["summary"].endswith(" on payments, db9:9100: 93")
 
 
 def test_declared_incidents_resolve_only_by_a_person():

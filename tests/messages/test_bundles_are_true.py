@@ -1,6 +1,7 @@
 """Messages of several incidents: how many, which, how bad, of what, why and until when is so, and no lie goes unread."""
 
 import dataclasses
+import re
 
 import pytest
 from msgspec.structs import replace
@@ -59,6 +60,35 @@ CASES = {
 }
 
 
+REPEATS = told([replace(each, response_due_at=NOON) for each in several(4)], Kind.PAGE, Reason.REPEATED)[0]
+
+
+def test_a_bundle_that_comes_again_says_why() -> None:
+    """Each medium: an SMS of a breach or a repeat is not the SMS of the opening, and names the deadline."""
+    assert REPEATS.short.startswith("T 4 incidents STILL NO ANSWER CRITICAL landing-0, landing-1 #12-#15: ")
+    assert "Ack now (due 12:02 UTC): reply ACK ALL, ACK 12 for one" in REPEATS.short
+    assert REPEATS.text.startswith("OPEN: STILL NO ANSWER\n")
+    assert REPEATS.lead.startswith("So many pages at once that they come together: 4 still without an answer. Ack")
+    mixed = told(several(4), Kind.PAGE, Reason.ESCALATED, Reason.BREACHED)[0]
+    assert mixed.short.startswith("T 4 incidents CRITICAL ")
+    assert "2 escalated, 2 with the response time breached." in mixed.lead
+
+
+def test_a_call_about_several_says_how_bad_and_whether_it_is_an_exercise() -> None:
+    """Before the numbers."""
+    assert CASES["a few"][0].speech.startswith("Tocsin here. Critical: 3 incidents on landing-0, landing-1: 12 to 14. ")
+    assert CASES["exercises"][0].speech.startswith("This is an exercise. Tocsin here. Critical: 3 incidents")
+
+
+@pytest.mark.parametrize("reason", list(Reason))
+def test_each_reason_can_be_counted(reason: Reason) -> None:
+    """No number stands before a noun in the singular."""
+    lead = told(several(3), Kind.PAGE, reason)[0].lead
+    assert not re.search(
+        r"\b3 (response|still no|no answer|help|answer|further|signal|confirm|fires|reminder|update,)", lead
+    )
+
+
 @pytest.mark.parametrize("case", CASES)
 def test_what_stands_above_the_rows_is_so(case: str) -> None:
     """In mail, chat, SMS and call."""
@@ -85,12 +115,14 @@ LIES = {
     "more": ("text", "and 15 more", "and 16 more"),
     "due": ("text", "first by 12:17 UTC", "first by 12:18 UTC"),
     "why": ("text", "So many opened at once that", "So many pages at once that"),
-    "a further sentence": ("text", "one message. Ack", "one message. All is well. Ack"),
+    "a further sentence": ("text", "together. Ack", "together. All is well. Ack"),
     "states": ("text", "OPEN", "24 OPEN; 1 RESOLVED"),
     "fact": ("text", "Level: 3", "Level: 2"),
     "count by SMS": ("short", "25 incidents", "24 incidents"),
     "level by SMS": ("short", "CRITICAL", "EMERGENCY"),
     "the first by SMS": ("short", "ACK 12", "ACK 13"),
+    "level by telephone": ("speech", "Critical: 25", "Warning: 25"),
+    "due by SMS": ("short", "Ack by 12:17", "Ack by 12:18"),
     "count by telephone": ("speech", "25 incidents", "24 incidents"),
     "due by telephone": ("speech", "twelve seventeen", "twelve eighteen"),
     "count in chat": ("headline", "25 incidents", "26 incidents"),

@@ -83,9 +83,9 @@ def test_title_and_value_are_of_one_alert():
     alerts = [
         replace(each, annotations={**each.annotations, "summary": f"pod {n}"}) for n, each in enumerate(now.alerts)
     ]
-    shown = NowFiring(replace(now.incident, title="pod 1"), alerts)
-    assert (shown.title, shown.value) == ("pod 1", "2")
-    assert NowFiring(replace(now.incident, title="pod 7"), alerts).title == "pod 0"
+    shown = NowFiring(replace(now.incident, title="pod 1 on b"), alerts)
+    assert (shown.title, shown.value) == ("pod 1 on b", "2")
+    assert NowFiring(replace(now.incident, title="pod 7"), alerts).title == "pod 0 on a"
 
 
 def test_the_description_leaves_the_value_out():

@@ -150,7 +150,7 @@ def test_page_says_why_it_comes_now(reason, data, said):
 def test_late_page_says_how_late():
     """When the response time is over, the page says when that was."""
     page = message(reason=Reason.REPEATED, minutes=25)
-    assert "nobody has acknowledged, due by 12:17 UTC" in page.text
+    assert "Nobody has acknowledged it in 25 minutes.\nOpen; an answer was due by 12:17 UTC" in page.text
     assert "Ack now (due 12:17 UTC)" in page.short
 
 

@@ -186,6 +186,18 @@ def test_what_ended_an_acknowledgement_is_said_once(how):
     assert (page.text.count(f"{how} "), page.speech.count(f"{how} ")) == (1, 1)
 
 
+def test_that_it_is_unacknowledged_is_said_once():
+    """In the call of a repeat: how long, and by when an answer was due."""
+    world = World(WHOLE)
+    world.fire("a", level=4)
+    world.advance(minutes=21)
+    page = last(world)
+    assert (
+        page.speech.lower().count("nobody has acknowledged") == page.text.lower().count("nobody has acknowledged") == 1
+    )
+    assert "Open; an answer was due by 09:08 UTC; next escalation" in page.text
+
+
 def test_an_answer_at_once_is_told_in_words():
     """A program acknowledged: not "0 seconds after the opening"."""
     world = World(WHOLE)

@@ -106,7 +106,9 @@ def test_the_text_begins_with_how_it_stands_now(kind, reason, incident, first):
 
 def test_a_bundle_begins_with_how_its_incidents_stand():
     """How many stand how, where they do not all stand alike."""
-    assert bundle(numbered(12), numbered(13)).text.startswith("OPEN\nEMERGENCY: 2 incidents on landing-7: #12-#13")
+    assert bundle(numbered(12), numbered(13)).text.startswith(
+        "OPEN: STILL NO ANSWER\nEMERGENCY: 2 incidents on landing-7: #12-#13"
+    )
     mixed = bundle(numbered(12), numbered(13, CONFIRM), numbered(14, acknowledged()))
     assert mixed.text.startswith("1 OPEN; 1 OPEN, SIGNAL RECOVERED; 1 ACKNOWLEDGED\n")
     assert mixed.subject == "3 incidents on landing-7: #12-#14"

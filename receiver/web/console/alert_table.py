@@ -4,8 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from receiver.core.measured import measured
-from receiver.core.model import Alert
-from receiver.messages.now_firing import UNIT_LABELS
+from receiver.core.model import UNIT_LABELS, Alert
 from receiver.messages.plain import line, web_address
 from rules.reserved import LABELS
 

@@ -28,20 +28,40 @@ LOOKS_WELL = {
 _TITLE = r"(?P<count>\d+) incidents(?: on (?P<where>[^:]+?))?: (?P<which>[^.:]+)"
 _BY = rf"acknowledge each(?:, the first by (?P<by>{TIME})| now: the first was due by (?P<was>{TIME}))"
 _TOGETHER = (
-    r"so many opened at once that they come as one message\.|"
-    r"so many pages at once that they come as one message: (?P<reasons>[^.]+)\."
+    r"so many opened at once that they come together\.|"
+    r"so many pages at once that they come together: (?P<reasons>[^.]+)\."
 )
 _PAGES = re.compile(rf"(?:{_TOGETHER})(?: {_BY}\.)?")
 _NEWS = re.compile(r"news: (?P<reasons>[^.]+)\.")
 _SHORT = re.compile(
-    r"(?P<exercise>exercise )?t (?P<count>\d+) incidents (?P<level>informational|warning|critical|emergency)"
+    r"(?P<exercise>exercise )?t (?P<count>\d+) incidents (?:(?P<label>[^#:]+?) )?"
+    r"(?P<level>informational|warning|critical|emergency)"
     r"(?: (?P<where>[^#]+?))? (?P<which>(?:#\d+(?:-#\d+)?(?:, )?)+|between #\d+ and #\d+): (?P<rest>.*)"
 )
 _SHORT_WAY = re.compile(
-    r"(?P<how>(?:to ack|signals recovered\. to take them): )?(?:reply ack all, ack (?P<one>\d+) for one|https?://\S+)"
+    rf"(?P<how>(?:ack by (?P<by>{TIME})|ack now \(due (?P<was>{TIME})\)|signals recovered\. to take them): )?(?:reply ack all, ack (?P<one>\d+) for one|https?://\S+)"
     r"(?: or https?://\S+)?$"
 )
-_SPEECH = re.compile(rf"tocsin here\. {_TITLE}\. (?P<lead>.*) the first is: (?P<first>.*?)\.? times are .*")
+_SPEECH = re.compile(
+    r"(?P<exercise>this is an exercise\. )?tocsin here\. (?P<level>informational|warning|critical|emergency): "
+    rf"{_TITLE}\. (?P<lead>.*) the first is: (?P<first>.*?)\.? times are .*"
+)
+COUNTED = {
+    "still without an answer": "still no answer",
+    "without an answer yet": "no answer yet",
+    "that reached nobody yet": "reached nobody yet",
+    "with a recovery to confirm": "confirm the recovery",
+    "that fire steadily": "fires steadily",
+    "with a notice that waits for approval": "waits for approval",
+    "with a notice that still waits for approval": "still waits for approval",
+    "with a notice void": "notice void",
+}
+"""How many of an incident's messages have a reason → the reason; others only have ``with`` before it."""
+
+
+def uncounted(words: str) -> str:
+    """The reason that stands behind a number of incidents in these words."""
+    return COUNTED.get(words, re.sub(r"^with (?:an? |the )?", "", words))
 
 
 def check_bundle(message: Message, records: Sequence[Record]) -> None:
@@ -62,7 +82,9 @@ def _check_text(text: str, records: Sequence[Record]) -> None:
     lines = [each for each in text.split("\n") if each]
     is_exercise = all(each.incident.exercise for each in records)
     _demand(lines[0].startswith("exercise, ") is is_exercise, lines[0], "whether all are exercises")
-    _check_states(lines[0].removeprefix("exercise, "), records)
+    states, _, label = lines[0].removeprefix("exercise, ").partition(": ")
+    _check_states(states, records)
+    _check_label(label, records)
     head = [each for each in lines[1:] if not each.startswith("nobody is in danger")]
     _check_title(_after(head[0], records), records)
     _check_lead(head[1], records)
@@ -96,6 +118,11 @@ def _stands(record: Record) -> str:
         return "recorded"
     well = LOOKS_WELL.get(incident.recovery, "") if incident.state in {State.OPEN, State.ACKNOWLEDGED} else ""
     return f"{incident.state}, {well}" if well else str(incident.state)
+
+
+def _check_label(said: str, records: Sequence[Record]) -> None:
+    """Why a page of each of them comes."""
+    _demand(all(not said or is_so(said, each) for each in records), said, "why they all come")
 
 
 def _check_title(said: str, records: Sequence[Record]) -> None:
@@ -139,6 +166,7 @@ def _check_reasons(said: str, records: Sequence[Record]) -> None:
 
 def _is_why(words: str, record: Record) -> bool:
     reason = record.message.reason if record.message else None
+    words = uncounted(words)
     match words:
         case "opened":
             return reason is Reason.OPENED and record.incident.state is State.OPEN
@@ -171,20 +199,25 @@ def _check_short(said: str, records: Sequence[Record]) -> None:
     _demand(
         bool(found["exercise"]) is all(each.incident.exercise for each in records), said, "whether all are exercises"
     )
+    _check_label(found["label"] or "", records)
     _demand(_where(found["where"] or "", records), said, "which systems they are of")
     _demand(_which(found["which"], records), said, "which they are")
     way = _SHORT_WAY.search(found["rest"])
     if way is None:
         return
     _demand(not way["one"] or int(way["one"]) == records[0].incident.number, way[0], "the first of them")
-    waits = any(map(_awaits, records))
-    _demand(not way["how"] or way["how"].startswith("to ack") is waits, way[0], "whether they want an answer")
+    if way["how"]:
+        _check_due(way["by"] or "", way["was"] or "", records)
 
 
 def _check_speech(said: str, records: Sequence[Record]) -> None:
     found = _SPEECH.fullmatch(said)
     _demand(found is not None, said, "a call about several incidents")
     assert found is not None
+    _demand(found["level"] == _level_name(records), said, "how bad the worst is")
+    _demand(
+        bool(found["exercise"]) is all(each.incident.exercise for each in records), said, "whether all are exercises"
+    )
     _demand(int(found["count"]) == len(records), said, "how many they are")
     spoken = re.sub(r"(\d+) to (\d+)", r"#\1-#\2", found["which"])
     _demand(_which(re.sub(r"(?<![#\d])(\d+)", r"#\1", spoken), records), said, "which they are")
