@@ -4,10 +4,12 @@ import re
 from collections.abc import Callable
 from typing import Any
 
+from receiver.messages.times import rfc3339
 from receiver.settings import Role, Settings
 from receiver.web.auth.access import Caller
 from receiver.web.auth.signing import Signing
 from receiver.web.console.wall import WallLinks
+from rules.policy import MINUTE
 from tests.web.conftest import START, Running
 from tests.web.test_console import BROWSER, page
 
@@ -45,6 +47,24 @@ async def test_what_stands_on_it(start: Callable[..., Any]) -> None:
     assert 'href="/icon-4.svg"' in text
     body = text[text.index("<body") :].replace('href="#main"', "")
     assert not re.findall(r"<form|<input|<select|href=", body)
+
+
+async def test_what_recovered_does_not_look_as_if_it_fired(start: Callable[..., Any]) -> None:
+    """Beside who has it stands that the signal recovered, as on Now; and from when an alert is cleared is its end."""
+    receiver = await start()
+    labels = {"alertname": "Leak", "severity": "critical"}
+    firing = {"status": "firing", "labels": labels, "startsAt": rfc3339(receiver.clock.now), "annotations": {}}
+    await receiver.post("/webhook/alertmanager", {"version": "4", "groupKey": "g", "alerts": [firing]})
+    await receiver.post("/api/v1/incidents/1/acknowledge", {"by": "Dana"})
+    await receiver.pass_time(20 * MINUTE)
+    over = firing | {"status": "resolved", "endsAt": rfc3339(receiver.clock.now)}
+    await receiver.post("/webhook/alertmanager", {"version": "4", "groupKey": "g", "alerts": [over]})
+    text = re.sub(r"<[^>]+>", "", await page(receiver, "/wall"))
+    assert "Dana has it; signal recovered, verifying until" in text
+    await receiver.pass_time(MINUTE)
+    [row] = re.findall(r'<tr class="quietly">.*?</tr>', await page(receiver, "/incidents/1"))
+    assert "cleared, critical" in row
+    assert "1 minute ago" in row
 
 
 async def test_the_link_shows_this_page_alone(start: Callable[..., Any]) -> None:
