@@ -16,12 +16,12 @@ _BASIC = frozenset(
 )
 _EXTENSION = frozenset("\f^{}\\[~]|€")
 _PLAIN = str.maketrans(
-    {"…": "...", "→": "->", "≥": ">=", "≤": "<=", "œ": "oe", "Œ": "OE"}
+    {"…": "...", "→": "->", "≥": ">=", "≤": "<=", "œ": "oe", "Œ": "OE", "°": ""}
     | dict.fromkeys("–—‑−•·", "-")  # noqa: RUF001 - these are what is replaced
     | dict.fromkeys("‘’‚", "'")  # noqa: RUF001
     | dict.fromkeys("“”„«»", '"')
     | dict.fromkeys("\u00a0\u202f\t", " ")
-    | dict(zip("×łŁđĐı", "xlLdDi", strict=True))  # noqa: RUF001
+    | dict(zip("×łŁđĐıµμ", "xlLdDiuu", strict=True))  # noqa: RUF001
 )
 _FEW = 0.05
 """Up to this share of characters may be replaced by question marks; the alternative is UCS-2, half the length."""
@@ -87,7 +87,7 @@ def _longest_beginning(text: str, fits: Callable[[str], bool]) -> str:
     while too_long - kept > 1:
         half = (kept + too_long) // 2
         kept, too_long = (half, too_long) if fits(text[:half].rstrip()) else (kept, half)
-    return text[: word_seam(text, kept)].rstrip()
+    return text[: word_seam(text, kept)].rstrip(" ,")
 
 
 def simplify(text: str) -> str:

@@ -75,7 +75,7 @@ def _worst(cases: list[IncidentText]) -> str:
 
 def _fit(begin: str, case: IncidentText, tails: Sequence[str]) -> str:
     """Joins beginning, description and a way to answer. A value within a long title would be cut with the title's end,
-    so it is repeated after the cut title.
+    so it is repeated after the cut title, which leaves out the system: the beginning has it.
     """
     ends = [f" {tail}" if tail else "" for tail in tails]
     if case.tells_value(case.title):
@@ -83,9 +83,10 @@ def _fit(begin: str, case: IncidentText, tails: Sequence[str]) -> str:
         told = fit_between(f"{begin} ", whole, ends[0], SMS_PARTS, len(whole))
         if told is not None:
             return told
+    title = case.title.replace(f" on {case.system}", "") if case.system else case.title
     if not case.measure:
-        return _cut_to_fit(begin, _ended(case.title), ends)
-    return _cut_to_fit(begin, case.title.rstrip(".,"), [f"{case.measure}.{end}" for end in ends])
+        return _cut_to_fit(begin, _ended(title), ends)
+    return _cut_to_fit(begin, title.rstrip(".,"), [f"{case.measure}.{end}" for end in ends])
 
 
 def _ended(title: str) -> str:
@@ -93,10 +94,10 @@ def _ended(title: str) -> str:
 
 
 def _cut_to_fit(begin: str, title: str, ends: Sequence[str]) -> str:
-    """Fits into SMS_PARTS parts, or into as few more as the beginning and the shortest end take."""
-    tries = [(SMS_PARTS, end, min(len(title), ROOM)) for end in ends]
-    tries += [(parts, ends[-1], 0) for parts in range(SMS_PARTS, MOST_PARTS + 1)]
-    fitted = (fit_between(f"{begin} ", title, end, parts, least) for parts, end, least in tries)
+    """Fits into SMS_PARTS parts, or into as few more as the beginning, some of the title and the shortest end take."""
+    tries = [(SMS_PARTS, end) for end in ends]
+    tries += [(parts, ends[-1]) for parts in range(SMS_PARTS + 1, MOST_PARTS + 1)]
+    fitted = (fit_between(f"{begin} ", title, end, parts, min(len(title), ROOM)) for parts, end in tries)
     return next(filter(None, fitted), None) or fit(f"{begin}{ends[-1]}", MOST_PARTS)
 
 

@@ -103,6 +103,38 @@ def test_another_script_gives_up_the_longer_way_to_answer_for_its_words():
     assert said.endswith("Ack by 12:17 UTC: reply ACK 12")
 
 
+CYRILLIC = "давление в гидравлической системе левого основного шасси ниже допустимого"
+NAMED = {
+    "a long system": (CYRILLIC, "очень-длинное-название-посадочной-системы-аэропорта-шереметьево", "a"),
+    "a long system and unit": (CYRILLIC, "посадочная-система-семь-северного-аэропорта", "насос-" * 9),
+    "kanji": ("着陸システムの安全余裕が下限を下回りました" * 4, "第三滑走路着陸誘導装置", "主脚左側第二油圧ポンプ" * 3),
+}
+
+
+@pytest.mark.parametrize(("title", "system", "unit"), NAMED.values(), ids=NAMED)
+@pytest.mark.parametrize("replies", [True, False])
+@pytest.mark.parametrize("reason", [Reason.OPENED, Reason.BREACHED])
+def test_long_names_in_another_script_leave_what_and_how_to_answer(title, system, unit, replies, reason):
+    """System, what, value and a way to answer are there; the title's own "on SYSTEM" goes before its words do."""
+    labels = {"system": system, "unit": unit}
+    fired = replace(alert("a", 4), labels=labels, annotations={"summary": title, "value": "3.2", "unit": "bar"})
+    incident = replace(INCIDENT, labels=labels, firing=(0, 0, 0, 40))
+    item = (notification(Kind.PAGE, reason, "sms", incident), incident)
+    words = dataclasses.replace(WORDS, sms_replies=replies)
+    said = words.render(Delivery((item,), context(), {incident.id: (fired,)}), Instant(NOON + MINUTE)).short
+    assert f"EMERGENCY {system}: {title[:20]}" in said
+    assert ": 3.2 bar, and 39 more. " in said
+    assert said.endswith("reply ACK 12" if replies else LINK)
+    assert said.count(system) == 1
+    assert count_segments(said) <= 4
+
+
+def test_units_stay_readable_in_the_plain_alphabet():
+    """A degree and a micro sign cost no half of the SMS, and leave the unit."""
+    assert ": 71 C, and 2 more." in measured_sms("bearing is hot", "71", "°C", count=3).short
+    assert ": 3.2 um." in measured_sms("bearing is worn", "3.2", "µm").short
+
+
 def test_what_cannot_be_left_out_is_paid_for():
     """A long name in another script and a long address take a third SMS, before they are cut."""
     words = dataclasses.replace(
