@@ -16,8 +16,9 @@ from receiver.core.plan import DecisionContext
 def is_relieved(context: DecisionContext, notification: Notification) -> bool:
     """Whether a waiting page is for a target that its reference no longer stands for."""
     name, target = notification.channel, Target(notification.channel, notification.recipient)
-    stands = (*context.targets(name), *context.stand_ins(name, notification.via))
-    return bool(notification.via) and target not in stands
+    if not notification.via or target in context.stand_ins(name, notification.via):
+        return False
+    return target not in context.targets(name)
 
 
 def relieve(draft: Draft, notification: Notification) -> Notification:

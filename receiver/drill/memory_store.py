@@ -33,6 +33,8 @@ class MemoryStore:
         self.timeline: list[Entry] = []
         self._waiting: dict[str, dict[str, Notification]] = {}
         """Incident id → its waiting notifications of the outbox, in order of `sequence`."""
+        self._known_heads: dict[str, list[Notification]] = {}
+        """The same → its heads, until one of its notifications changes."""
         self._open: dict[str, str] = {}
         self._holders: dict[tuple[str, str], str] = {}
         self.stored_buckets: dict[RateLimitKey, Bucket] = {}
@@ -218,6 +220,11 @@ class MemoryStore:
 
     def _heads(self, incident_id: str) -> list[Notification]:
         """The first of each queue; also the first page behind news that only waits for its bundle."""
+        if incident_id not in self._known_heads:
+            self._known_heads[incident_id] = self._find_heads(incident_id)
+        return self._known_heads[incident_id]
+
+    def _find_heads(self, incident_id: str) -> list[Notification]:
         heads: list[Notification] = []
         begun: set[Queue] = set()
         blocked: set[Queue] = set()
@@ -232,6 +239,7 @@ class MemoryStore:
 
     def _put(self, notification: Notification) -> None:
         self.outbox[notification.id] = notification
+        self._known_heads.pop(notification.incident_id, None)
         queue = self._waiting.setdefault(notification.incident_id, {})
         if notification.status is Status.WAITING:
             queue[notification.id] = notification

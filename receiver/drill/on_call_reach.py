@@ -1,35 +1,28 @@
-"""How soon a person is reached over a year of schedules, for each distinct set of people on call.
+"""How soon a person is reached over a year of schedules, for each distinct set of people on call."""
 
-When a person is paged does not depend on the `reach` of the others on call. So a drill tells of each of its people what
-holds for them in every set with the same surroundings; only sets with a person of whom that is not known are drilled.
-"""
-
-from collections import Counter
-from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from receiver.core.model import Instant
+from receiver.drill.on_call_sets import Part, PeopleSet, sets, tellers
 from receiver.drill.on_call_walk import OnCallYear
-from receiver.drill.reach import Attempts, PageAttempt, PageWay, Reach, SilentDrill, badness, reach_by, reaches, ways
+from receiver.drill.reach import (
+    Attempts,
+    FirstAttempt,
+    PageWay,
+    Reach,
+    SilentDrill,
+    badness,
+    first_of,
+    reach_by,
+    reaches,
+    ways,
+)
 from receiver.messages.times import stamp
-from receiver.on_call.references import people_of
 from rules.lint_catalog import doubt
 from rules.policy import CRITICAL, REFERENCE, Person, Place, Policy
 from rules.problems import Problem
 from rules.time_zones import time_zone
-
-
-@dataclass(frozen=True, slots=True)
-class PeopleSet:
-    """The people on call at one time, and all sets that are alike."""
-
-    at: int
-    is_whole: bool
-    """Every schedule has a person on call."""
-    casts: list[tuple[str, ...]]
-    """Names in the order of their part in the drill; the first tuple is this set's own."""
-    parts: tuple[tuple[object, ...], ...]
-    """Of each channel's recipients: the address, or the numbers of the people that the reference stands for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,125 +40,52 @@ class WorstHour:
     """The same as `after` without the person `missing`."""
 
 
-def sets(year: OnCallYear) -> list[PeopleSet]:
-    """The distinct sets of people of a year at their first occurrence; sets that no drill can tell apart are merged."""
-    starts = (each.starts for roster in year.rosters for part in (roster.shifts, roster.gaps) for each in part)
-    seen: set[tuple[tuple[str, ...], ...]] = set()
-    found: dict[tuple[object, ...], PeopleSet] = {}
-    shared = _shared(year.drilled)
-    for at in sorted({year.starts, *starts}):
-        on_call = tuple(tuple(sorted(shift.person for shift in roster.at(at))) for roster in year.rosters)
-        if on_call not in seen:
-            seen.add(on_call)
-            parts, cast = _parts(year, at)
-            traits = tuple(_traits(each, shared) for each in _people(year, cast))
-            alike = found.setdefault((parts, traits, all(on_call)), PeopleSet(at, all(on_call), [], parts))
-            alike.casts.append(cast)
-    return list(found.values())
-
-
-def _parts(year: OnCallYear, at: int) -> tuple[tuple[tuple[object, ...], ...], tuple[str, ...]]:
-    """Who is where, by number, and their names in the order of their numbers."""
-    policy, numbers = year.drilled, dict[str, int]()
-
-    def part(recipient: str) -> object:
-        if not recipient.startswith(REFERENCE):
-            return recipient
-        people = people_of(recipient, policy, year.rosters, at)
-        return tuple(numbers.setdefault(each.name, len(numbers)) for each in people)
-
-    return tuple(tuple(map(part, channel.recipients)) for channel in policy.channels), tuple(numbers)
-
-
-def _people(year: OnCallYear, names: Iterable[str]) -> list[Person]:
-    found = map(year.drilled.person, names)
-    return [each for each in found if each is not None]
-
-
-def _traits(person: Person, shared: frozenset[str]) -> tuple[object, ...]:
-    """What a drill can tell of a person: how they want to be told, and where; of addresses, those of others too."""
-    contacts = tuple((type_, address if address in shared else "") for type_, address in person.contacts)
-    return person.repeat, contacts, person.reach
-
-
-def _shared(policy: Policy) -> frozenset[str]:
-    """The addresses that several people have, or that a channel names too: they are told once."""
-    own = (dict.fromkeys(address for _, address in each.contacts) for each in policy.people)
-    named = (each for channel in policy.channels for each in channel.recipients)
-    count = Counter(address for some in (*own, named) for address in dict.fromkeys(some))
-    return frozenset(address for address, times in count.items() if times > 1)
-
-
 class _Drills:
     """The drills of one way of notification over a year: only those that tell something new."""
 
-    def __init__(self, year: OnCallYear, way: PageWay) -> None:
+    def __init__(self, year: OnCallYear, way: PageWay, told_by: Mapping[Part, PeopleSet]) -> None:
         self._year, self._way = year, way
-        self._shared = _shared(year.drilled)
-        named = (each for each in year.drilled.channels if {each.name, each.type} & set(year.drilled.fallback))
-        self._fallbacks = frozenset(each.type for each in named if any(to[:1] == REFERENCE for to in each.recipients))
-        self._known: dict[tuple[object, ...], Attempts] = {}
-        """Surroundings, place and traits → the attempts to such a person; surroundings → those to other recipients."""
+        self._told_by = told_by
+        self._people = {each.name: each for each in year.drilled.people}
+        self._drills: dict[int, SilentDrill] = {}
+        self._firsts: dict[tuple[Part, str], FirstAttempt] = {}
 
     def reach(self, one: PeopleSet) -> Reach:
         """How soon the way reaches a person of this set."""
-        people = _people(self._year, one.casts[0])
-        around = (self._surroundings(one, people),)
-        keys = [(*around, _place(one, n), _traits(each, self._shared)) for n, each in enumerate(people)]
-        if not self._known.keys() >= {around, *keys}:
-            drill = SilentDrill(self._year.drilled, self._way, self._year.held(one.at), Instant(one.at))
-            names = [each.name for each in people]
-            self._known.setdefault(around, _of_others(drill.attempts, names))
-            for key, name in zip(keys, names, strict=True):
-                self._known.setdefault(key, _of(drill.attempts, name))
-        own = (_as_of(self._known[key], each) for key, each in zip(keys, people, strict=True))
-        return reach_by(self._year.drilled, self._way, [self._known[around], *own], people)
+        people = [self._people[name] for name in one.casts[0]]
+        firsts = [self._first(*each) for each in zip(one.parts, (*people, None), strict=True)]
+        return reach_by(self._year.drilled, self._way, firsts, people)
 
-    def _surroundings(self, one: PeopleSet, people: Sequence[Person]) -> object:
-        """What others of the set can change for a person: which references have a person to tell, or to spare; and
-        all of those who share an address, or whose own ways may leave a fallback no person to tell.
-        """
-        filled = tuple(
-            frozenset(people[n].repeat for n in part if people[n].contact(channel.type))
-            if isinstance(part, tuple)
-            else part
-            for channel, parts in zip(self._year.drilled.channels, one.parts, strict=True)
-            for part in parts
+    def _first(self, part: Part, person: Person | None) -> FirstAttempt:
+        """The first attempt to that person, or to recipients that are none of the set's people."""
+        key = part, person.name if person else ""
+        if key not in self._firsts:
+            teller = self._told_by[part]
+            attempts, names = self._drill(teller).attempts, teller.casts[0]
+            stands_for = names[teller.parts.index(part)] if person else ""
+            self._firsts[key] = _first_to(attempts, stands_for, person) if person else _first_of(attempts, names)
+        return self._firsts[key]
+
+    def _drill(self, one: PeopleSet) -> SilentDrill:
+        if one.at not in self._drills:
+            held = self._year.held(one.at)
+            self._drills[one.at] = SilentDrill(self._year.drilled, self._way, held, Instant(one.at))
+        return self._drills[one.at]
+
+
+def _first_to(attempts: Attempts, name: str, person: Person) -> FirstAttempt:
+    """The first of the attempts to the person `name`, as one to `person`, who has the same role."""
+    return first_of(
+        lambda until: (
+            replace(each, recipient=person.contact(each.type) or "", person=person.name)
+            for each in attempts(until)
+            if each.person == name
         )
-        tied = frozenset(
-            (_place(one, n), _traits(each, self._shared)) for n, each in enumerate(people) if self._is_tied(each)
-        )
-        return filled, tied
-
-    def _is_tied(self, person: Person) -> bool:
-        own_ways = {type_ for step in person.reach for type_ in step.by}
-        return bool(own_ways & self._fallbacks or self._shared.intersection(each for _, each in person.contacts))
-
-
-def _place(one: PeopleSet, number: int) -> tuple[tuple[int, int], ...]:
-    """The places at which a person of the set stands: channel, recipient."""
-    return tuple(
-        (row, column)
-        for row, parts in enumerate(one.parts)
-        for column, part in enumerate(parts)
-        if isinstance(part, tuple) and number in part
     )
 
 
-def _of(attempts: Attempts, name: str) -> Attempts:
-    return lambda until: (each for each in attempts(until) if each.person == name)
-
-
-def _of_others(attempts: Attempts, names: Container[str]) -> Attempts:
-    return lambda until: (each for each in attempts(until) if each.person not in names)
-
-
-def _as_of(attempts: Attempts, person: Person) -> Attempts:
-    """The attempts to another person with the same part and `reach`, as they are to this one."""
-    return lambda until: (
-        PageAttempt(each.after, each.channel, each.type, person.contact(each.type) or "", person.name)
-        for each in attempts(until)
-    )
+def _first_of(attempts: Attempts, besides: Container[str]) -> FirstAttempt:
+    return first_of(lambda until: (each for each in attempts(until) if each.person not in besides))
 
 
 def reaches_over(year: OnCallYear) -> tuple[tuple[Reach, ...], tuple[WorstHour, ...]]:
@@ -175,8 +95,10 @@ def reaches_over(year: OnCallYear) -> tuple[tuple[Reach, ...], tuple[WorstHour, 
     """
     if not uses_on_call(year.policy):
         return reaches(year.policy), ()
-    drills = [_Drills(year, way) for way in ways(year.drilled)]
-    found = [(each, tuple(_for_all(way.reach(each), each.casts) for way in drills)) for each in sets(year)]
+    distinct = sets(year)
+    told_by = tellers(distinct)
+    drills = [_Drills(year, way, told_by) for way in ways(year.drilled)]
+    found = [(each, tuple(_for_all(way.reach(each), each.casts) for way in drills)) for each in distinct]
     usual = [some for each, some in found if each.is_whole] or [some for _, some in found]
     worst = [_worst(way, usual if way.level < CRITICAL else [some for _, some in found]) for way in found[0][1]]
     return tuple(worst), tuple(_hours(found))

@@ -5,6 +5,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from itertools import takewhile
 
 from receiver.core.events import AlertsReceived
@@ -73,6 +74,9 @@ class PageAttempt:
 Attempts = Callable[[int], Iterable[PageAttempt]]
 """All attempts until so many microseconds after the alert."""
 
+FirstAttempt = Callable[[int, frozenset[str]], PageAttempt | None]
+"""The first attempt until so many microseconds after the alert that is on no lost channel, type or recipient."""
+
 
 class SilentDrill:
     """A drill of one way in which no page reaches a person. It goes on as far as its attempts are asked for.
@@ -111,10 +115,21 @@ class SilentDrill:
 
 def reaches(policy: Policy) -> tuple[Reach, ...]:
     """How soon each way of notification reaches a person, in a policy without people on call."""
-    return tuple(reach_by(policy, way, (SilentDrill(policy, way).attempts,)) for way in ways(policy))
+    return tuple(reach_by(policy, way, (first_of(SilentDrill(policy, way).attempts),)) for way in ways(policy))
 
 
-def reach_by(policy: Policy, way: PageWay, attempts: Sequence[Attempts], people: Iterable[Person] = ()) -> Reach:
+def first_of(attempts: Attempts) -> FirstAttempt:
+    """The first of these attempts, remembered."""
+
+    @cache
+    def first(until: int, lost: frozenset[str]) -> PageAttempt | None:
+        spared = (each for each in attempts(until) if not lost.intersection((each.channel, each.type, each.recipient)))
+        return next(spared, None)
+
+    return first
+
+
+def reach_by(policy: Policy, way: PageWay, attempts: Sequence[FirstAttempt], people: Iterable[Person] = ()) -> Reach:
     """How soon these attempts reach a person, with each channel down and each of these people missing in turn."""
     within = policy.level(way.level).response_time
     usual = _first(attempts, within)
@@ -134,15 +149,13 @@ def reach_by(policy: Policy, way: PageWay, attempts: Sequence[Attempts], people:
     )
 
 
-def _first(attempts: Sequence[Attempts], within: int, lost: frozenset[str] = frozenset()) -> PageAttempt | None:
-    """The first attempt that is on no lost channel, type or recipient. Later times are looked at only if needed."""
+def _first(attempts: Sequence[FirstAttempt], within: int, lost: frozenset[str] = frozenset()) -> PageAttempt | None:
+    """The first of all attempts, with `lost`. Later times are looked at only if needed."""
     until = 0
     while True:
-        found = (each for some in attempts for each in some(until))
-        spared = (each for each in found if not {each.channel, each.type, each.recipient} & lost)
-        first = min(spared, key=lambda each: each.after, default=None)
-        if first is not None or until == within:
-            return first
+        found = [one for each in attempts if (one := each(until, lost)) is not None]
+        if found or until == within:
+            return min(found, key=lambda each: each.after, default=None)
         until = min(max(2 * until, MINUTE), within)
 
 

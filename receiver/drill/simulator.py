@@ -15,7 +15,7 @@ from receiver.core.reached import has_reached
 from receiver.drill.memory_store import MemoryStore
 from receiver.engine.commands import OutcomeReport, Request, Result
 from receiver.engine.engine import Engine
-from rules.policy import Channel, Policy
+from rules.policy import CRITICAL, Channel, Policy
 
 START = Instant(1_767_225_600_000_000)
 """2026-01-01T00:00:00Z: the fixed start of drills, for repeatable results."""
@@ -170,11 +170,13 @@ class World:
 
     def _would_reach(self, notification: Notification) -> bool:
         """Whether it is a page that reaches a person if it gets through, with the receipts of `_receive`."""
+        level = notification.level
+        if notification.kind is not Kind.PAGE:
+            return False
         context = self.engine.context_at(self.now)
-        facts, level = context.facts(notification.channel), notification.level
-        return notification.kind is Kind.PAGE and has_reached(
-            Status.DELIVERED, facts, level, receipts=True, can_wake=context.can_wake
-        )
+        can_wake = level >= CRITICAL and context.can_wake
+        facts = context.facts(notification.channel)
+        return has_reached(Status.DELIVERED, facts, level, receipts=True, can_wake=can_wake)
 
     def _receive(self, notification: Notification, reference: str) -> None:
         """Simulate receipts of accepted messages: an SMS is delivered, a call is answered."""

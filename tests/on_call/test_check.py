@@ -7,7 +7,8 @@ from typer.testing import CliRunner
 
 from receiver.cli import app
 from receiver.drill.differences import differences
-from receiver.drill.on_call_reach import reaches_over, sets
+from receiver.drill.on_call_reach import reaches_over
+from receiver.drill.on_call_sets import sets
 from receiver.drill.on_call_walk import lints, walk
 from rules.channel_types import numbers_cut
 from tests.on_call.teams import HEAD, layered, policy, utc

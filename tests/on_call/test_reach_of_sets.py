@@ -6,11 +6,13 @@ from hypothesis import strategies as some
 from receiver.core.events import AlertsReceived
 from receiver.core.model import Alert, Instant
 from receiver.drill import on_call_reach
-from receiver.drill.on_call_reach import reaches_over, sets
+from receiver.drill.on_call_reach import reaches_over
+from receiver.drill.on_call_sets import sets
 from receiver.drill.on_call_walk import walk
 from receiver.drill.reach import SilentDrill, ways
 from receiver.drill.simulator import ChannelFaults, World
 from rules.load import load_text
+from rules.policy import CRITICAL
 from tests.on_call.teams import utc
 
 NOW = utc("2026-10-01T00:00")
@@ -53,20 +55,40 @@ schedules:
 """).policy
 
 
-def first_reached(year, one, way, faults):
+def first_reached(year, at, way, faults):
     """Microseconds until a person is reached in a drill of this set alone, with these faults."""
-    world = World(year.drilled, faults, now=Instant(one.at))
-    world.engine.held_rosters = year.held(one.at)
+    world = World(year.drilled, faults, now=Instant(at))
+    world.engine.held_rosters = year.held(at)
     rule = next((each.key for each in way.members), "Stranger")
     alert = Alert("drill", world.now, firing=True, level=way.level, rule=rule, type=rule, labels={}, annotations={})
     world.handle(AlertsReceived("drill", "", (alert,)))
     within = year.drilled.level(way.level).response_time
-    world.advance(Instant(one.at + within), enough=lambda: any(each.reached for each in world.sent))
-    return next((each.at - one.at for each in world.sent if each.reached), None)
+    world.advance(Instant(at + within), enough=lambda: any(each.reached for each in world.sent))
+    return next((each.at - at for each in world.sent if each.reached), None)
+
+
+def moments(year):
+    """The first time of each distinct set of people on call, and whether every schedule has one; none are merged."""
+    pieces = (each for roster in year.rosters for some in (roster.shifts, roster.gaps) for each in some)
+    first = {}
+    for at in sorted({year.starts, *(each.starts for each in pieces)}):
+        on_call = tuple(frozenset(shift.person for shift in roster.at(at)) for roster in year.rosters)
+        first.setdefault(on_call, at)
+    return {at: all(on_call) for on_call, at in first.items()}
+
+
+def paged(year, at):
+    """The people who are on call in a schedule that a channel names, or whom a channel names."""
+    named = {each.removeprefix("@") for channel in year.drilled.channels for each in channel.recipients}
+    on_call = {shift.person for roster in year.rosters if roster.name in named for shift in roster.at(at)}
+    return [each for each in year.drilled.people if each.name in named | on_call]
 
 
 def joint(year):
-    """Way → what is lost → the worst of all sets, each drilled by itself with everybody on call at once."""
+    """Way → what is lost → the worst of all sets, each drilled by itself with everybody on call at once.
+
+    Below level 3 times without a person on call do not count, where there are others.
+    """
     worst = {}
 
     def note(way, lost, after):
@@ -74,15 +96,17 @@ def joint(year):
         rank = float("inf") if after is None else after
         worst[key] = max(worst.get(key, -1), rank)
 
-    for one in sets(year):
+    known = moments(year)
+    for at, is_whole in known.items():
         for way in ways(year.drilled):
-            note(way, "", first_reached(year, one, way, ChannelFaults()))
+            if way.level < CRITICAL and not is_whole and any(known.values()):
+                continue
+            note(way, "", first_reached(year, at, way, ChannelFaults()))
             for each in year.drilled.channels:
-                note(way, each.name, first_reached(year, one, way, ChannelFaults(frozenset([each.name]))))
-            for cast in one.casts:
-                for name, own in zip(cast, one.casts[0], strict=True):
-                    missing = frozenset(address for _, address in year.drilled.person(own).contacts)
-                    note(way, name, first_reached(year, one, way, ChannelFaults(missing=missing)))
+                note(way, each.name, first_reached(year, at, way, ChannelFaults(frozenset([each.name]))))
+            for person in paged(year, at):
+                missing = frozenset(address for _, address in person.contacts)
+                note(way, person.name, first_reached(year, at, way, ChannelFaults(missing=missing)))
     return worst
 
 
