@@ -181,11 +181,15 @@ def _deep(shift: Shift, zone: str) -> Iterator[int]:
 
 
 def _handoffs(year: OnCallYear, roster: Roster) -> Iterator[Problem]:
-    """Handoffs at night in the zone of the person who takes over."""
+    """Shifts that begin at night in the zone of their person, by a handoff or after a gap; one person's next shift
+    without a break is no handoff.
+    """
     found: dict[str, list[Shift]] = {}
     zones = {each.name: each.time_zone for each in year.policy.people}
-    starting = (later for earlier, later in pairwise(roster.shifts) if earlier.person != later.person)
-    for each in starting:
+    ended = {(each.person, each.ends) for each in roster.shifts}
+    for each in roster.shifts:
+        if each.starts == year.starts or (each.person, each.starts) in ended:
+            continue
         hour = local(each.starts, zones[each.person]).hour
         if hour >= NIGHT_BEGINS or hour < NIGHT_ENDS:
             found.setdefault(each.person, []).append(each)

@@ -252,3 +252,13 @@ def test_a_calendar_that_has_ended_is_a_gap(tmp_path):
     (tmp_path / "policy.yaml").write_text(HEAD + "schedules: [{name: primary, time_zone: UTC, calendar: x.ics}]\n")
     checked = RUN.invoke(app, ["check", str(tmp_path / "policy.yaml"), "--days", "30"])
     assert (checked.exit_code, "on-call-gap" in checked.stdout) == (1, True)
+
+
+def test_a_shift_that_begins_at_night_after_a_gap_is_said():
+    """Also where no person goes off call then; not where the same person was on call just before."""
+    nights = '{people: [dana], starts: "2020-01-06T00:00", every: 1d, only: [{from: "23:00", to: "05:00"}]}'
+    assert "dana takes over at night" in said(layered(nights, zone="UTC"))["handoff-at-night"]
+    mornings = nights.replace('"23:00", to: "05:00"', '"07:00", to: "21:00"')
+    assert "handoff-at-night" not in said(layered(mornings, zone="UTC"))
+    rest = '{people: [dana], starts: "2020-01-06T00:00", every: 1d}'
+    assert "handoff-at-night" not in said(layered(rest, nights, zone="UTC"))
