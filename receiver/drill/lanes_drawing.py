@@ -91,13 +91,18 @@ def page(played: Played, title: str) -> str:
 
 
 def draw(played: Played) -> Markup:
-    """The timeline as SVG: a lane per channel, a column per moment. It carries classes; the page styles them."""
+    """The timeline as SVG: a lane per channel, a column per moment; empty: no channel was used.
+
+    It carries classes; the page styles them.
+    """
     moments = list(dict.fromkeys(each.at for each in played.entries))[:MOST_MOMENTS]
     moments += [each.begins for each in played.repeated[:1] if len(moments) < MOST_MOMENTS]
     moments.sort()
     place = {at: LEFT + COLUMN // 2 + index * COLUMN for index, at in enumerate(moments)}
     used = {each.notification.channel for each in played.sent}
     channels = [each.name for each in played.policy.channels if each.name in used]
+    if not channels:
+        return Markup("")
     height = {name: TOP + LANE // 2 + index * LANE for index, name in enumerate(channels)}
     return Markup(  # noqa: S704 - the template escapes
         _environment()

@@ -44,10 +44,18 @@ const faults = [];
 page.on("console", (message) => message.type() === "error" && faults.push(message.text()));
 page.on("pageerror", (error) => faults.push(String(error)));
 
-// No page is wider than the window, its menu is one line, and axe has nothing to say.
+// Texts that are smaller on the screen than can be read at night, with their size in pixels; drawings are scaled.
+const smallest = 10.5;
+const tooSmall = (least) => [...document.querySelectorAll("body *")].filter((each) => each.checkVisibility() && !each.closest(".unseen")
+  && [...each.childNodes].some((node) => node.nodeType === Node.TEXT_NODE && node.data.trim()) && each.localName !== "title")
+  .map((each) => [parseFloat(getComputedStyle(each).fontSize) * (each.ownerSVGElement ? each.getScreenCTM().a : 1), each.textContent.trim()])
+  .filter(([size]) => size < least).map(([size, words]) => `${size.toFixed(1)}: ${words.slice(0, 60)}`);
+
+// No page is wider than the window, no text too small, its menu is one line, and axe has nothing to say.
 export async function look(name) {
   const wide = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
   assert.ok(wide <= 0, `${name}: wider than the window by ${wide} px`);
+  assert.deepEqual(await page.evaluate(tooSmall, smallest), [], `${name}: too small to be read`);
   const menu = await page.locator(".top nav li").evaluateAll((all) => all.map((each) => each.offsetTop));
   assert.ok(new Set(menu).size <= 1, `${name}: the menu takes several lines`);
   await judge(name);

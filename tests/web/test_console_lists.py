@@ -23,7 +23,7 @@ from receiver.store import Reads
 from receiver.store.statistics import Tally
 from receiver.web.console.weeks import Weeks
 from rules.load import load
-from rules.policy import HOUR, MINUTE
+from rules.policy import HOUR, MINUTE, Policy
 from tests.patience import GIVES_UP
 from tests.web.conftest import Running
 from tests.web.test_console import HOSTILE, page
@@ -289,6 +289,15 @@ async def test_a_drill_is_drawn(receiver: Running) -> None:
     assert not receiver.store.reads().incidents()[0], "nothing of it is stored"
     for query, status in (("incident=unheard-of", 404), ("incident=engine_failure&acknowledge=soon", 400)):
         await page(receiver, f"/policy/drill?{query}", status)
+
+
+async def test_a_drill_without_a_channel_draws_nothing(receiver: Running, policy: Policy) -> None:
+    """Where no message goes out there is no empty frame: the page says that nobody was reached, and tells it in words."""
+    receiver.engine.adopt(policy, ())
+    text = await page(receiver, "/policy/drill?incident=engine_failure")
+    assert "✕ Nobody was reached." in text
+    assert "opened at level 4" in text
+    assert "The timeline, drawn" not in text
 
 
 async def test_doubts_about_the_policy(receiver: Running) -> None:

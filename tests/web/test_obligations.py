@@ -60,6 +60,16 @@ async def test_what_must_be_reported_is_shown_with_its_countdown(declared: Runni
     assert re.search(r"early warning to the CSIRT.*?\(nis2\) due", text, re.DOTALL)
 
 
+async def test_what_is_due_in_weeks_stands_on_no_card(declared: Running) -> None:
+    """A card of Now shows the deadlines of a day, and the number of later ones; the incident's page shows all."""
+    far = "final results"
+    assert far in await page(declared, "/incidents/1")
+    now = await page(declared, "/")
+    assert far not in now
+    assert "(nis2) due" in now
+    assert re.search(r"<p class=\"quiet\">\d deadlines after a day</p>", now)
+
+
 async def test_a_filing_is_recorded_with_its_evidence(declared: Running) -> None:
     """Reference, time, file and hash; then it is not outstanding any more, and the report says all of it."""
     filing = {"stage": "occurrence_report", "reference": "E2-2026-77", "filed_at": "2026-11-23T02:00:00Z", "by": "ada"}

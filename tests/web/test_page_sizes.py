@@ -29,6 +29,17 @@ def sixty_alerts() -> dict[str, Any]:
     return body
 
 
+async def test_an_alert_is_a_row(receiver: Running) -> None:
+    """Alerts whose texts differ only by the value have it in its column, and each is one row of labels."""
+    body = sixty_alerts()
+    for each, value in zip(body["alerts"], range(111, 999, 2), strict=False):
+        each["annotations"] = {"summary": f"The margin is below 0.95: 0.{value}", "value": f"0.{value}"}
+    await receiver.post("/webhook/alertmanager", body)
+    table = (await page(receiver, "/incidents/1")).partition('<table class="alerts">')[2].partition("</table>")[0]
+    assert ">0.111</td>" in table
+    assert "The margin" not in table
+
+
 async def test_the_big_stories(receiver: Running) -> None:
     """Sixty alerts, a timeline of 400 lines, each with a paragraph, 500 open incidents of one system: Now, the
     wall, History, the incident, its report's page and its timeline with each message.

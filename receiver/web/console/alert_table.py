@@ -44,7 +44,7 @@ def table_of(alerts: Sequence[Alert], identities: Mapping[str, Sequence[str]]) -
     by = next((name for name in differing if 1 < _kinds(alerts, name) <= len(alerts) // 2), "")
     units = (name for name in of_units if alerts and alerts[0].labels.get(name))
     names = tuple(name for name in differing if name != by)[:NAMES] or tuple(units)[:1]
-    said, drawn = {_said(each) for each in alerts}, {each.generator_url for each in alerts}
+    said, drawn = {_said_beside_value(each) for each in alerts}, {each.generator_url for each in alerts}
     found: dict[str, list[AlertLine]] = {}
     for each in alerts:
         group = f"{line(by, 60)} {line(each.labels.get(by, 'none'), 120)}" if by else ""
@@ -77,3 +77,8 @@ def _kinds(alerts: Sequence[Alert], name: str) -> int:
 def _said(alert: Alert) -> str:
     told = alert.annotations.get("summary") or alert.annotations.get("description") or alert.labels.get("alertname", "")
     return line(told)
+
+
+def _said_beside_value(alert: Alert) -> str:
+    """What differs between alerts only by the value, which has a column of its own, is the same for all."""
+    return _said(alert).removesuffix(line(measured(alert)))

@@ -10,7 +10,7 @@ from pydantic import BaseModel, Field, ValidationError
 
 from receiver.core.events import Acknowledge, Action, Handover
 from receiver.core.loaded_rules import RulesVerdict
-from receiver.core.model import Alert, Incident, State
+from receiver.core.model import Alert, Incident, Instant, State
 from receiver.core.paging import LAST_PLANNED_STEP
 from receiver.core.undo import can_undo
 from receiver.engine.engine import Engine
@@ -25,6 +25,7 @@ from receiver.web.api.several import Taken, act_on_several
 from receiver.web.console.open_standing import worst_open
 from receiver.web.console.pages import Frame, Visit, go_to
 from receiver.web.http.problem_details import HttpProblem
+from rules.policy import HOUR
 
 SHOWN = 50
 """Incidents on a page of the list; more cannot be taken in."""
@@ -40,6 +41,9 @@ MOST_AT_ONCE = 100
 
 NONE = "#{}: there is no such incident"
 
+NEAR = 24 * HOUR
+"""Microseconds ahead of which a card shows deadlines."""
+
 KEEPS = "tocsin-now"
 """Cookie with the last filter."""
 
@@ -50,6 +54,12 @@ class Card:
 
     case: IncidentText
     deadlines: tuple[DeadlineRow, ...]
+
+    @property
+    def near(self) -> tuple[DeadlineRow, ...]:
+        """The deadlines of a day, and those that have passed; what is due in weeks is read on the incident's page."""
+        until = Instant(self.case.now + NEAR)
+        return tuple(each for each in self.deadlines if each.at <= until)
 
     @property
     def is_breached(self) -> bool:
