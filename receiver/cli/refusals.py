@@ -82,8 +82,15 @@ def _named(field: str) -> str:
     return f"{names.get(field) or names.get(FIELDS.get(field.partition('.')[0], ''), field)}: " if field else ""
 
 
+def is_passing(status: int) -> bool:
+    """Whether a proxy answers so while the server behind it is overloaded or gone."""
+    return status in {408, 429} or status >= 500
+
+
 def not_tocsin(address: str, status: int) -> str:
     """Returns the message for an answer from another server, without that answer's content."""
+    if is_passing(status):
+        return f"tocsin: {address} answered {status}, not in Tocsin's words: a proxy before it, most likely. Try again"
     return f"tocsin: {address} answered {status}, but it is no Tocsin. Is --url (TOCSIN_URL) right?"
 
 

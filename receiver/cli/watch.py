@@ -7,6 +7,7 @@ reopened. Ctrl-C ends with exit code 0.
 import asyncio
 import contextlib
 import os
+import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
@@ -21,7 +22,7 @@ from rich.text import Text
 
 from receiver.cli.incidents import LOCAL, Token, Url, base
 from receiver.cli.output import console, fail, level_words, print_table, state_words
-from receiver.cli.refusals import not_tocsin, why_none
+from receiver.cli.refusals import is_passing, not_tocsin, refused, why_none
 from receiver.clock import wall_clock
 from receiver.version import MARK
 from rules.policy import SECOND
@@ -34,6 +35,9 @@ Ask = Callable[..., AbstractAsyncContextManager["aiohttp.ClientResponse"]]
 
 AGAIN = 2.0
 """Seconds until a broken stream is reopened."""
+
+SILENCE = 40.0
+"""Seconds without a sign of life after which the view is not live, as in the console: a ping comes every 15 s."""
 
 SHOWN = 50
 
@@ -127,7 +131,7 @@ async def _follow(followed: Followed, url: str, token: str) -> None:
     from receiver.clients.egress import Egress, HttpSession
 
     headers = {"Authorization": f"Bearer {token}"} if token else {}
-    timeout = aiohttp.ClientTimeout(total=None, connect=10, sock_read=60)
+    timeout = aiohttp.ClientTimeout(total=None, connect=10, sock_read=SILENCE)
     async with HttpSession(timeout, Egress.of_environment(os.environ)) as session:
         ask = partial(session.request, "GET", headers=headers)
         reading = asyncio.create_task(_keep_reading(ask, url, followed))
@@ -153,24 +157,37 @@ async def _keep_reading(ask: Ask, url: str, followed: Followed) -> str:
     """Reads until a retry is pointless; returns why."""
     import aiohttp
 
+    said = ""
     while True:
         try:
             async with ask(f"{url}/events", params={"watch": followed.what}) as stream:
-                if MARK not in stream.headers and stream.status < 500:  # a proxy's own 502 is temporary
+                if MARK not in stream.headers and not is_passing(stream.status):
                     return not_tocsin(url, stream.status).removeprefix("tocsin: ")
                 if stream.status in {401, 403}:
                     return f"{url} asks for a token (--token, or TOCSIN_TOKEN)"
-                stream.raise_for_status()
+                refusal = await _refusal(stream)
                 async for line in stream.content:
                     if line.startswith(b"event: change"):
                         await followed.read(ask, url)
-                        followed.problem = ""
+                        followed.problem = said = ""
                         if not console.is_terminal:
                             followed.tell()
-            followed.problem = "the receiver ended the stream"
+            followed.problem = refusal or "the receiver ended the stream"
         except (aiohttp.ClientError, TimeoutError, ValueError, KeyError) as error:
             followed.problem = why_none(error)
+        if not console.is_terminal and followed.problem != said:
+            said = followed.problem
+            print(f"tocsin: not live: {said}", file=sys.stderr)
         await asyncio.sleep(AGAIN)
+
+
+async def _refusal(stream: "aiohttp.ClientResponse") -> str:
+    """Returns why the stream is refused for now, in the receiver's words; empty: it is not."""
+    if stream.status < 400:
+        return ""
+    if MARK not in stream.headers:
+        return f"a proxy answers for it ({stream.status})"
+    return refused(await stream.json(content_type=None)).removeprefix("tocsin: ")
 
 
 async def _list(ask: Ask, url: str, states: str) -> Sequence[Mapping[str, Any]]:

@@ -7,6 +7,10 @@ import re
 import signal
 import sys
 
+from aiohttp import web
+
+from receiver.demo.stand_ins import start_web
+from receiver.version import MARK
 from tests.patience import GIVES_UP
 from tests.web.conftest import Running
 
@@ -45,6 +49,41 @@ async def test_show_stays(receiver: Running) -> None:
     await reading
     assert seen.decode().count("smoke on") == 1
     assert "Traceback" not in seen.decode()
+
+
+async def test_watch_says_why_it_is_not_live() -> None:
+    """Who answers 503 in Tocsin's place, and Tocsin's own 429, are told once each in a pipe, and asked again; so is who
+    hangs up.
+    """
+    answers = [
+        web.Response(status=503, text="<h1>no upstream</h1>"),
+        web.json_response({"detail": "tv has 20 pages open already"}, status=429, headers={MARK: "1"}),
+        web.json_response({"detail": "tv has 20 pages open already"}, status=429, headers={MARK: "1"}),
+    ]
+
+    async def answer(request: web.Request) -> web.Response:
+        if not answers:
+            assert request.transport
+            request.transport.abort()
+        return answers.pop(0) if answers else web.Response()
+
+    app = web.Application()
+    app.router.add_get("/events", answer)
+    runner, url = await start_web(app)
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", HEEDING, "watch", "--url", url,
+        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE, start_new_session=True,
+    )  # fmt: skip
+    assert process.stderr
+    told = [(await asyncio.wait_for(process.stderr.readline(), GIVES_UP)).decode() for _ in range(3)]
+    assert told == [
+        "tocsin: not live: a proxy answers for it (503)\n",
+        "tocsin: not live: tv has 20 pages open already\n",
+        "tocsin: not live: it hung up; perhaps it is https, not http\n",
+    ]
+    os.kill(process.pid, signal.SIGINT)
+    assert await asyncio.wait_for(process.wait(), GIVES_UP) == 0
+    await runner.cleanup()
 
 
 async def test_watch_is_live(receiver: Running) -> None:
