@@ -20,8 +20,10 @@
     if (since) said.textContent = `Tocsin was last heard of ${zoned.format(since)}.`;
     const now = page?.getElementById("now");
     if (!made || !now) return;
-    for (const each of now.querySelectorAll("form, button, input, label, datalist, .button, script, noscript, .after > a")) each.remove();
-    for (const each of now.querySelectorAll(".chip")) if (!each.hasAttribute("aria-current") || each.search === "?all") each.closest("li").remove();
+    for (const each of now.querySelectorAll("form, button, input, label, datalist, .button, script, noscript, .after > a, [data-onward]")) each.remove();
+    const chosen = [...now.querySelectorAll(".chip[aria-current]")].filter((each) => each.search !== "?all").map((each) => each.textContent);
+    const only = Object.assign(document.createElement("p"), { id: "only", textContent: `Only what was chosen was seen: ${chosen.join(", ")}.` });
+    now.querySelector(".chips")?.replaceWith(...chosen.length ? [only] : []);
     for (const each of now.querySelectorAll("a")) each.replaceWith(...each.childNodes);
     now.id = "last-now";
     now.removeAttribute("data-live");

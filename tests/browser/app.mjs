@@ -92,6 +92,18 @@ await run(async () => {
   await fetch(`${story.control}/go`);
   await page.getByRole("heading", { name: "Now", exact: true }).waitFor();
 
+  // What was chosen on Now is all that was seen: it says so, and speaks of nothing that could be pressed.
+  await page.goto(`${story.url}/?level=3&mine=1`);
+  await isLive();
+  await fetch(`${story.control}/gone`);
+  await page.goto(`${story.url}/history`);
+  await page.getByText("Only what was chosen was seen: Critical and worse, Mine.").waitFor();
+  await page.locator("#last").getByText(/^Nothing of what is chosen here is open\.\s*$/).waitFor();
+  assert.doesNotMatch(await page.locator("#last").innerText(), /Look at/);
+  await fetch(`${story.control}/go`);
+  await page.getByRole("heading", { name: "History", exact: true }).waitFor();
+  await page.goto(`${story.url}/?all`);
+
   // Who leaves, leaves nothing behind.
   await page.goto(`${story.url}/wall`);
   await page.locator("#wall").getByText("the rudder of landing-7 does not answer").waitFor();
