@@ -19,7 +19,7 @@ LOST = "SignalLost"
 def distinct_names(alerts: Sequence[AlertingRule]) -> list[str]:
     """The alerts' names, in order; duplicates remain only where the policy itself sets them."""
     names = [alert.alert for alert in alerts]
-    for qualified in (_by_section, _by_selector, _by_system):
+    for qualified in (_by_section, _by_selector, _by_labels, _by_system):
         taken = Counter(names)
         names = [
             qualified(alert, name) if taken[name] > 1 and not is_given(alert) else name
@@ -45,8 +45,23 @@ def _by_section(alert: AlertingRule, name: str) -> str:
 def _by_selector(alert: AlertingRule, name: str) -> str:
     if alert.lost is None:
         return name
-    values = "".join(camel_case(value) for _, _, value in alert.lost.matchers if camel_case(value).isalnum())
-    return f"{name.removesuffix(LOST)}{values}{LOST}"
+    values = (
+        f"{'Not' if op[0] == '!' else ''}{camel_case(value)}"
+        for _, op, value in alert.lost.matchers
+        if camel_case(value).isalnum()
+    )
+    return f"{name.removesuffix(LOST)}{''.join(values)}{LOST}"
+
+
+def _by_labels(alert: AlertingRule, name: str) -> str:
+    """With the labels' names, too, where two selectors ask for the same values."""
+    if alert.lost is None:
+        return name
+    asked = (f"{camel_case(label)}{_ASKED[op]}{camel_case(value)}" for label, op, value in alert.lost.matchers)
+    return f"{alert.alert.removesuffix(LOST)}{''.join(each for each in asked if each.isalnum())}{LOST}"
+
+
+_ASKED = {"=": "", "!=": "Not", "=~": "Like", "!~": "Unlike"}
 
 
 def _by_system(alert: AlertingRule, name: str) -> str:

@@ -11,9 +11,10 @@ from importlib import import_module
 from typing import Annotated, Any
 
 import typer
+from typer._click.exceptions import ClickException
 from typer.core import TyperGroup
 
-from receiver.cli.output import fail
+from receiver.cli.output import asks_json, fail, refuse
 from receiver.errors import StoreUnavailable, TocsinError
 from receiver.version import described
 from rules.problems import PolicyError
@@ -132,9 +133,11 @@ def _every_command(
 def main() -> None:
     """The entry point. Expected errors are printed as messages, not as tracebacks."""
     try:
-        app()
+        sys.exit(app(standalone_mode=not asks_json()))
+    except ClickException as error:  # wrong usage; without --json it has been printed
+        fail(f"tocsin: {error.format_message()}", 2)
     except PolicyError as error:
-        fail("\n".join(str(problem) for problem in error.problems))
+        refuse(error.problems)
     except StoreUnavailable as error:
         cure = "name a file that this user may write, or a PostgreSQL that answers"
         fail(f"tocsin: TOCSIN_DATABASE (--database): {error}; {cure}")

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from receiver.cli.output import console, fail, print_json, write
-from receiver.cli.policy_options import Prometheus, errors_as_json, known_version
+from receiver.cli.policy_options import Prometheus, known_version
 from receiver.core.plan import PolicyVersion
 from rules.adopted_rules import Adoption, Left, adopt
 from rules.load import load
@@ -38,22 +38,19 @@ def adopt_(
     if out is None and json:
         fail("tocsin adopt: --json tells about the policy: say where to write it: --out FILE", 2)
     if out is not None and out.exists() and not force:
-        fail(
-            f"tocsin adopt: {out} is there already, and may have been edited: give another --out, or --force", json=json
-        )
+        fail(f"tocsin adopt: {out} is there already, and may have been edited: give another --out, or --force")
     usual = PolicyVersion.of(load(), "")
-    with errors_as_json(json):
-        made = adopt(
-            read(paths),
-            lambda word: usual.severity("", word),
-            default_level=usual.policy.default_severity,
-            email=email,
-            prometheus=known_version("adopt", prometheus),
-        )
+    made = adopt(
+        read(paths),
+        lambda word: usual.severity("", word),
+        default_level=usual.policy.default_severity,
+        email=email,
+        prometheus=known_version("adopt", prometheus),
+    )
     if out is None:
         print(made.policy.decode(), end="")
     else:
-        write(out, made.policy, "--out", json=json)
+        write(out, made.policy, "--out")
     if json:
         print_json(_as_json(made))
     else:

@@ -8,16 +8,8 @@ from typing import Annotated, Any
 import typer
 
 from receiver.cli import verification
-from receiver.cli.output import console, fail, make_folder, print_json, show_proofs, write
-from receiver.cli.policy_options import (
-    Paths,
-    Prometheus,
-    PrometheusConfig,
-    errors_as_json,
-    known_version,
-    problem_json,
-    scraping_of,
-)
+from receiver.cli.output import console, fail, make_folder, print_json, problem_json, show_proofs, write
+from receiver.cli.policy_options import Paths, Prometheus, PrometheusConfig, known_version, scraping_of
 from rules import matchers
 from rules.load import load_with_warnings
 from rules.outputs import Options, Outputs, render
@@ -78,9 +70,9 @@ def compile_(
 ) -> None:
     """Compile a policy into Prometheus rules and their tests, Alertmanager routes and Kubernetes objects."""
     if out is None:
-        fail("tocsin compile: say where to write: --out DIR", 2, json=json)
+        fail("tocsin compile: say where to write: --out DIR", 2)
     gc.disable()  # the objects live until the end; collections would add a sixth to the time
-    version = known_version("compile", prometheus, json=json)
+    version = known_version("compile", prometheus)
     try:
         options = Options(
             receiver_url=receiver_url,
@@ -94,18 +86,17 @@ def compile_(
             namespace=namespace,
         )
     except matchers.MatcherError as error:
-        fail(f"tocsin compile: --instance: {error.shown(instance)}", 2, json=json)
+        fail(f"tocsin compile: --instance: {error.shown(instance)}", 2)
     except ValueError as error:
-        fail(f"tocsin compile: {error}", 2, json=json)
-    with errors_as_json(json):
-        loaded = load_with_warnings(paths or [], version, scraping_of("compile", prometheus_config, json=json))
+        fail(f"tocsin compile: {error}", 2)
+    loaded = load_with_warnings(paths or [], version, scraping_of("compile", prometheus_config))
     promtool = _path_of(verify)
     found = verification.find_proofs(loaded.policy, paths, promtool) if promtool else verification.kept(paths)
     outputs = render(loaded.policy, options, found)
     gc.freeze()  # nor does the last collection, when the process ends, look at them
-    make_folder(out, "--out", json=json)
+    make_folder(out, "--out")
     for name, content in outputs.files.items():
-        write(out / name, content, "--out", json=json)
+        write(out / name, content, "--out")
     if promtool:
         verification.run_tests(
             out, [name for name in outputs.files if name.startswith("rules_test")], loaded.policy, promtool

@@ -13,6 +13,7 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
+from rules.problems import Problem
 from rules.promtool.unproved import Unproved
 
 LEVEL_STYLES = {1: "blue", 2: "yellow", 3: "bold dark_orange", 4: "bold white on red3"}
@@ -30,14 +31,32 @@ console = Console(highlight=False, soft_wrap=not sys.stdout.isatty())
 """The commands' console. In pipes lines are not wrapped."""
 
 
-def fail(message: str, code: int = 1, *, json: bool = False) -> NoReturn:
+def asks_json() -> bool:
+    """Whether the command line has `--json`: then every outcome is JSON on standard output, wrong usage too."""
+    return "--json" in sys.argv[1:]
+
+
+def fail(message: str, code: int = 1) -> NoReturn:
     """Prints the message on standard error, for programs as JSON on standard output, and exits."""
-    if json:
-        nowhere = {"path": "", "line": 0, "column": 0}
-        print_json({"errors": [{"name": "", "severity": "error", "message": message, **nowhere}]})
+    if asks_json():
+        print_json({"errors": [problem_json(Problem("", 0, 0, message))]})
     else:
         print(message, file=sys.stderr)
     sys.exit(code)
+
+
+def refuse(problems: Iterable[Problem]) -> NoReturn:
+    """As `fail`, for a policy's problems; each has its place."""
+    if asks_json():
+        print_json({"errors": [problem_json(each) for each in problems]})
+        sys.exit(1)
+    fail("\n".join(map(str, problems)))
+
+
+def problem_json(problem: Problem) -> dict[str, Any]:
+    """Returns a problem as JSON."""
+    place = {"path": problem.path, "line": problem.line, "column": problem.column}
+    return {"name": problem.name, "severity": problem.severity, "message": problem.message, **place}
 
 
 def local(at: str) -> str:
@@ -70,20 +89,20 @@ def or_json(show: Callable[[Any], None]) -> Callable[[Any, bool], None]:
     return lambda found, json: print_json(found) if json else show(found)
 
 
-def write(file: Path, content: str | bytes, option: str, *, json: bool = False) -> None:
+def write(file: Path, content: str | bytes, option: str) -> None:
     """Writes a file that `option` names. Exits if it cannot be written."""
     try:
         file.write_bytes(content if isinstance(content, bytes) else content.encode())
     except OSError as error:
-        _fail_to_write(option, file, error, json)
+        _fail_to_write(option, file, error)
 
 
-def make_folder(folder: Path, option: str, *, json: bool = False) -> None:
+def make_folder(folder: Path, option: str) -> None:
     """Creates a folder that `option` names. Exits if it cannot be created."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        _fail_to_write(option, folder, error, json)
+        _fail_to_write(option, folder, error)
 
 
 def why_not(error: OSError) -> str:
@@ -119,8 +138,8 @@ def _cell(value: object) -> str:
     return " ".join(str(value).split())
 
 
-def _fail_to_write(option: str, place: Path, error: OSError, json: bool) -> NoReturn:
-    fail(f"tocsin: {option}: {place} cannot be written: {why_not(error)}; name another place", json=json)
+def _fail_to_write(option: str, place: Path, error: OSError) -> NoReturn:
+    fail(f"tocsin: {option}: {place} cannot be written: {why_not(error)}; name another place")
 
 
 def hanging(head: str, text: str) -> str:

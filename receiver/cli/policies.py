@@ -11,16 +11,8 @@ from receiver.cli import verification
 from receiver.cli.calendar_copies import Calendars, Fetch, calendars
 from receiver.cli.deadlines_told import deadlines_told
 from receiver.cli.incidents import Token
-from receiver.cli.output import console, fail, print_json, print_table, show_proofs
-from receiver.cli.policy_options import (
-    Paths,
-    Prometheus,
-    PrometheusConfig,
-    errors_as_json,
-    known_version,
-    problem_json,
-    scraping_of,
-)
+from receiver.cli.output import console, fail, print_json, print_table, problem_json, show_proofs
+from receiver.cli.policy_options import Paths, Prometheus, PrometheusConfig, known_version, scraping_of
 from receiver.cli.training_check import check_training
 from receiver.clock import wall_clock
 from receiver.core.model import Incident, Instant
@@ -79,14 +71,10 @@ def check(
 ) -> None:
     """Validate a policy and show who is reached when. Prints all problems."""
     if explain:
-        _explain(explain)
+        _explain(explain, json=json)
         return
-    with errors_as_json(json):
-        loaded = load_with_warnings(
-            paths or [],
-            known_version("check", prometheus, json=json),
-            scraping_of("check", prometheus_config, json=json),
-        )
+    version = known_version("check", prometheus)
+    loaded = load_with_warnings(paths or [], version, scraping_of("check", prometheus_config))
     known = on_call_walk.with_copies(loaded.policy, calendars(loaded.policy, calendar, fetch=fetch))
     now = Instant(wall_clock())
     year = walk(known, Instant(now // MINUTE * MINUTE), days)
@@ -162,7 +150,16 @@ def _approvers(policy: Policy) -> Iterator[Problem]:
         yield Problem("TOCSIN_API_TOKENS", 0, 0, message, "warning")
 
 
-def _explain(name: str) -> None:
+def _explain(name: str, *, json: bool) -> None:
+    if name != "all" and name not in DOUBTS:
+        fail(f"tocsin check: no lint is named {name!r}; there are {', '.join(DOUBTS)}", 2)
+    if json:
+        asked = DOUBTS if name == "all" else {name: DOUBTS[name]}
+        explained = [
+            {"name": each, "severity": it.severity, "explanation": it.explanation} for each, it in asked.items()
+        ]
+        print_json({"lints": explained})
+        return
     if name == "all":
         rows = (
             (name, each.severity, f"{each.explanation.partition('. ')[0].rstrip('.')}.")
@@ -170,8 +167,6 @@ def _explain(name: str) -> None:
         )
         print_table(["lint", "severity", "what it is"], rows)
         return
-    if name not in DOUBTS:
-        fail(f"tocsin check: no lint is named {name!r}; there are {', '.join(DOUBTS)}", 2)
     console.print(f"{name} ({DOUBTS[name].severity})", style="bold", markup=False)
     console.print(DOUBTS[name].explanation, markup=False)
     if DOUBTS[name].may_be_allowed:

@@ -10,7 +10,7 @@ from receiver.core.response import Notice, Practice, Standing
 from receiver.core.training import due_of
 from receiver.messages.incident_text import MISSING, IncidentText, name
 from receiver.messages.lateness import holds
-from receiver.messages.plain import line, plain
+from receiver.messages.plain import LINE, line, plain
 from rules.reserved import TWIN
 
 LABELS: dict[Reason, str] = {
@@ -285,11 +285,11 @@ def _fallback(notification: Notification, case: IncidentText) -> str:
     return f"This page {why}, so it comes to you."
 
 
-def rule_names(keys: str) -> str:
+def rule_names(keys: str, limit: int = LINE) -> str:
     """Returns rule names as people use them: ``incident_response/margin_low`` without its section, a twin by what it
     reports.
     """
-    return line(", ".join(dict.fromkeys(map(_rule_name, keys.split(", ")))))
+    return line(", ".join(dict.fromkeys(map(_rule_name, keys.split(", ")))), limit)
 
 
 def _rule_name(key: str) -> str:

@@ -6,7 +6,7 @@ from types import MappingProxyType
 from receiver.core.closing import is_or_are
 from receiver.core.model import Entry, Fact, Instant, Reason
 from receiver.messages.plain import line
-from receiver.messages.reasons import LABELS
+from receiver.messages.reasons import LABELS, rule_names
 from receiver.messages.times import stamp
 from rules.channel_types import as_shown
 
@@ -195,6 +195,7 @@ class _Known(dict[str, str]):
         super().__init__(data)
         several = ", " in data.get("whom", "")
         self["is_or_are"] = ("are" if several else "is") if "whom" in data else is_or_are(data.get("what", ""))
+        self["rule"] = rule_names(data.get("rule", ""), LONGEST)
         self.update((name, told(Instant(int(data[name])))) for name in INSTANTS if data.get(name))
         self.update((place, f"{words}{self[name]}") for place, name, words in ASIDES if data.get(name))
 

@@ -131,6 +131,7 @@ OPTIONS = {
     "no scheme": ("--receiver-url=tocsin:8095/webhook/alertmanager", "receiver_url is no URL"),
     "no port": ("--receiver-url=http://tocsin:port/x", "receiver_url is no URL"),
     "a space": ("--receiver-url=http://toc sin/x", "receiver_url is no URL"),
+    "a fragment": ("--receiver-url=http://tocsin/webhook/alertmanager#x", "receiver_url is no URL"),
     "no smarthost": ("--fallback-smarthost=h", "fallback_smarthost is host:port, as in mail.example.org:587, not 'h'"),
     "a URL as smarthost": ("--fallback-smarthost=smtp://h:25", "fallback_smarthost is host:port"),
     "no address": ("--fallback-email=nonsense", "fallback_email"),
@@ -152,6 +153,8 @@ def test_every_outcome_of_json_is_json(run: Run, tmp_path: Path) -> None:
     errors = json.loads(told)["errors"]
     assert code == 1
     assert ("bad.yaml", 1, 21) in {(each["path"], each["line"], each["column"]) for each in errors}
+    code, told = run("check", "--json", "--explain", "no-roles")
+    assert [(each["name"], each["severity"]) for each in json.loads(told)["lints"]] == [("no-roles", "warning")]
 
 
 NO_PLACE = {
@@ -160,12 +163,25 @@ NO_PLACE = {
     "no folder": ("compile",),
     "no URL": ("compile", "--out", "folder", "--receiver-url=foo"),
     "a policy that is there": ("adopt", "missing", "--out", "bytes"),
+    "no policy's place": ("adopt", "missing"),
+    "no rules": ("adopt",),
+    "no number": ("check", "--days", "x"),
+    "no option": ("check", "--nope"),
+    "no command": ("nope",),
+    "no lint": ("check", "--explain", "nope"),
+    "no version": ("check", "--prometheus", "9"),
+    "no configuration": ("compile", "--out", "folder", "--prometheus-config", "missing"),
+    "no promtool": ("compile", "--out", "folder", "--verify", "missing"),
+    "no calendar": ("check", "--calendar", "x"),
+    "no URL of Prometheus": ("check", "--prometheus-url", "x"),
 }
 
 
 @pytest.mark.parametrize("words", NO_PLACE.values(), ids=NO_PLACE.keys())
 def test_what_cannot_be_written_is_json_too(run: Run, words: tuple[str, ...]) -> None:
-    """With `--json` a refused place or option is an error in the document on standard output, as a policy's faults."""
+    """With `--json` a refused place or option is an error in the document on standard output, as a policy's faults;
+    an option that is none, too.
+    """
     code, told = run(*words, "--json")
     (error,) = json.loads(told)["errors"]
     assert code in {1, 2}

@@ -213,6 +213,9 @@ def test_templates_read_as_prometheus_reads_them():
         ("{{ `{{` }}", 1.0, "{{"),
         ("{{ if gt $value 1.0 }}a{{ end }}", 2.0, None),
         ("{{ query `up` | first | value }}", 2.0, None),
+        ("{{ printf \"%c\" 'x' }}{{ printf `%q` '\\'' }}", 2.0, None),
+        ("{{ printf `%.1f` -1.5 }}", 2.0, "-1.5"),
+        ("{{-1}}", 2.0, "-1"),
     ):
         assert fault(text) == ("", "")
         assert filled(text, labels, value) == said, text

@@ -207,6 +207,10 @@ def test_each_alert_has_a_name_of_its_own_that_tells_what_it_is_about():
         rule("slower", "latency > 2", labels=(("system", "rover"),), section="system:rover"),
         rule("lost one", "x{a='!'} > 2", section="incident_response"),
         rule("lost two", "x{a='?'} > 2", section="incident_response"),
+        rule("own", 'burn{slo="api"} > 1'),
+        rule("other", 'burn{slo!="api"} > 1'),
+        rule("from", 'hops{source="edge"} > 1'),
+        rule("to", 'hops{target="edge"} > 1'),
     )
     names = [alert.alert for group in found for alert in group.alerts]
     assert len(names) == len(set(names))
@@ -214,3 +218,5 @@ def test_each_alert_has_a_name_of_its_own_that_tells_what_it_is_about():
         *names
     }
     assert {"XSignalLost", "XSignalLost2"} <= {*names}
+    assert {"BurnApiSignalLost", "BurnNotApiSignalLost"} <= {*names}
+    assert {"HopsSourceEdgeSignalLost", "HopsTargetEdgeSignalLost"} <= {*names}

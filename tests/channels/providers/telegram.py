@@ -65,8 +65,8 @@ class BotApi(Wire):
             return Reply(fault["error_code"], {"ok": False, **fault})
         if chat not in {PERSON, GROUP}:
             return refuse(400, f"{BAD}chat not found")
-        if fault := self.fault(words):
-            return refuse(400, BAD + fault)
+        if wrong := self.fault(words):
+            return refuse(400, BAD + wrong)
         answered = words.get("reply_parameters", {})
         if (chat, answered.get("message_id")) not in self.messages and not answered.get(
             "allow_sending_without_reply", True
@@ -136,7 +136,7 @@ class BotApi(Wire):
             },
         }
 
-    def put(self, update: object) -> None:
+    def put(self, update: dict) -> None:
         """Give an update to who asks."""
         self._updates.append(update)
         self._pending.set()
