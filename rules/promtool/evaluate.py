@@ -15,6 +15,7 @@ import promql_parser as promql
 
 from rules.expression import selector
 from rules.matchers import full_match, match
+from rules.promtool.native_histograms import SHAPES, metric, number
 from rules.promtool.vectors import (
     Inputs,
     Labels,
@@ -171,6 +172,8 @@ def _call(tree: promql.Call, inputs: Inputs) -> Result:
     if name in ELEMENTWISE:
         further = [_scalar(evaluate(each, inputs)) for each in arguments[1:]]
         return _map(lambda value: ELEMENTWISE[name](value, *further), _vector(evaluate(arguments[0], inputs)))
+    if name in SHAPES:
+        return _of_histograms(tree, inputs)
     match name:
         case "absent" | "absent_over_time":
             return _absent(arguments[0], inputs)
@@ -184,6 +187,12 @@ def _call(tree: promql.Call, inputs: Inputs) -> Result:
             return _relabel(tree, inputs, _replace_label)
         case _:
             raise Unprovable(f"what {name}() returns is not worked out here")
+
+
+def _of_histograms(tree: promql.Call, inputs: Inputs) -> Result:
+    """The inputs themselves: they are fed as histograms of which the function returns them."""
+    metric(tree)
+    return _map(lambda value: number(value, tree.func.name), evaluate(tree.args[0], inputs))
 
 
 def _vector(result: Result) -> Vector:

@@ -20,6 +20,7 @@ from rules.promtool.boundary_values import labels_of, pairs
 from rules.promtool.cases import PromtoolCase, series_name
 from rules.promtool.evaluate import COMPARISONS
 from rules.promtool.input_series import Story, failures, number, sequence
+from rules.promtool.native_histograms import read_by
 from rules.promtool.unit_tests import Facts
 from rules.promtool.vectors import Labels, Unprovable
 from rules.yaml_text import text
@@ -180,7 +181,8 @@ def _rebuilt(group: Group, alert: AlertingRule, firing: Firing, reads: Condition
     story = Story(alert.alert, alert.alert)
     for values, ticks in ((pair.good, quiet), (pair.bad, bad), (pair.good, held + 2)):
         story.feed(values, ticks)
-    case.series = {series_name(*series): sequence(values) for series, values in story.series.items()}
+    story.histograms = read_by(tree)
+    case.series = {series_name(*series): story.written(series) for series in story.series}
     if quiet:
         _check(case, quiet - 1, _told(alert, firing), fires=False)
         _check(case, quiet + bad + held + 1, _told(alert, firing), fires=False)

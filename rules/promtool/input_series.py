@@ -6,7 +6,7 @@ A tick is one evaluation at the group's interval. Pure; `rules.promtool.unit_tes
 import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from functools import lru_cache
 
@@ -18,6 +18,7 @@ from rules.groups import AlertingRule
 from rules.policy import Micros, Rule
 from rules.promtool.boundary_values import Pair, pairs
 from rules.promtool.evaluate import evaluate
+from rules.promtool.native_histograms import read_by, written
 from rules.promtool.vectors import Labels, Sample, Series, Unprovable, Vector
 from rules.self_monitoring import FULL_SECONDS
 
@@ -41,6 +42,13 @@ class Story:
     alert: str
     series: dict[Series, list[str]] = field(default_factory=dict)
     checks: list[Check] = field(default_factory=list)
+    histograms: Mapping[str, str] = field(default_factory=dict)
+    """Metric → function whose results its numbers are (`rules.promtool.native_histograms`)."""
+
+    def written(self, series: Series) -> str:
+        """A series' values in promtool's notation."""
+        values, function = self.series[series], self.histograms.get(series[0])
+        return sequence(written(values, function) if function else values)
 
     def feed(self, values: Mapping[Series, float | None], ticks: int) -> int:
         """Feed these values (None: absent) for `ticks` ticks; returns the last tick fed."""
@@ -64,8 +72,11 @@ def stories(alert: AlertingRule, interval: Micros) -> list[Story]:
     needed = failures(alert.rule, interval)
     held = -(-alert.keep_firing // interval)
     if not looks_back(tree):
-        return [_exact(alert, found, needed, held)]
-    return [story for pair in found for story in _steady(alert, tree, pair, needed, held, interval)]
+        told = [_exact(alert, found, needed, held)]
+    else:
+        told = [story for pair in found for story in _steady(alert, tree, pair, needed, held, interval)]
+    histograms = read_by(tree)
+    return [replace(each, histograms=histograms) for each in told]
 
 
 def failures(rule: Rule, interval: Micros) -> int:

@@ -18,12 +18,14 @@ from rules.expression import looks_back, nodes, syntax
 from rules.groups import AlertingRule, Group, RecordingRule
 from rules.matchers import match
 from rules.policy import MINUTE, Micros
+from rules.prometheus_versions import OLDEST, needs
 from rules.promtool.boundary_values import example, labels_of, recorded_for
 from rules.promtool.cases import PromtoolCase, series_name
 from rules.promtool.found_proofs import NONE_FOUND, FoundProof, FoundProofs, found_stories
 from rules.promtool.input_series import WINDOWED, Story, failures, number, sequence, stories, told, untold
 from rules.promtool.missing_data_cases import losses, never_seen
 from rules.promtool.namesakes import firing
+from rules.promtool.native_histograms import read_by
 from rules.promtool.self_monitoring_cases import TICK, vigils
 from rules.promtool.unit_labels import UnitLabels
 from rules.promtool.unproved import Unproved, summary
@@ -136,6 +138,8 @@ class Facts:
         every = {read for reads in self.reads.values() for read in reads}
         every.update(source for rule in rules for source in condition.parse(rule.condition).sources)
         self.shared = _shared(every)
+        self.on_3 = any(need.since != OLDEST for alert in alerts if alert.rule for need in needs(alert.expr))
+        """Whether some rule needs Prometheus 3, so that its promtool runs the tests."""
         self._by_name: dict[str, list[AlertingRule]] = defaultdict(list)
         for alert in alerts:
             if alert.rule:
@@ -169,6 +173,16 @@ class Facts:
         if len(depths) > 1:
             raise Unprovable("it reads recorded and scraped signals together")
         return max(depths, default=0)
+
+    def check_histograms(self, alert: AlertingRule) -> None:
+        """Raises Unprovable if the rule reads native histograms, and promtool or an alert of that name may not."""
+        others = self.namesakes(alert)
+        if not any(read_by(syntax(each.expr)) for each in (alert, *others)):
+            return
+        if not self.on_3:
+            raise Unprovable("only promtool 3 reads native histograms, and no rule needs Prometheus 3")
+        if others:
+            raise Unprovable(f"another alert is called {alert.alert}, and native histograms are read")
 
 
 def _shared(selectors: Iterable[Selector]) -> set[str]:
@@ -233,6 +247,7 @@ def _rules(
                 same = found.setdefault(proof.step, _Rounds(step=proof.step))
                 _found(facts, alert, proof, depth, same, missing)
                 continue
+            facts.check_histograms(alert)
             for story, others in [(each, _others(facts, alert, each, interval)) for each in stories(alert, interval)]:
                 case = rounds.place(facts.needs(alert), depth, "rules at their boundaries")
                 missing += _untold(alert, _tell(story, alert, others, case))
@@ -272,8 +287,8 @@ def _others(facts: Facts, alert: AlertingRule, story: Story, interval: Micros) -
 
 def _tell(story: Story, alert: AlertingRule, others: Sequence[_Fired], case: PromtoolCase) -> tuple[str, ...]:
     """Feed the story and add its checks; returns the annotations that only Prometheus can render."""
-    for series, values in story.series.items():
-        case.series[series_name(*series)] = sequence(values)
+    for series in story.series:
+        case.series[series_name(*series)] = story.written(series)
     left: dict[str, None] = {}
     for check in story.checks:
         fired = [(alert, sample) for sample in check.alerts]

@@ -238,6 +238,31 @@ NEWER_FUNCTIONS: dict[str, str] = {
 }
 """Those that only Prometheus 3 has, some with a flag."""
 
+NATIVE: dict[str, tuple[str, ...]] = {
+    "native histograms": (
+        'histogram_avg(@latency{job="api"}) > 3',
+        "histogram_avg(@drift) < -0.5",
+        "histogram_avg(@latency) > 1.5 * @limit",
+        "histogram_avg(@latency) > 3 or absent(@latency_limit)",
+        "max by (job) (histogram_avg(@latency)) > 3",
+        "histogram_sum(@bytes) * 2 >= 5e6",
+        "histogram_count(@requests) < 5",
+        "histogram_count(@requests) == 0",
+        "-histogram_count(@requests) <= -5",
+    ),
+}
+"""Proved where a rule needs Prometheus 3."""
+
+NOT_NATIVE: dict[str, tuple[str, ...]] = {
+    "histograms otherwise": (
+        "histogram_sum(@latency) / histogram_count(@latency) > 3",
+        "histogram_avg(sum(@latency)) > 3",
+        "histogram_avg(rate(@latency[5m])) > 3",
+        "histogram_avg(@latency) > 3 and @latency > 2",
+        "histogram_quantile(0.9, @latency) > 3",
+    ),
+}
+
 
 def of_functions(some: dict[str, str]) -> list[tuple[str, str]]:
     """(name of the rule, condition), each with metrics of its own."""

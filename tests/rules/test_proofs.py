@@ -9,7 +9,16 @@ from rules.condition import parse
 from rules.expression import syntax
 from rules.outputs import render
 from rules.promtool.boundary_values import pairs
-from tests.rules.corpus import FUNCTIONS, NEWER_FUNCTIONS, NOT_PROVED, PROVED, conditions, of_functions
+from tests.rules.corpus import (
+    FUNCTIONS,
+    NATIVE,
+    NEWER_FUNCTIONS,
+    NOT_NATIVE,
+    NOT_PROVED,
+    PROVED,
+    conditions,
+    of_functions,
+)
 from tests.rules.policies import policy, rule, write
 
 BLURRED = "it looks back over a window"
@@ -55,6 +64,30 @@ def test_every_function_is_proved_or_said_not_to_be(each_promtool, tmp_path):
     assert answer.returncode == 0, (answer.stdout + answer.stderr)[:4000]
 
 
+def test_native_histograms_are_proved_on_3(newest_promtool, tmp_path):
+    """Average, sum and count of a metric's own native histograms are proved where a rule needs Prometheus 3; what is
+    made of histograms is not, nor does it break the others.
+    """
+    rules = [rule(name, condition, threshold=2) for name, condition in conditions(NATIVE | NOT_NATIVE)]
+    write(policy(*rules), tmp_path, watch=False)
+    left = render(policy(*rules)).unproved
+    assert {each.name.rpartition("/")[2] for each in left} == {name for name, _ in conditions(NOT_NATIVE)}
+    answer = newest_promtool("test", "rules", "rules_test.yml", folder=tmp_path)
+    assert answer.returncode == 0, (answer.stdout + answer.stderr)[:4000]
+
+
+def test_native_histograms_are_not_fed_to_2(each_promtool, tmp_path):
+    """Where no rule needs Prometheus 3, and where two alerts of one name read them, they are not proved, and said so."""
+    older = [rule(name, condition) for name, condition in conditions(NATIVE) if "_avg" not in condition]
+    left = write(policy(rule("plain", "margin < 1"), *older), tmp_path, watch=False)
+    assert len(left) == len(older) > 0
+    assert all("no rule needs Prometheus 3" in each for each in left)
+    answer = each_promtool("test", "rules", "rules_test.yml", folder=tmp_path)
+    assert answer.returncode == 0, (answer.stdout + answer.stderr)[:4000]
+    namesakes = [rule(name, condition, alert="One") for name, condition in conditions(NATIVE)[:2]]
+    assert all("another alert is called One" in each.reason for each in render(policy(*namesakes)).unproved)
+
+
 PAGE = Path(__file__).parents[2] / "docs" / "proofs.md"
 HEAD = """# What the tests prove
 
@@ -63,7 +96,8 @@ after just enough failures, not just before it, and resolves. A small evaluator 
 gives the same bytes everywhere; promtool then checks them. What it does not model exactly is *not proved*: said by rule and with the
 reason, by `compile`, by `check -v` and in `rules_test.yml`. [`compile --verify`](ci.md) searches proofs of such rules with promtool.
 
-The tables are made by a test from conditions of the shapes that people run, and hold for promtool 2.42 and 3.5 (November 2026).
+The tables are made by a test from conditions of the shapes that people run, and hold for promtool 2.42 and 3.5 (November 2026). Native
+histograms are proved where a rule needs Prometheus 3 (`histogram_avg`, a quoted name …), because promtool 2.42 cannot be fed any.
 """
 
 
@@ -78,7 +112,7 @@ def test_the_page_tells_what_is_proved():
 
 def _kinds():
     yield "\n## By kind\n\n| kind | conditions | proved | in part | not proved | such as |\n|---|---|---|---|---|---|\n"
-    for kind, some in (PROVED | NOT_PROVED).items():
+    for kind, some in (PROVED | NATIVE | NOT_PROVED | NOT_NATIVE).items():
         left = render(policy(*(rule(*each) for each in conditions({kind: some})))).unproved
         none = {each.name for each in left if not each.partly}
         part = {each.name for each in left if each.partly} - none
