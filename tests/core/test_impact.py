@@ -212,3 +212,11 @@ def test_a_grades_own_alert_raises_the_level():
     fire(world, "0.6", level=4, name="its grade's")
     assert (world.incident.level, world.incident.state) == (4, State.OPEN)
     assert world.pages()[-1][1] is Reason.NEW_DANGER
+
+
+def test_a_milder_alert_takes_no_impact_back() -> None:
+    """Of several alerts the worst impact counts, whichever came last; only a person says that it is less."""
+    world = fire(fire(World(POLICY_VERSION.policy), "0.6"), "0.1", name="b")
+    assert world.incident.response.impacts["revenue_impact"].grade == "critical"
+    world.change(revenue_impact="0.1")
+    assert world.incident.response.impacts["revenue_impact"].grade == "medium"

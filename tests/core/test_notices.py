@@ -648,3 +648,17 @@ def test_what_nobody_edited_promises_the_update_that_is_to_come():
         held = [each for each in world.incident.response.notices if each.standing is Standing.HELD]
         assert held
         assert all(each.next_at > world.now for each in held)
+
+
+def test_who_was_told_hears_of_a_recurrence_below_their_level():
+    """They know of the trouble: that it is back concerns them, although its level was lowered in between."""
+    world = opened()
+    world.acknowledge()
+    approve(world)
+    world.change(level=2, reason="less than thought")
+    world.clear("a")
+    world.advance(minutes=10)
+    approve(world, "n2")
+    world.fire("a", level=2)
+    world.acknowledge()
+    assert (world.incident.level, standings(world)[-1]) == (2, ("acknowledged", "held"))
