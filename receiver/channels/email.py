@@ -245,7 +245,7 @@ class EmailSender:
         configuration errors are not.
         """
         server = f"{self._server.host}:{self._server.port}"
-        if _is_tls(error):
+        if _ssl_error(error) is not None:
             return Rejected(f"TLS with {server} fails ({_tls_reason(error)}): check TOCSIN_SMTP_URL and certificates")
         match error:
             case aiosmtplib.SMTPAuthenticationError(code=code) if code >= 500:
@@ -357,10 +357,6 @@ def _is_loopback(host: str) -> bool:
         return ip_address(host).is_loopback
     except ValueError:
         return host == "localhost"
-
-
-def _is_tls(error: BaseException | None) -> bool:
-    return _ssl_error(error) is not None
 
 
 def _ssl_error(error: BaseException | None) -> ssl.SSLError | None:

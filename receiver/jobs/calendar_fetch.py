@@ -65,7 +65,7 @@ class CalendarFetching:
         known = (await self._queue.read(self._store.reads().calendar_texts)).get(name, "")
         after, text = await self._fetch(policy, schedule, begun, known)
         await self._tell(schedule, last, after)
-        await self._queue.run(self._store.keep_calendar, name, after, text, _digest(text))
+        await self._queue.run(self._store.keep_calendar, name, after, text, sha256(text.encode()).hexdigest())
         self._metrics.calendar(name, after)
         if text and text != known:
             await self._queue.run(self._engine.page_on_call, self._queue.clock(), urgency=STEPS)
@@ -123,7 +123,3 @@ class CalendarFetching:
                 names=", ".join(unknown),
             )
         self._unknown[schedule.name] = unknown
-
-
-def _digest(text: str) -> str:
-    return sha256(text.encode()).hexdigest()

@@ -6,7 +6,7 @@ A refused webhook is counted and logged without its content.
 """
 
 import asyncio
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, TypeVar
 
@@ -203,8 +203,4 @@ def _numbers(results: Sequence[Result]) -> list[int]:
     failed = sum(1 for result in results if result.error)
     if failed:
         raise HttpProblem(500, f"{failed} of {len(results)} incidents could not be stored; the others were")
-    return _distinct(incident.number for result in results for incident in result.concerned)
-
-
-def _distinct(numbers: Iterable[int]) -> list[int]:
-    return sorted(set(numbers))
+    return sorted({incident.number for result in results for incident in result.concerned})

@@ -97,7 +97,7 @@ def fed(phases: list[tuple[tuple[Input, ...], int]]) -> dict[Series, str]:
                 values += _values(shape, value, samples, start)
                 level[series] = start + value * samples if shape in {"rising", "leaning", "buckets"} else value
         before += samples
-    return {series: sequence(_runs(values)) for series, values in written.items()}
+    return {series: sequence(value for value in values if value) for series, values in written.items()}
 
 
 def _values(shape: Shape, value: float, samples: int, start: float) -> list[str]:
@@ -112,7 +112,3 @@ def _values(shape: Shape, value: float, samples: int, start: float) -> list[str]
             return ["1" if index % max(1, round(value)) == 0 else "_" for index in range(samples)]
         case _:
             return [number(value)] * samples
-
-
-def _runs(values: list[str]) -> Iterator[str]:
-    return (value for value in values if value)
