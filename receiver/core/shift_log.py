@@ -283,6 +283,15 @@ def _quiet_way(context: DecisionContext, schedule: str, person: Person) -> Targe
     return next((each for each in ways if each is not None), None)
 
 
+def is_overtaken(message: HandoffMessage, last: ShiftEntry | None) -> bool:
+    """Whether a waiting message is no longer true: its reader has gone off call again since, or has come on call again.
+
+    `last`: the schedule's last entry.
+    """
+    is_on_call = last is not None and message.person in last.people
+    return message.about != VOID and is_on_call is (message.about == OFF)
+
+
 def settle_message(message: HandoffMessage, outcome: Outcome, context: DecisionContext, now: Instant) -> HandoffMessage:
     """The message after an attempt: final, or due again later."""
     tried = replace(message, attempts=message.attempts + 1)
@@ -298,4 +307,4 @@ def settle_message(message: HandoffMessage, outcome: Outcome, context: DecisionC
                 return replace(tried, status=Status.GAVE_UP, due_at=None, detail=reason)
             return replace(tried, due_at=due_at, detail=reason)
         case Overtaken():
-            return replace(message, due_at=now)
+            return replace(message, status=Status.SUPERSEDED, due_at=None)

@@ -9,10 +9,19 @@ import asyncio
 import structlog
 
 from receiver.channels import SEND_TIMEOUT, Outgoing, Senders, without_address
-from receiver.core.events import Outcome, Rejected, Retry
+from receiver.core.events import Outcome, Overtaken, Rejected, Retry
 from receiver.core.model import Incident, Instant, Kind, Notification, Reason
 from receiver.core.plan import DecisionContext
-from receiver.core.shift_log import LISTED, HandoffMessage, ShiftEntry, ShiftNotes, listed, note_shifts, settle_message
+from receiver.core.shift_log import (
+    LISTED,
+    HandoffMessage,
+    ShiftEntry,
+    ShiftNotes,
+    is_overtaken,
+    listed,
+    note_shifts,
+    settle_message,
+)
 from receiver.core.urgency import CLAIMS, STEPS
 from receiver.engine.engine import Engine
 from receiver.engine.queue import CommandQueue
@@ -60,7 +69,9 @@ class Handoffs:
                 _say(each)
             await self._queue.run(self._engine.page_on_call, now, urgency=STEPS)
         due = await self._queue.run(self._store.handoffs.claim, now, urgency=CLAIMS)
-        await asyncio.gather(*(self._carry(each) for each in due))
+        if due:
+            _, last = await self._queue.browse(self._store.handoffs.last)
+            await asyncio.gather(*(self._carry(each, last.get(each.schedule)) for each in due))
 
     def _compare(self, now: Instant) -> tuple[int, ShiftNotes]:
         """The log's last position, and the entries and messages to add."""
@@ -78,14 +89,14 @@ class Handoffs:
         total = sum(reads.overview.live().values())
         return position, note_shifts(context, last, void, listed(reads.overview.urgent(LISTED), total), looked_at)
 
-    async def _carry(self, message: HandoffMessage) -> None:
-        """Send a message, and store its outcome."""
+    async def _carry(self, message: HandoffMessage, last: ShiftEntry | None) -> None:
+        """Send a message unless it is no longer true, and store its outcome. `last`: its schedule's last entry."""
         context = self._engine.context(self._engine.current)
-        outcome = await self._send(message, context)
+        outcome = Overtaken() if is_overtaken(message, last) else await self._send(message, context)
         settled = settle_message(message, outcome, context, self._queue.clock())
         level = log.info if settled.due_at is None and not settled.detail else log.warning
         level(
-            "a handoff was told",
+            "a message of a handoff was overtaken" if isinstance(outcome, Overtaken) else "a handoff was told",
             schedule=message.schedule,
             person=message.person,
             channel=message.channel,

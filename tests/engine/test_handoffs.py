@@ -226,6 +226,30 @@ async def slack() -> AsyncIterator[SlackWorkspace]:
         yield workspace
 
 
+async def test_what_is_no_longer_true_is_not_told(store: SqlStore) -> None:
+    """Where no message got through until ben was off call again, he is not told that he is on call, nor dana that she is
+    off call: she is on call.
+    """
+    one = Replica(store)
+    await one.look(0)
+    one.told.outcome = Retry("nothing gets through")
+    await one.look(NINE)
+    await one.override("dana", NINE + MINUTE, NINE + 2 * HOUR)
+    one.told.outcome = Delivered("ref")
+    late = await one.look(NINE + HOUR)
+    assert [each[:2] for each in late] == [
+        ("U024BE7LH", "You are on call: primary until Thu 9 Oct, 13:00 CEST"),
+        ("ben@example.org", "You are off call: primary"),
+    ]
+    found = store.reads().handoffs.newest(9)
+    assert sorted((each.about, each.person, each.status) for each in found) == [
+        ("off", "ben", Status.ACCEPTED),
+        ("off", "dana", Status.SUPERSEDED),
+        ("on", "ben", Status.SUPERSEDED),
+        ("on", "dana", Status.ACCEPTED),
+    ]
+
+
 async def test_slack_shows_it_without_buttons(store: SqlStore, slack: SlackWorkspace) -> None:
     """A direct message with headline, sentence and list; nothing in it asks for an answer."""
     one = Replica(store, told=SlackSender("xoxb-1", f"{slack.wire.url}/api", 5.0))

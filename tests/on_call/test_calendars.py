@@ -114,8 +114,10 @@ def test_cancelled_and_transparent_events_put_nobody_on_call():
     ("zone", "begins"), [("", "2026-10-01T07:00"), ("X-WR-TIMEZONE:America/Chicago\r\n", "2026-10-01T14:00")]
 )
 def test_times_without_a_zone_are_the_schedules_or_the_calendars(zone, begins):
-    """Floating times; `X-WR-TIMEZONE` says where they are at home."""
-    assert told(read(calendar(event("dana", "20261001T090000", "20261001T100000"), more=zone)))[0][0] == begins
+    """Floating times; `X-WR-TIMEZONE` says where they are at home. Whole days are the schedule's."""
+    whole = event("ben", "VALUE=DATE:20261005", "VALUE=DATE:20261006")
+    found = told(read(calendar(event("dana", "20261001T090000", "20261001T100000"), whole, more=zone)))
+    assert [each for each, *_ in found] == [begins, "2026-10-04T22:00"]
 
 
 def test_people_are_known_by_summary_attendee_or_alias():
