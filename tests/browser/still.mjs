@@ -14,6 +14,7 @@ await run(async () => {
   await logIn();
   await page.getByRole("link", { name: "Engine stands still" }).click();
   assert.match(await page.locator("footer").innerText(), /UTC/);
+  assert.equal(await page.locator("[data-scripted]:visible").count(), 0, "what does nothing without scripts is not shown");
   await page.getByRole("button", { name: "Acknowledge", exact: true }).first().click();
   await page.getByText("Escalation has stopped").waitFor();
   await page.locator("#do-notes > summary").click();

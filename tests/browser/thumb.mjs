@@ -129,6 +129,8 @@ await run(async () => {
   await page.evaluate(() => document.getElementById("alerts").scrollIntoView());
   await look("thumb-alerts");
   assert.equal(await page.locator("#alerts tbody tr:has(td)").count(), 50);
+  const rows = await page.locator("#alerts tbody tr:has(td)").evaluateAll((all) => all.map((each) => each.clientHeight));
+  assert.ok(Math.max(...rows) < 50, `an alert is one line: ${Math.max(...rows)} px`);
   await page.getByRole("link", { name: "Further alerts" }).click();
   await page.locator("#alerts").getByText("60 firing; 10 shown").waitFor();
   await page.goto(`${story.url}/incidents/6`);

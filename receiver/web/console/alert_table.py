@@ -32,6 +32,8 @@ class AlertTable:
 
     labels: tuple[str, ...]
     has_values: bool
+    has_states: bool
+    """Whether they differ in firing or level."""
     groups: tuple[tuple[str, tuple[AlertLine, ...]], ...]
     """(common label and value, its alerts); one unnamed group if no label groups them."""
 
@@ -60,6 +62,7 @@ def table_of(alerts: Sequence[Alert], identities: Mapping[str, Sequence[str]]) -
     return AlertTable(
         tuple(line(each, 60) for each in names),
         any(map(measured, alerts)),
+        len({(each.firing, each.level) for each in alerts}) > 1,
         tuple((name, tuple(lines)) for name, lines in found.items()),
     )
 
