@@ -1,9 +1,11 @@
 """The reports of a period and of live drills as pages, and the way back from every report."""
 
+from dataclasses import replace
+
 import pytest
 
-from rules.policy import MINUTE
-from tests.web.conftest import Running
+from rules.policy import HOUR, MINUTE, Policy
+from tests.web.conftest import Running, begin_with
 from tests.web.test_console import page
 
 
@@ -31,6 +33,22 @@ async def test_pages_of_reports_name_their_zone(receiver: Running) -> None:
     for path in ("/history/report", "/history/drills", "/incidents/1/report"):
         assert "<span data-scripted hidden>, those of the report in UTC</span>." in await page(receiver, path)
     assert "<span data-scripted hidden>, those of plots in UTC</span>." in await page(receiver, "/incidents/1")
+
+
+async def test_times_of_a_page_are_in_one_zone(policy: Policy) -> None:
+    """Now, an incident's page and `tocsin show` tell times in UTC also where messages tell them in the policy's zone; the
+    browser then shows a page's in the viewer's.
+    """
+    async with begin_with(replace(policy, time_zone="Asia/Tokyo")) as receiver:
+        await receiver.post("/api/v1/incidents", {"type": "engine_failure"})
+        await receiver.post("/api/v1/incidents/1/acknowledge", {"by": "ada"})
+        await receiver.pass_time(13 * HOUR)
+        texts = [await page(receiver, path) for path in ("/", "/incidents/1")]
+        told = (await receiver.get("/api/v1/incidents/1"))[1]["account"]
+        for text in (*texts, *told.values()):
+            assert "JST" not in str(text)
+        assert "ada acknowledged at <time" in texts[0]
+        assert "UTC" in told["who_has_it"]
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ action is answered 409 with the incident's current state.
 """
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from secrets import token_hex
 from typing import Any, TypeVar
@@ -43,6 +44,7 @@ from receiver.web.api.related_incidents import find_related
 from receiver.web.api.several import act_on_several
 from receiver.web.http.problem_details import HttpProblem
 from rules.durations import parse as duration
+from rules.policy import UTC
 
 Out = TypeVar("Out")
 Item = TypeVar("Item")
@@ -319,7 +321,7 @@ class Api:
         missing = outstanding(incident, version) if incident.state is State.RESOLVED else []
         alerts_shown, duties = self._reads.alerts(incident.id, alerts), running(incident, version)
         case = self._words.case(incident, self.context(incident), self.now(), firing)
-        return views.show_incident(case, alerts_shown, duties, missing)
+        return views.show_incident(replace(case, zone_of_channel=UTC), alerts_shown, duties, missing)
 
 
 def page(

@@ -32,6 +32,7 @@ from receiver.web.api.response_views import show_checklists
 from receiver.web.api.responses import SimilarIncidentsView
 from receiver.web.console.alert_table import AlertTable, table_of
 from receiver.web.http.problem_details import HttpProblem
+from rules.policy import UTC
 
 ALERTS = 50
 ENTRIES = 80
@@ -144,7 +145,7 @@ class Reader:
         related = find_related(self.reads, incident, now)
         told = {each.number for each in related.lately}  # with what helped; of those of now only how they stand
         similar = [each for each in self.reads.similar(incident, SIMILAR_SHOWN) if each.number not in told]
-        case = IncidentText(incident, context, now, "", manner=Manner.LIVE, alerts=firing)
+        case = IncidentText(incident, context, now, "", zone_of_channel=UTC, manner=Manner.LIVE, alerts=firing)
         return IncidentPageData(
             case=case,
             alerts=table_of(alerts, case.identities),

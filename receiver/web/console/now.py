@@ -25,7 +25,7 @@ from receiver.web.api.several import Taken, act_on_several
 from receiver.web.console.open_standing import worst_open
 from receiver.web.console.pages import Frame, Visit, go_to
 from receiver.web.http.problem_details import HttpProblem
-from rules.policy import HOUR
+from rules.policy import HOUR, UTC
 
 SHOWN = 50
 """Incidents on a page of the list; more cannot be taken in."""
@@ -243,7 +243,7 @@ class Now:
     def card(self, incident: Incident, firing: Sequence[Alert], visit: Visit) -> Card:
         """An incident for the list. `firing`: its first firing alerts."""
         context = self.engine.context(self.api.policy_version(incident))
-        case = IncidentText(incident, context, visit.now, "", manner=Manner.LIVE, alerts=firing)
+        case = IncidentText(incident, context, visit.now, "", zone_of_channel=UTC, manner=Manner.LIVE, alerts=firing)
         return Card(case, deadlines(incident, context.policy_version, visit.now))
 
     def _refused_policy(self) -> list[str]:
