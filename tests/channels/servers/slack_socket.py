@@ -27,6 +27,7 @@ class SlackGateway:
         app.router.add_post("/api/apps.connections.open", self._open)
         app.router.add_get("/link/", self._link)
         app.router.add_post("/api/reactions.add", self._react)
+        self.more(app)
         self.reactions: asyncio.Queue[dict] = asyncio.Queue()
         self._runner = web.AppRunner(app, shutdown_timeout=0.1)
         await self._runner.setup()
@@ -34,6 +35,9 @@ class SlackGateway:
         self._host = "{}:{}".format(*self._runner.addresses[0])
         self.url = f"http://{self._host}/api"
         return self
+
+    def more(self, app: web.Application) -> None:
+        """Adds further methods of the API."""
 
     async def __aexit__(self, *_):
         await self._runner.cleanup()
