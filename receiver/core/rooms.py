@@ -31,7 +31,9 @@ def open_room(draft: Draft, action: OpenRoom) -> None:
     if name is None:
         raise RefusedError("no Slack channel of the policy is enabled and configured; an incident channel needs one")
     room = Room(name, _name(draft.incident), action.by, draft.now)
-    address = {each.name: each.contact(context.current.channels[name].type) or "" for each in _concerned(draft)}
+    address = {
+        each.name: each.contact(context.current.channels[name].type) or "" for each in _concerned(draft, action.by)
+    }
     invited = {person: contact for person, contact in address.items() if contact}
     without = ", ".join(person for person, contact in address.items() if not contact)
     draft.respond(room=room)
@@ -46,15 +48,15 @@ def _name(incident: Incident) -> str:
     return f"{'exercise' if incident.exercise else 'inc'}-{incident.number}-{about}"[:LONGEST_NAME].rstrip("-")
 
 
-def _concerned(draft: Draft) -> tuple[Person, ...]:
-    """Who is on call for it now, has it, asked for help, or holds a role in it."""
+def _concerned(draft: Draft, by: str) -> tuple[Person, ...]:
+    """Who is on call for it now, wants the channel, has it, asked for help, or holds a role in it."""
     incident, context = draft.incident, draft.context
     response = incident.response
     channels = dict.fromkeys((*draft.plan.channels, *incident.page.told))
     on_call = (
         person for name in channels for each in context.recipients(name) for person in context.people(each) or ()
     )
-    named = (incident.holder, *response.asked_by, *response.roles.values())
+    named = (by, incident.holder, *response.asked_by, *response.roles.values())
     found = (*on_call, *(whose_name(context.current.policy, each) for each in named if each))
     return tuple(dict.fromkeys(each for each in found if each is not None))
 

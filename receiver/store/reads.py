@@ -71,7 +71,7 @@ ORDER BY i.number, n.sequence
 _IN_THREAD = """
 SELECT n.incident_id FROM incidents i JOIN notifications n ON n.incident_id = i.id
 WHERE i.state IN ('open', 'acknowledged', 'resolved') AND n.status IN ('accepted', 'delivered')
-  AND (n.reference = :reference OR (n.kind = 'room' AND n.reference LIKE :room))
+  AND (n.reference = :reference OR (n.kind = 'room' AND substr(n.reference, 1, :length) = :room))
 """
 _WITH_EVIDENCE = "SELECT DISTINCT incident_id FROM evidence_files"
 _READABLE = schema.incidents.c.state != "set_aside"
@@ -411,7 +411,8 @@ class Reads:
         channel the message is in; empty: none.
         """
         known = reference.replace("\0", "")
-        rows = self._database.rows(_IN_THREAD, reference=known, room=f"{known.partition(':')[0]}:%")
+        room = f"{known.partition(':')[0]}:"
+        rows = self._database.rows(_IN_THREAD, reference=known, room=room, length=len(room))
         return str(rows[0].incident_id) if rows else ""
 
     def notification(self, notification_id: str) -> Notification | None:

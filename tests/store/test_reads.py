@@ -81,6 +81,35 @@ def test_one_incident_is_found_by_id_and_number(seven: SqlStore) -> None:
     assert reads.incident("nobody") is None
 
 
+@pytest.mark.parametrize(
+    ("reference", "found"),
+    [
+        ("C1:1.1", "id-a"),
+        ("C1:9.9", "id-a"),
+        ("C2:2.2", "id-a"),
+        ("C2:9.9", ""),
+        ("C3:3.3", ""),
+        (":9.9", ""),
+        ("%:9.9", ""),
+        ("_1:9.9", ""),
+        ("", ""),
+    ],
+)
+def test_a_message_of_a_provider_leads_to_its_incident(store: SqlStore, reference: str, found: str) -> None:
+    """By its thread, and in the incident's own channel from everywhere; not to an incident that is closed."""
+    accepted = {"status": Status.ACCEPTED, "due_at": None}
+    save(
+        store,
+        opened=[incident("a"), incident("b", state=State.CLOSED)],
+        planned=[
+            message(1, kind=Kind.ROOM, recipient="#inc-1", reference="C1:1.1", **accepted),
+            message(2, reference="C2:2.2", **accepted),
+            message(3, "id-b", kind=Kind.ROOM, recipient="#inc-2", reference="C3:3.3", **accepted),
+        ],
+    )
+    assert store.reads().incident_of(reference) == found
+
+
 def test_the_worst_firing_alerts_come_first(store: SqlStore) -> None:
     """Of many alerts the first page has the firing ones, the worst of them first."""
     some = [alert("cleared", level=4, firing=False), alert("mild", level=2), alert("bad", level=4)]

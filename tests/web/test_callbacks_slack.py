@@ -310,11 +310,11 @@ async def test_an_incident_gets_a_channel_of_its_own(app: Slack, workspace: Slac
     receiver = app.receiver
     assert (await app.command("channel 7"))["text"].startswith("There is no incident 7.")
     said = await app.command("channel 1", user="U1")
-    assert said["text"] == "Its channel is being opened. #1 is acknowledged by rita."
+    assert said["text"] == "Its channel #inc-1-engine-failure is being opened. #1 is acknowledged by rita."
     assert "is being opened" in (await app.command("channel 1"))["text"]
     await send_all(receiver)
     ((id_, room),) = workspace.rooms.items()
-    assert (room["name"], room["members"], len(room["pins"])) == ("inc-1-engine-failure", {"UBOT", "U2"}, 1)
+    assert (room["name"], room["members"], len(room["pins"])) == ("inc-1-engine-failure", {"UBOT", "U1", "U2"}, 1)
     assert "it has the channel #inc-1-engine-failure" in (await app.command("channel 1"))["text"]
     _, page = await receiver.get("/incidents/1", headers={"Accept": "text/html"})
     link = f"https://slack.com/app_redirect?channel={id_}"

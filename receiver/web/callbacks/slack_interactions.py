@@ -264,7 +264,8 @@ class SlackCallbacks:
         if isinstance(found, str):
             return found
         outcome = await self._queue.act(found[0].id, OpenRoom(origin.who), origin)
-        return f"Its channel is being opened. {outcome.words}" if outcome.done else outcome.words
+        room = outcome.incident.response.room if outcome.done and outcome.incident else None
+        return f"Its channel #{room.name} is being opened. {outcome.words}" if room else outcome.words
 
     async def _read_numbered(self, rest: str) -> tuple[Incident, str] | str:
         """Incident and text of `12 text`; or why not, in words."""
