@@ -18,7 +18,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 from receiver.channels import Configured, Outgoing
 from receiver.channels.posting import excerpt, patience
 from receiver.channels.slack_blocks import Block, fallback, parent, reply
-from receiver.channels.slack_lookup import Failed, Posted, Search, metadata
+from receiver.channels.slack_lookup import Failed, Posted, Search, errors_in, metadata
 from receiver.channels.slack_rooms import Rooms
 from receiver.clients.egress import Egress, reason_of
 from receiver.core.events import Delivered, Outcome, Rejected, Retry
@@ -202,8 +202,7 @@ class SlackSender:
             return Failed("", Rejected(f"Slack's address answered {status}: check TOCSIN_SLACK_API_URL"))
         needed = excerpt(str(data.get("needed", "chat:write")), [self._token])
         advice = ADVICE.get(error, "Slack will not post in {channel}: {error}")
-        errors = tuple(each for each in data.get("errors") or () if isinstance(each, dict))
-        return Failed(error, Rejected(advice.format(error=error, channel=channel, needed=needed)), errors)
+        return Failed(error, Rejected(advice.format(error=error, channel=channel, needed=needed)), errors_in(data))
 
 
 def quiet_client(token: str, base_url: str, timeout: float, egress: Egress | None = None) -> AsyncWebClient:

@@ -8,7 +8,7 @@ message counts as not found: a duplicate is better than a lost message.
 import asyncio
 import logging
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -55,7 +55,12 @@ class Failed:
     error: str
     outcome: Outcome
     errors: tuple[dict[str, Any], ...] = ()
-    """Each with `user` and `error`."""
+
+
+def errors_in(answer: Mapping[str, Any]) -> tuple[dict[str, Any], ...]:
+    """Returns an answer's errors about single users, each with `user` and `error`."""
+    listed = answer.get("errors")
+    return tuple(each for each in listed if isinstance(each, dict)) if isinstance(listed, list) else ()
 
 
 def metadata(outgoing: Outgoing) -> dict[str, Any]:
@@ -95,7 +100,7 @@ class Search:
         try:
             async with asyncio.timeout(self._timeout):
                 async for channel in self._channels():
-                    if channel.get("name") == name and channel.get("is_member"):
+                    if channel.get("name") == name and channel.get("is_member") and channel.get("id"):
                         return channel if float(channel.get("created", 0)) >= oldest else None
         except Exception as error:  # noqa: BLE001 - any error means "not known": another name is taken
             _log.warning("Slack cannot say whether a channel was created (%s)", type(error).__name__)

@@ -12,7 +12,7 @@ from typing import Any
 from msgspec.structs import replace as with_changes
 
 from receiver.channels import Outgoing
-from receiver.channels.slack_lookup import Failed, Search
+from receiver.channels.slack_lookup import Failed, Search, errors_in
 from receiver.core.events import Delivered, Outcome, Rejected, Retry
 from receiver.core.model import Reason
 
@@ -69,9 +69,10 @@ class Rooms:
         for name in _names(outgoing.notification.recipient.removeprefix("#")):
             done = await self._call("conversations.create", outgoing, name=name)
             if not isinstance(done, Failed):
-                channel: dict[str, Any] = done.get("channel") or {}
-                is_known = "id" in channel and "name" in channel
-                return channel if is_known else Retry("Slack does not name the channel that it made")
+                channel = done.get("channel")
+                if isinstance(channel, dict) and channel.get("id") and channel.get("name"):
+                    return channel
+                return Retry("Slack does not name the channel that it made")
             if done.error != "name_taken":
                 return Rejected(NOT_CREATED) if done.error in MAY_NOT_CREATE else done.outcome
             if outgoing.notification.attempts and (ours := await self._search.made(name, outgoing)):
@@ -88,7 +89,7 @@ class Rooms:
         done = await self._call("conversations.invite", there, channel=channel, users=users, force=True)
         if isinstance(done, Failed) and isinstance(done.outcome, Retry):
             return done.outcome
-        errors = done.errors if isinstance(done, Failed) else done.get("errors") or ()
+        errors = done.errors if isinstance(done, Failed) else errors_in(done)
         whose = [(names.get(str(each.get("user")), ""), str(each.get("error", ""))) for each in errors]
         if isinstance(done, Failed) and not whose:
             whose = [(", ".join(names.values()), done.error)]

@@ -143,6 +143,26 @@ async def test_a_limit_is_waited_for(slack, sender, step):
     assert len(slack.rooms) == len(slack.messages) == 1
 
 
+@pytest.mark.parametrize(
+    "method", ["conversations.create", "conversations.invite", "pins.add", "conversations.archive"]
+)
+@pytest.mark.parametrize(
+    "answer",
+    [
+        {"ok": True, "channel": "id name", "errors": 1},
+        {"ok": True, "channel": {"id": 1}, "errors": ["x", {"user": None}]},
+        {"ok": False, "error": ["x"], "errors": {"user": "U0ADA"}},
+        {"ok": True},
+    ],
+)
+async def test_an_answer_that_makes_no_sense_raises_nothing(slack, sender, method, answer):
+    """Whatever comes back, the sender gives an outcome."""
+    slack.answers = {method: answer}
+    reason, thread = (Reason.CLOSED, "C1:1.1") if method == "conversations.archive" else (Reason.ACTION, "")
+    asked_for = outgoing("slack", Kind.ROOM, reason, recipient=f"#{NAME}", thread=thread, by="ada", invite=INVITE)
+    assert isinstance(await sender.send(asked_for), Delivered | Retry | Rejected)
+
+
 async def test_it_is_archived(slack, sender):
     """Once; a second try is no failure."""
     opened = await sender.send(asked())
