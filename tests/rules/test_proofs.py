@@ -8,6 +8,7 @@ import pytest
 from rules.condition import parse
 from rules.expression import syntax
 from rules.outputs import render
+from rules.policy import HOUR, MINUTE, SECOND, Micros
 from rules.promtool.boundary_values import pairs
 from tests.rules.corpus import (
     FUNCTIONS,
@@ -21,6 +22,7 @@ from tests.rules.corpus import (
 )
 from tests.rules.policies import policy, rule, write
 
+EVERY = (MINUTE, SECOND)
 BLURRED = "it looks back over a window"
 
 
@@ -45,6 +47,16 @@ def test_not_proved_does_not_break_the_proofs(each_promtool, tmp_path):
     write(policy(*(rule(*each) for each in conditions(NOT_PROVED))), tmp_path)
     answer = each_promtool("test", "rules", "rules_test.yml", folder=tmp_path)
     assert answer.returncode == 0, (answer.stdout + answer.stderr)[:4000]
+
+
+def test_what_would_take_promtool_minutes_is_not_proved():
+    """A `for` of a week is proved at one evaluation a minute, not at one a second: it is said how many that are."""
+    made = policy(
+        *(rule(f"r{every}", f"m{every} > 1", hold=Micros(7 * 24 * HOUR), interval=Micros(every)) for every in EVERY)
+    )
+    (left,) = render(made).unproved
+    assert (left.name, left.partly) == (f"incident_response/r{SECOND}", False)
+    assert left.reason.startswith("it waits for 604,801 evaluations")
 
 
 def test_the_boundary_is_close():
