@@ -48,8 +48,8 @@ class Condition:
     watched: tuple[Selector, ...]
     """The metrics whose loss would make the condition silently false."""
     comparison: Comparison | None
-    warnings: tuple[str, ...]
-    """Valid constructs that are probably unintended."""
+    doubts: tuple[tuple[str, str], ...]
+    """(lint, message) of valid constructs that may be unintended."""
 
     @property
     def signals(self) -> tuple[str, ...]:
@@ -83,7 +83,7 @@ def parse(text: str) -> Condition:
             f"{text.strip()!r} has a value even when all is well, so it would always alert: "
             "say when it is bad, such as '… > 0' (without 'bool')"
         )
-    return Condition(text, expr, sources, _watched(text, tree), _comparison(text, tree), tuple(_warnings(tree)))
+    return Condition(text, expr, sources, _watched(text, tree), _comparison(text, tree), tuple(_doubts(tree)))
 
 
 @functools.lru_cache(maxsize=32_768)
@@ -195,7 +195,7 @@ def _plain(node: promql.Expr) -> str:
     return str(node).replace("{}", "")
 
 
-def _warnings(tree: promql.Expr) -> Iterator[str]:
+def _doubts(tree: promql.Expr) -> Iterator[tuple[str, str]]:
     for node in nodes(tree):
         if not isinstance(node, promql.BinaryExpr):
             continue
@@ -204,13 +204,19 @@ def _warnings(tree: promql.Expr) -> Iterator[str]:
             continue
         if op in MIRRORED and isinstance(left, promql.VectorSelector) and isinstance(right, promql.VectorSelector):
             yield (
-                f"{_plain(right)} is read as a metric, and only series with the very same labels are compared: "
-                f"if it is a limit, write its number"
+                "compared-metrics",
+                (
+                    f"{_plain(right)} is read as a metric, and only series with the very same labels are compared: "
+                    f"if it is a limit, write its number"
+                ),
             )
         elif op in {"and", "unless"} and (differ := sorted(_labels(left) ^ _labels(right))) and _are_known(left, right):
             yield (
-                f"'{op}' joins series with the very same labels only, and only one side has {', '.join(differ)}: "
-                f"write '{op} on(...)' with the labels that both have"
+                "doubtful-condition",
+                (
+                    f"'{op}' joins series with the very same labels only, and only one side has {', '.join(differ)}: "
+                    f"write '{op} on(...)' with the labels that both have"
+                ),
             )
 
 

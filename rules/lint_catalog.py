@@ -296,6 +296,11 @@ DOUBTS: Mapping[str, Doubt] = MappingProxyType(
         "doubtful-condition": Doubt(
             "warning", "The condition is valid PromQL, but reads like a slip of the pen. The message says which."
         ),
+        "compared-metrics": Doubt(
+            "note",
+            "The condition compares two metrics, of which only series with the very same labels meet. Mostly that is "
+            "meant; where the second was to be a limit, write its number.",
+        ),
         "unread-signal": Doubt("warning", "No condition reads this signal. A misspelt name, here or there?"),
         "critical-threshold": Doubt(
             "warning", "The rule's number and the section's critical_threshold differ; only the rule's has an effect."

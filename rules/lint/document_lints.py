@@ -221,8 +221,8 @@ def _same_conditions(rules: Iterable[Rule]) -> Iterator[Problem]:
 
 def _readings(rules: Iterable[Rule]) -> Iterator[Problem]:
     for rule in rules:
-        for warning in condition.parse(rule.condition).warnings:
-            yield doubt("doubtful-condition", rule.place, f'condition of "{rule.name}": {warning}')
+        for lint, message in condition.parse(rule.condition).doubts:
+            yield doubt(lint, rule.place, f'condition of "{rule.name}": {message}')
 
 
 def _silent_channels(policy: Policy) -> Iterator[Problem]:

@@ -255,6 +255,10 @@ CASES = {
         policy(RULE.replace("margin < 0.9", "sum by (pod) (a) > 1 and max by (node) (b) < 2")),
         policy(RULE.replace("margin < 0.9", "sum by (pod) (a) > 1 and on() max by (node) (b) < 2")),
     ),
+    "compared-metrics": (
+        policy(RULE.replace("margin < 0.9", "margin < critical_margin")),
+        policy(RULE.replace("margin < 0.9", "margin < on(pod) critical_margin")),
+    ),
     "unread-signal": (
         policy(more="signals:\n  margn: {unit: ratio}\n"),
         policy(more="signals:\n  margin: {unit: ratio}\n"),
