@@ -86,6 +86,10 @@ class Poster:
         # aiohttp treats a list of pairs as a form, but not a tuple.
         return await self._ask("POST", url, headers, data if isinstance(data, bytes) else list(data), MAX_ANSWER)
 
+    async def put(self, url: str, data: bytes, headers: Mapping[str, str]) -> Answer | Unanswered | Unsendable:
+        """PUTs bytes. Returns failures instead of raising."""
+        return await self._ask("PUT", url, headers, data, MAX_ANSWER)
+
     async def get(
         self, url: str, headers: Mapping[str, str], cap: int = MAX_ANSWER
     ) -> Answer | Unanswered | Unsendable:
