@@ -61,6 +61,7 @@ async def _play() -> Mapping[str, str]:
         "sms-storm": storm,
         "sms-news": news,
         "teams": read_card(opened.cards[0]),
+        "mattermost": read_post(opened.mattermost[0]),
         "telegram": read_telegram(opened.telegram[0]),
         "apprise": f"{opened.ntfy[0]['title']}\n\n{opened.ntfy[0]['message']}",
         "phone": _spoken(opened.calls[0]["Twiml"]),
@@ -141,6 +142,14 @@ def read_card(card: Mapping[str, Any]) -> str:
         lines += [f"{each['title']}: {each['value']}" for each in element.get("facts", ())]
         lines += [each["inlines"][0]["text"] for each in element.get("items", ())]
     return "\n".join((*lines, " ".join(f"[{each['title']}]" for each in card["actions"])))
+
+
+def read_post(post: Mapping[str, Any]) -> str:
+    """The visible text of a post in Mattermost."""
+    shown = post["props"]["attachments"][0]
+    text = re.sub(r"\[([^]]*)\]\(<[^>]*>\)", r"\1", f"{post['message']}\n\n{shown['text']}").replace("**", "")
+    fields = "\n".join(f"{each['title']}: {each['value']}" for each in shown["fields"])
+    return "\n".join((text, fields, *(f"[{each['name']}]" for each in shown["actions"])))
 
 
 def read_telegram(message: Mapping[str, Any]) -> str:

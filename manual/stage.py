@@ -58,7 +58,7 @@ incident_response:
         severity: 4
         description: The braking distance no longer fits into the runway ahead
         runbook_url: https://runbooks.example/safety-margin
-        channels: [email, slack, pagerduty, sms, phone, status-page, teams, ntfy, telegram]
+        channels: [email, slack, pagerduty, sms, phone, status-page, teams, ntfy, telegram, mattermost]
   alert_channels:
     - {name: email, type: email, recipients: ["incident-response@example.org"]}
     - {name: slack, type: slack, channel: "#incident-response", mention: "<!here>"}
@@ -69,6 +69,7 @@ incident_response:
     - {name: teams, type: teams, channel: flight}
     - {name: ntfy, type: apprise, recipients: [ntfy]}
     - {name: telegram, type: telegram, recipients: ["-1001234567890"]}
+    - {name: mattermost, type: mattermost, channel: 4xp9fdt77pncbef59f4k1qe83o, mention: "@channel"}
   procedures:
     - name: initial_response
       steps: [Take flight-control out of automatic landing, Tell the tower, Look at the runway sensors]
@@ -90,6 +91,7 @@ SETTINGS = {
     "TOCSIN_TWILIO_FROM": "+12025550100",
     "TOCSIN_WEBHOOK_SIGNING_SECRET": "a-secret-of-both-sides",
     "TOCSIN_TELEGRAM_TOKEN": "1:t",
+    "TOCSIN_MATTERMOST_TOKEN": "t",
 }
 
 
@@ -112,6 +114,8 @@ class Kept:
     ntfy: list[dict[str, Any]] = field(default_factory=list)
     telegram: list[dict[str, Any]] = field(default_factory=list)
     """New messages; edits are not recorded."""
+    mattermost: list[dict[str, Any]] = field(default_factory=list)
+    """New posts."""
 
     async def handle_DATA(self, _server: SMTP, _session: Session, envelope: Envelope) -> str:  # noqa: N802 - aiosmtpd's name
         """Receive a mail."""
@@ -138,6 +142,8 @@ class Kept:
             self.cards.append(form["attachments"][0]["content"])
         elif request.path.endswith("/sendMessage"):
             self.telegram.append(form)
+        elif request.path == "/api/v4/posts":
+            self.mattermost.append(form)
         elif request.path == "/":
             self.ntfy.append(form)
         return await handler(request)
@@ -145,6 +151,10 @@ class Kept:
     async def answer(self, _request: web.Request) -> web.Response:
         """The answer of a webhook's receiver, a workflow and ntfy: success."""
         return web.Response()
+
+    async def answer_post(self, _request: web.Request) -> web.Response:
+        """The answer of Mattermost."""
+        return web.json_response({"id": f"p{len(self.mattermost):025}"})
 
     async def answer_bot(self, _request: web.Request) -> web.Response:
         """The answer of Telegram."""
@@ -176,6 +186,7 @@ class Stage:
             for path in ("/hooks/{name}", "/workflows/{name}", "/"):
                 app.router.add_post(path, self.kept.answer)
             app.router.add_post("/bot1:t/{method}", self.kept.answer_bot)
+            app.router.add_route("*", "/api/v4/{path:.*}", self.kept.answer_post)
             runner, providers = await start_web(app)
             stack.push_async_callback(runner.cleanup)
             self.policy = self.load(providers)
@@ -190,6 +201,7 @@ class Stage:
                     "TOCSIN_APPRISE_URL_NTFY": f"{providers.replace('http', 'ntfy')}/alarms",
                     "TOCSIN_TEAMS_URL_FLIGHT": f"{providers}/workflows/flight",
                     "TOCSIN_TELEGRAM_API_URL": providers,
+                    "TOCSIN_MATTERMOST_API_URL": providers,
                 }
             )
             self.store = store = open_store(settings.database)

@@ -142,6 +142,9 @@ NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}", re.ASCII)
 CHAT = re.compile(r"-?[1-9]\d{4,15}", re.ASCII)
 """The id of a Telegram chat: positive of a person, negative of a group."""
 
+MATTERMOST_ID = re.compile(r"[a-z0-9]{26}", re.ASCII)
+"""The id of a channel or a user."""
+
 EXAMPLE_NUMBER = "+4930123456"
 """An unassigned number, the example in messages."""
 _NUMBER_WORDS = f"telephone number with its country code, such as {EXAMPLE_NUMBER}"
@@ -400,6 +403,35 @@ _ROWS = (
         retry_after=STEADY,
         give_up_after=HOUR,
         settings=("telegram_token", "telegram_webhook_secret", "telegram_api_url"),
+    ),
+    ChannelFacts(
+        name="mattermost",
+        label="Mattermost",
+        keys=(
+            Key("channel", "address", "the channel's id, 26 letters and digits"),
+            Key("mention", "mention", "who is mentioned on a page, such as @channel"),
+            PROXY,
+        ),
+        address=Address(
+            "Mattermost id, 26 letters and digits (of a channel: View Info)", MATTERMOST_ID.fullmatch, None
+        ),
+        recipient_is_secret=False,
+        wakes=False,
+        reached_when="accepted",
+        carries_news=True,
+        carries_updates=True,
+        keeps_state=False,
+        bundles=True,
+        shows_link=False,
+        answer_setting="external_url",
+        shows_pictures=False,
+        carries_reports=False,
+        called_by_hand=False,
+        from_level=2,
+        fallback_rank=None,
+        retry_after=STEADY,
+        give_up_after=HOUR,
+        settings=("mattermost_token", "mattermost_api_url"),
     ),
 )
 
