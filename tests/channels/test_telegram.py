@@ -98,8 +98,8 @@ async def test_what_an_alert_says_formats_nothing(api, sender, foreign):
     assert "parse_mode" not in shown
 
 
-async def test_what_an_alert_says_mentions_nobody(api, sender):
-    """A name with an at sign in an alert calls no user of Telegram."""
+async def test_what_an_alert_says_mentions_no_user(api, sender):
+    """A name with an at sign in an alert mentions no user of Telegram."""
     await sender.send(page(headline="@durov look (@x)", facts=[("Owner", "@dana")]))
     (shown,) = api.messages.values()
     assert shown["text"].startswith("\uff20durov look (\uff20x)\n\n")

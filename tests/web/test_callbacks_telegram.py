@@ -116,7 +116,7 @@ async def test_a_press_acknowledges_without_a_public_address(api: BotApi) -> Non
 async def test_the_log_and_the_store_have_no_token(
     api: BotApi, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Whichever way Telegram answers, the token, which stands in each URL, is in no log, and not in the timeline."""
+    """For every answer of Telegram the token, which stands in each URL, is in no log, and not in the timeline."""
     caplog.set_level("DEBUG")
     api.refusals[GROUP] = {"error_code": 403, "description": f"Forbidden: {TOKEN}"}
     async with service_for(api) as chat, aiohttp.ClientSession() as http:
@@ -181,7 +181,7 @@ async def test_the_webhook_is_registered(receiver: Running, api: BotApi) -> None
 
 
 async def test_a_press_by_webhook(receiver: Running, api: BotApi) -> None:
-    """A press acts once, in the name of who pressed; a name that every user may choose stands with its id."""
+    """A press acts once, in the name of who pressed; a name that a person chose stands with its id."""
     update = press(f"ack:{token(receiver)}", RON)
     assert (await receiver.post(PATH, update, headers=HEADERS))[0] == 200
     assert (await toast(api))["text"] == "#1 is acknowledged by dana (Telegram 55555)."
