@@ -156,7 +156,7 @@ async def test_a_limit_is_waited_for(slack, sender, step):
     ],
 )
 async def test_an_answer_that_makes_no_sense_raises_nothing(slack, sender, method, answer):
-    """Whatever comes back, the sender gives an outcome."""
+    """Whichever answer comes back, the sender gives an outcome."""
     slack.answers = {method: answer}
     reason, thread = (Reason.CLOSED, "C1:1.1") if method == "conversations.archive" else (Reason.ACTION, "")
     asked_for = outgoing("slack", Kind.ROOM, reason, recipient=f"#{NAME}", thread=thread, by="ada", invite=INVITE)
