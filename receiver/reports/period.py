@@ -1,14 +1,17 @@
 """The report of a period: times to acknowledge and resolve, and kept response times, by level and type."""
 
 from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
 
 from receiver.core.model import Instant
 from receiver.messages.plain import line
 from receiver.messages.times import duration
 from receiver.reports.report import Field, Part, Report, SectionContent, Table
 from receiver.reports.report_clock import ReportClock
-from receiver.store.statistics import Tally
 from rules.policy import Policy
+
+if TYPE_CHECKING:  # a drill formats reports too, and starts without the database
+    from receiver.store.statistics import Tally
 
 COLUMNS = (
     "incidents",
@@ -21,7 +24,7 @@ COLUMNS = (
 )
 
 
-def review(tallies: Sequence[Tally], policy: Policy, since: Instant, until: Instant) -> Report:
+def review(tallies: "Sequence[Tally]", policy: Policy, since: Instant, until: Instant) -> Report:
     """Returns the report of a period. Exercises are counted separately, so that drills do not improve the means."""
     real = [each for each in tallies if not each.exercise]
     drills = [each for each in tallies if each.exercise]
@@ -34,7 +37,7 @@ def review(tallies: Sequence[Tally], policy: Policy, since: Instant, until: Inst
     return Report(title, subtitle, exercise=False, sections=tuple(sections))
 
 
-def _section(name: str, tallies: Sequence[Tally], policy: Policy) -> SectionContent:
+def _section(name: str, tallies: "Sequence[Tally]", policy: Policy) -> SectionContent:
     if not tallies:
         return SectionContent(name, (Part("", (Field("incidents", ("none",)),)),))
     levels = sorted({each.level for each in tallies}, reverse=True)
@@ -53,7 +56,7 @@ def _section(name: str, tallies: Sequence[Tally], policy: Policy) -> SectionCont
     )
 
 
-def _figures(tallies: Iterable[Tally]) -> tuple[str, ...]:
+def _figures(tallies: "Iterable[Tally]") -> tuple[str, ...]:
     group = list(tallies)
     return (
         str(sum(each.incidents for each in group)),
