@@ -303,3 +303,13 @@ def test_a_closed_exercise_owes_no_checklist():
     assert (world.entries(Fact.OVERDUE), world.incident.windows) == ([], {})
     [outcome] = duty_outcomes(world.incident, world.timeline, world.current, world.now)
     assert outcome.result is DeadlineResult.NOT_NEEDED
+
+
+def test_what_begins_with_the_recovery_outlives_the_incident():
+    """The limit of a procedure that comes with the recovery runs on after the resolution: the check is still owed."""
+    check = Procedure("incident_response", "aftercare", "", ("Inspect",), "recovered", LIMIT)
+    world = taken(limited(procedures=(check,)), level=2)
+    world.clear("a")
+    world.advance(minutes=10)
+    assert world.incident.state is State.RESOLVED
+    assert "aftercare" in world.incident.response.duties
