@@ -272,3 +272,12 @@ def test_rules_of_unknown_sections_use_their_levels_channels():
     world = World()
     world.fire("a", level=4, rule="SomebodyElsesAlert")
     assert world.pages() == [(0, O, "email slack pagerduty sms")]
+
+
+def test_a_rule_pages_the_channels_that_it_names():
+    """At once only its own, although another rule of its level names others; the next step is the level's."""
+    first, *others = POLICY.rules
+    named = (replace(first, level=3, channels=("slack",)), *(replace(each, channels=("email",)) for each in others))
+    world = World(replace(POLICY, rules=named))
+    world.fire("a", rule=first.key)
+    assert [page[2] for page in world.pages()] == ["slack"]
