@@ -243,7 +243,11 @@ async def test_nonsense_between_presses_is_passed_over(start: Callable[..., Any]
     receiver = await start(**environ(api))
     await receiver.send("single_firing")
     data = f"ack:{token(receiver)}"
-    odd = [{"update_id": 1, "message": {"text": "hi"}}, {"update_id": 2, "callback_query": 3}, {"update_id": 4}]
+    odd: list[dict[str, Any]] = [
+        {"update_id": 1, "message": {"text": "hi"}},
+        {"update_id": 2, "callback_query": 3},
+        {"update_id": 4},
+    ]
     for update in (*odd, press(data, DANA, 5)):
         api.put(update)
     await toast(api)

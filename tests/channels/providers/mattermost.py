@@ -45,7 +45,8 @@ class MattermostServer(Wire):
                 return (
                     Reply(201, {"id": DIRECT, "type": "D"}) if known else refuse(404, "app.user.missing_account.const")
                 )
-        return refuse(404, "api.context.404.app_error")
+            case _:
+                return refuse(404, "api.context.404.app_error")
 
     def post(self, words) -> Reply:
         if self.refusal:

@@ -61,8 +61,8 @@ class BotApi(Wire):
 
     def send(self, words) -> Reply:
         chat = str(words["chat_id"])
-        if fault := self.refusals.get(chat):
-            return Reply(fault["error_code"], {"ok": False, **fault})
+        if refusal := self.refusals.get(chat):
+            return Reply(refusal["error_code"], {"ok": False, **refusal})
         if chat not in {PERSON, GROUP}:
             return refuse(400, f"{BAD}chat not found")
         if wrong := self.fault(words):
