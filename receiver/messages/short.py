@@ -75,7 +75,7 @@ def _worst(cases: list[IncidentText]) -> str:
 
 def _fit(begin: str, case: IncidentText, tails: Sequence[str]) -> str:
     """Joins beginning, description and a way to answer. A value within a long title would be cut with the title's end,
-    so it is repeated after the cut title, which leaves out the system: the beginning has it.
+    so it is repeated after the cut title, which leaves out a system that the beginning has.
     """
     ends = [f" {tail}" if tail else "" for tail in tails]
     if case.tells_value(case.title):
@@ -83,10 +83,10 @@ def _fit(begin: str, case: IncidentText, tails: Sequence[str]) -> str:
         told = fit_between(f"{begin} ", whole, ends[0], SMS_PARTS, len(whole))
         if told is not None:
             return told
-    title = case.title.replace(f" on {case.system}", "") if case.system else case.title
-    if not case.measure:
-        return _cut_to_fit(begin, _ended(title), ends)
-    return _cut_to_fit(begin, title.rstrip(".,"), [f"{case.measure}.{end}" for end in ends])
+    title = case.title.rstrip(".,") if case.measure else _ended(case.title)
+    ends = [f"{case.measure}.{end}" if case.measure else end for end in ends]
+    whole = fit_between(f"{begin} ", title, ends[0], SMS_PARTS, len(title))
+    return whole or _cut_to_fit(begin, title.replace(f" on {case.system}", "") if case.system in begin else title, ends)
 
 
 def _ended(title: str) -> str:

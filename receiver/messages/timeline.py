@@ -193,6 +193,7 @@ class _Known(dict[str, str]):
 
     def __init__(self, data: Mapping[str, str], told: Callable[[Instant], str]) -> None:
         super().__init__(data)
+        self["value"] = "; ".join(data.get("value", "").splitlines())
         several = ", " in data.get("whom", "")
         self["is_or_are"] = ("are" if several else "is") if "whom" in data else is_or_are(data.get("what", ""))
         self["rule"] = rule_names(data.get("rule", ""), LONGEST)

@@ -220,7 +220,7 @@ class Onlooker:
         known = {
             *incident.windows.values(),
             *(each.at for each in record.entries),
-            *(at for each in record.alerts for at in (each.starts_at, *each.firings)),
+            *(at for each in record.alerts for at in (each.starts_at, each.ended_at, *each.firings)),
             *(at for each in record.notifications for at in (each.created_at, each.done_at, each.due_at)),
             *(each.due_at for each in incident.response.duties.values()),
             *(at for each in incident.response.follow_ups for at in (each.due_at, each.done_at)),

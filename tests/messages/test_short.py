@@ -34,7 +34,7 @@ def sms(title, system="landing-7", words=WORDS, reason=Reason.OPENED, count=1, e
     return made.render(Delivery(tuple(items), context()), Instant(NOON + 2 * MINUTE)).short
 
 
-@settings(max_examples=150)
+@settings(max_examples=150, deadline=None)
 @given(st.text(ANY, max_size=400), NAMES, st.booleans(), st.sampled_from([1, 7]))
 def test_system_and_answer_are_never_cut(title, system, replies, count):
     """For any title, in any script, the system's name and one way to answer are whole."""

@@ -5,6 +5,7 @@ from msgspec.structs import replace
 
 from receiver.core.model import Fact, Kind, Reason, State
 from receiver.messages.short import sayable
+from receiver.messages.timeline import sentence
 from receiver.web.api.several import Taken
 from tests.core.alerts import SLO
 from tests.core.guide import WHOLE
@@ -297,3 +298,9 @@ def test_one_unit_of_which_two_rules_fire_has_no_two_values():
 def test_units_of_measure_are_spoken():
     """A value of "9.43 mm/s" is said as people do, and the names of rules stay apart."""
     assert sayable("9.43 mm/s on s/slo", "UTC").startswith("9.43 mm per s on s slo")
+
+
+def test_lines_that_a_person_wrote_stay_apart_in_the_timeline(world):
+    """Two actions are not read as one."""
+    world.change("amir", immediate_actions_taken="landing stopped\nthe tower was told")
+    assert sentence(world.entries()[-1]) == "immediate_actions_taken is now landing stopped; the tower was told"

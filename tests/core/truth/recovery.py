@@ -98,7 +98,7 @@ def _row(record: Record, found: Found) -> bool:
     """An alert of the incident stands so in the page's table: which, its value, whether it fires, since when."""
     return any(
         each.firing is (found["state"] == "firing")
-        and record.is_at(found["at"], each.starts_at)
+        and record.is_at(found["at"], each.starts_at if each.firing else each.ended_at or each.starts_at)
         and each.labels.get("unit", "").lower() in found["words"]
         and (found.get("value") or "") in {"", measured(each).lower()}
         for each in record.alerts
