@@ -28,7 +28,6 @@ from receiver.core.events import (
     Resolve,
     Silenced,
     Tick,
-    Undo,
     Update,
     Withdraw,
     WithdrawFiling,
@@ -431,12 +430,11 @@ class People:
             Withdraw(owner, note),
             GiveBack(owner, note),
             Handover(owner, by, note),
-            Undo(owner),
             Change(by, facts={"root_cause": f"cause {self._serial}"}),
             Change(by, facts={"fix_description": f"mended {self._serial}"}),
         )
         action = dice.choice(actions)
-        if self._do(dice.choice(up), incident, action) and not isinstance(action, Change | Undo):
+        if self._do(dice.choice(up), incident, action) and not isinstance(action, Change):
             self.said[note] = incident.id
 
     def _do(self, worker: Worker, incident: Incident, action: Action) -> bool:
