@@ -12,7 +12,7 @@ from receiver.drill.on_call_walk import walk
 from receiver.drill.reach import SilentDrill, ways
 from receiver.drill.simulator import ChannelFaults, World
 from rules.load import load_text
-from rules.policy import CRITICAL
+from rules.policy import CRITICAL, HOUR
 from tests.on_call.teams import utc
 
 NOW = utc("2026-10-01T00:00")
@@ -20,13 +20,15 @@ TYPES = ("email", "sms", "phone")
 MORE_SCHEDULES = ("primary", "secondary", "third")
 
 
-def team(people, places, fallback, every="1d", schedules=MORE_SCHEDULES[:2]):
-    """A policy of three levels. `people`: YAML of `contacts` and `reach` of each; `places`: whom each channel names."""
+def team(people, places, fallback, every="1d", schedules=MORE_SCHEDULES[:2], hours=""):
+    """A policy of three levels. `people`: YAML of `contacts` and `reach` of each; `places`: whom each channel names;
+    `hours`: YAML of `only`, of the last schedule.
+    """
     rows = "\n".join(f"  - {{name: p{number}, {each}}}" for number, each in enumerate(people))
     names = [f"p{number}" for number in range(len(people))]
     layers = "\n".join(
         f"  - {{name: {name}, time_zone: UTC, layers: [{{people: [{', '.join(names[n:])}], "
-        f'starts: "2026-01-05T{9 + n:02}:00", every: {every}}}]}}'
+        f'starts: "2026-01-05T{9 + n:02}:00", every: {every}{hours if name == schedules[-1] else ""}}}]}}'
         for n, name in enumerate(schedules)
     )
     channels = "\n".join(
@@ -173,11 +175,45 @@ PLACES = some.lists(some.sampled_from(('"@primary"', '"@secondary"')), min_size=
     places=(['"@primary"'], ['"@secondary"', '"@primary"'], ['"@secondary"']),
     fallback="[phone, pagerduty]",
 )
+@example(  # an address of two people, one of whom is spared
+    people=(
+        (
+            "contacts: {sms: '+491701000000', phone: '+491701000000'}, repeat: false, "
+            "reach: [{by: [sms, phone], after: 3m, levels: [3, 4]}]"
+        ),
+        "contacts: {email: p0@example.org, sms: '+491701000000', phone: '+491701000000'}",
+        "contacts: {sms: '+491701000003', phone: '+491701000003'}",
+    ),
+    places=(['"@primary"'], ['"@primary"'], ['"@primary"', '"@secondary"']),
+    fallback="[pagerduty]",
+)
+@example(  # addresses that channels name too
+    people=tuple(
+        f"contacts: {{email: p{n}@example.org, sms: '+49170100000{n}', phone: '+49170100000{n}'}}" for n in range(3)
+    ),
+    places=(['"@primary"'], ['"@primary"', '"+491701000000"'], ['"@secondary"', '"+491701000001"']),
+    fallback="[pagerduty]",
+)
 def test_it_is_the_same_as_drilling_every_set(people, places, fallback):
     """People tell on their own what holds for them in every set: also people who share an address, are spared, or are a fallback."""
     named = dict(zip(TYPES, places, strict=True))
     year = walk(team(people, named, fallback), NOW, 2)
     assert decomposed(year) == joint(year)
+
+
+def test_people_count_at_their_first_hour_without_a_gap():
+    """Also where their first hour on call is one in which a schedule that no channel names has a gap."""
+    people = (
+        "contacts: {email: p0@example.org}",
+        "contacts: {sms: '+491701000001'}",
+        "contacts: {email: p2@example.org}",
+    )
+    places = {type_: ['"@primary"'] for type_ in TYPES}
+    hours = ', only: [{from: "12:00", to: "20:00"}]'
+    for first in range(0, 72, 24):  # each of the three begins once
+        given = team(people, places, "[pagerduty]", hours=hours)
+        year = walk(given, NOW + first * HOUR + 12 * HOUR, 2)
+        assert decomposed(year) == joint(year)
 
 
 def test_drills_grow_with_people_and_not_with_sets(monkeypatch):
