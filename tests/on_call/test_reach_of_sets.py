@@ -187,6 +187,15 @@ PLACES = some.lists(some.sampled_from(('"@primary"', '"@secondary"')), min_size=
     places=(['"@primary"'], ['"@primary"'], ['"@primary"', '"@secondary"']),
     fallback="[pagerduty]",
 )
+@example(  # people whom nothing ties to each other
+    people=tuple(
+        f"contacts: {{email: p{n}@example.org, sms: '+49170100000{n}', phone: '+49170100000{n}'}}, "
+        f"reach: [{{by: [sms], after: {n}m}}, {{by: [phone], after: {n + 2}m}}]"
+        for n in (1, 2, 3)
+    ),
+    places=(['"@secondary"'], ['"@secondary"'], ['"@primary"']),
+    fallback="[pagerduty]",
+)
 @example(  # addresses that channels name too
     people=tuple(
         f"contacts: {{email: p{n}@example.org, sms: '+49170100000{n}', phone: '+49170100000{n}'}}" for n in range(3)
