@@ -292,7 +292,7 @@ async def test_a_drill_is_drawn(receiver: Running) -> None:
 
 
 async def test_a_drill_without_a_channel_draws_nothing(receiver: Running, policy: Policy) -> None:
-    """Where no message goes out there is no empty frame: the page says that no person was reached, and tells it in words."""
+    """Where no message goes out there is no empty frame: the page says that it reached no one, and tells it in words."""
     receiver.engine.adopt(policy, ())
     text = await page(receiver, "/policy/drill?incident=engine_failure")
     assert "✕ Nobody was reached." in text

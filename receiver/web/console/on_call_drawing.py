@@ -10,7 +10,7 @@ from receiver.on_call.wall_time import instant, local
 WIDTH, HEAD, LANE = 700, 26, 40
 """Drawing units: width of seven days, height of the date row, height of a shift."""
 
-_LETTER = 12.5
+_LETTER = 15.0
 """Width of a letter in drawing units on a phone, where it is largest."""
 
 COLOURS = 6
