@@ -3,6 +3,7 @@
 It decides nothing about meaning: promql-parser accepts or refuses the text.
 """
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 from typing import Literal, NamedTuple
@@ -77,11 +78,11 @@ def _end(text: str, at: int) -> int:
         return len(text) if (newline := text.find("\n", at)) < 0 else newline
     if first.isdigit() or (first == "." and text[at + 1 : at + 2].isdigit()):
         return _number_end(text, at)
-    end = at + 1
-    if _is_letter(first):
-        while end < len(text) and (_is_letter(text[end]) or text[end].isdigit() or text[end] == ":"):
-            end += 1
-    return end
+    name = _NAME.match(text, at)
+    return name.end() if name else at + 1
+
+
+_NAME = re.compile(r"[^\W\d][\w:]*")
 
 
 def _string_end(text: str, at: int) -> int:

@@ -72,16 +72,15 @@ def _write(value: Any, indent: str, lead: str, out: list[str]) -> None:
 
 def _write_entries(value: dict[str, Any], indent: str, lead: str, out: list[str]) -> None:
     for key, entry in value.items():
-        head = f"{lead}{_word(key)}:"
-        lead = indent
         if isinstance(entry, str):
-            out.append(f"{head} {_word(entry) or _lines(entry, indent)}\n")
+            out.append(f"{lead}{_word(key)}: {_word(entry) or _lines(entry, indent)}\n")
         elif entry and isinstance(entry, dict | list | tuple):
-            out.append(f"{head}\n")
+            out.append(f"{lead}{_word(key)}:\n")
             inner = f"{indent}  " if isinstance(entry, dict) else indent
             _write(entry, inner, inner, out)
         else:
-            out.append(f"{head} {_small(entry)}\n")
+            out.append(f"{lead}{_word(key)}: {_small(entry)}\n")
+        lead = indent
 
 
 def _write_items(value: Iterable[Any], indent: str, lead: str, out: list[str]) -> None:
