@@ -192,7 +192,7 @@ class Mirror:
         if before is not None and before.is_paused and after.is_paused and any(e.fact is Fact.PAGED for e in entries):
             raise Broken(f"#{after.number} is silenced, and pages")
         self._check_title(after)
-        self._check_reach(before, after)
+        self._check_reach(before, after, entries)
         for entry in entries:
             if entry.fact is Fact.RESOLVED and not entry.by:
                 self._check_resolve(before, after, now, blind=blind)
@@ -256,9 +256,12 @@ class Mirror:
         if firing and not after.declared and after.title not in map(title_of, firing):
             raise Broken(f"#{after.number} is called {after.title!r}, and that does not fire")
 
-    def _check_reach(self, before: Incident | None, after: Incident) -> None:
-        """At levels 3 and 4 the rescue ends only with a page on what wakes."""
-        was_reached = before is not None and before.page.delivered and before.page.serial == after.page.serial
+    def _check_reach(self, before: Incident | None, after: Incident, entries: list[Entry]) -> None:
+        """At levels 3 and 4 the rescue ends only with a page on what wakes; an answer that is taken back begins none."""
+        goes_on = any(each.fact is Fact.ACK_UNDONE for each in entries)
+        was_reached = (
+            before is not None and before.page.delivered and (goes_on or before.page.serial == after.page.serial)
+        )
         is_told = after.page.delivered and not was_reached and after.level >= CRITICAL
         if is_told and (after.id, after.page.serial) not in self.reached:
             raise Broken(f"the rescue of #{after.number} ended, and its page woke nobody")

@@ -28,6 +28,7 @@ from receiver.core.events import (
     Resolve,
     Silenced,
     Tick,
+    Undo,
     Update,
     Withdraw,
     WithdrawFiling,
@@ -430,11 +431,12 @@ class People:
             Withdraw(owner, note),
             GiveBack(owner, note),
             Handover(owner, by, note),
+            Undo(owner),
             Change(by, facts={"root_cause": f"cause {self._serial}"}),
             Change(by, facts={"fix_description": f"mended {self._serial}"}),
         )
         action = dice.choice(actions)
-        if self._do(dice.choice(up), incident, action) and not isinstance(action, Change):
+        if self._do(dice.choice(up), incident, action) and not isinstance(action, Change | Undo):
             self.said[note] = incident.id
 
     def _do(self, worker: Worker, incident: Incident, action: Action) -> bool:
