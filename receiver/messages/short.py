@@ -79,8 +79,8 @@ def _fit(begin: str, case: IncidentText, tails: Sequence[str]) -> str:
     """
     ends = [f" {tail}" if tail else "" for tail in tails]
     if case.tells_value(case.title):
-        whole = _ended(case.what)
-        told = fit_between(f"{begin} ", whole, ends[0], SMS_PARTS, len(whole))
+        what = _ended(case.what)
+        told = fit_between(f"{begin} ", what, ends[0], SMS_PARTS, len(what))
         if told is not None:
             return told
     title = case.title.rstrip(".,") if case.measure else _ended(case.title)
