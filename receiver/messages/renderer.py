@@ -187,13 +187,14 @@ class MessageRenderer:
         )
 
     def _bundle(self, delivery: Telling, now: Instant) -> Message:
+        items = sorted(delivery.items, key=_worst_first)
         cases = [
             replace(self._read_case(incident, delivery, now), news=notification.data.get("summary", ""))
-            for notification, incident in delivery.items
+            for notification, incident in items
         ]
         console = f"{self.external_url.rstrip('/')}/" if self.external_url else ""
         link = self._link(delivery)
-        notifications = [notification for notification, _ in delivery.items]
+        notifications = [notification for notification, _ in items]
         pages = notifications[0].kind is Kind.PAGE
         make = _bundle_letter if pages else _news_letter
         answer_token = self._answer_token(delivery)
@@ -228,6 +229,12 @@ class MessageRenderer:
             command=letter.command,
             instants={words: at for case in cases for words, at in case.instants.items()},
         )
+
+
+def _worst_first(item: tuple[Notification, Incident]) -> tuple[bool, int]:
+    """Sort key: short media describe the first only, so it is the worst, and no exercise beside a real incident."""
+    _, incident = item
+    return incident.exercise, -incident.level
 
 
 def _wants_answer(delivery: Telling) -> bool:

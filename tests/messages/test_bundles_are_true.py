@@ -95,10 +95,21 @@ def test_what_stands_above_the_rows_is_so(case: str) -> None:
     check_bundle(*CASES[case])
 
 
-def test_an_sms_tells_the_worst_level() -> None:
-    """It names the highest level, also where the first incident has a lower one."""
+def test_the_worst_is_told_first() -> None:
+    """An SMS names the highest level and describes that incident; rows and call begin with it."""
     message, _ = CASES["the worst is not the first"]
     assert "3 incidents EMERGENCY" in message.short
+    assert "ACK 40 for one" in message.short
+    assert re.findall(r"^#\d+", message.text, re.MULTILINE) == ["#40", "#12", "#13"]
+
+
+def test_no_exercise_is_described_beside_a_real_incident() -> None:
+    """Where both come together, the short media describe a real one, also where it is milder."""
+    exercise = replace(INCIDENT, number=40, exercise=True, title="Practised", labels={"system": "mock-up"})
+    message, _ = told([exercise, *several(2, level=2)])
+    assert not message.short.startswith("EXERCISE")
+    assert "Practised" not in message.short
+    assert "Practised" not in message.speech.partition("The first is")[2]
 
 
 def test_news_calls_nothing_opened_that_did_not_open() -> None:

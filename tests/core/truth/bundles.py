@@ -65,9 +65,10 @@ def uncounted(words: str) -> str:
 
 
 def check_bundle(message: Message, records: Sequence[Record]) -> None:
-    """Raises UntrueError where the message says of them what is not so. `records`: in the message's order, each with its
-    notification; the rows are checked one by one elsewhere.
+    """Raises UntrueError where the message says of them what is not so. `records`: each with its notification, which
+    stand with the real ones before exercises, then the worst first; the rows are checked one by one elsewhere.
     """
+    records = sorted(records, key=lambda each: (each.incident.exercise, -each.incident.level))
     _demand(message.count == len(records), message.count, "how many incidents it is about")
     _demand(message.level == _worst(records), message.level, "how bad the worst is")
     _demand(message.severity == SEVERITIES[_worst(records) - 1], message.severity, "PagerDuty's word for the worst")
