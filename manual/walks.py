@@ -130,7 +130,7 @@ class Spot:
         if incident is None:
             return ()
         place = (incident.state, incident.recovery, incident.level, incident.is_firing, incident.twin_cleared_last)
-        written = (name for name in ("follow_ups", "files", "holds") if getattr(incident.response, name))
+        written = (name for name in ("follow_ups", "files", "holds", "filings") if getattr(incident.response, name))
         has_written = next(written, "") if incident.state is State.OPEN else ""
         return (
             *place,
