@@ -5,11 +5,10 @@ from hypothesis import strategies as some
 
 from receiver.core.events import AlertsReceived
 from receiver.core.model import Alert, Instant
-from receiver.drill import on_call_reach
 from receiver.drill.on_call_reach import reaches_over
-from receiver.drill.on_call_sets import sets
+from receiver.drill.on_call_sets import sets, tellers
 from receiver.drill.on_call_walk import walk
-from receiver.drill.reach import SilentDrill, ways
+from receiver.drill.reach import ways
 from receiver.drill.simulator import ChannelFaults, World
 from rules.load import load_text
 from rules.policy import CRITICAL, HOUR
@@ -203,6 +202,19 @@ PLACES = some.lists(some.sampled_from(('"@primary"', '"@secondary"')), min_size=
     places=(['"@primary"'], ['"@primary"', '"+491701000000"'], ['"@secondary"', '"+491701000001"']),
     fallback="[pagerduty]",
 )
+@example(  # two alike pairs, each with an address of its own
+    people=tuple(f"contacts: {{sms: '+49170100000{n}'}}" for n in (7, 8, 8, 7)),
+    places=(['"@primary"'], ['"@primary"', '"@secondary"'], ['"@primary"']),
+    fallback="[pagerduty]",
+)
+@example(  # alike people, each with addresses of their own, beside unlike ones
+    people=tuple(
+        f"contacts: {{email: p{n}@example.org, sms: '+49170100000{n}', phone: '+49170100000{n}'}}{reach}"
+        for n, reach in enumerate(("", ", reach: [{by: [sms], after: 5m}]", "", ", reach: [{by: [sms], after: 6m}]"))
+    ),
+    places=(['"@primary"'], ['"@primary"'], ['"@secondary"']),
+    fallback="[pagerduty]",
+)
 def test_it_is_the_same_as_drilling_every_set(people, places, fallback):
     """People tell on their own what holds for them in every set: also people who share an address, are spared, or are a fallback."""
     named = dict(zip(TYPES, places, strict=True))
@@ -225,7 +237,16 @@ def test_people_count_at_their_first_hour_without_a_gap():
         assert decomposed(year) == joint(year)
 
 
-def test_drills_grow_with_people_and_not_with_sets(monkeypatch):
+def test_an_hour_counts_that_begins_with_a_gap():
+    """At the end of a shift nobody comes on call: no shift begins, and the people on call are others."""
+    hours = ', only: [{from: "09:00", to: "17:00"}]'
+    places = {type_: ['"@primary"'] for type_ in TYPES}
+    given = team(["contacts: {sms: '+491701000001'}"], places, "[pagerduty]", schedules=("primary",), hours=hours)
+    year = walk(given, NOW + 10 * HOUR, 2)
+    assert decomposed(year) == joint(year)
+
+
+def test_drills_grow_with_people_and_not_with_sets():
     """Of seven people of unlike `reach` in three schedules each is drilled in each place; not every set that they make."""
     people = [
         f'contacts: {{email: p{n}@example.org, sms: "+4917010001{n:02}", phone: "+4917010001{n:02}"}}, '
@@ -233,15 +254,6 @@ def test_drills_grow_with_people_and_not_with_sets(monkeypatch):
         for n in range(7)
     ]
     places = {"email": ['"@primary"'], "sms": ['"@secondary"'], "phone": ['"@third"']}
-    year = walk(team(people, places, "[pagerduty]", schedules=MORE_SCHEDULES), NOW, 60)
-    drilled = []
-
-    class Counted(SilentDrill):
-        def __init__(self, *given):
-            drilled.append(given)
-            super().__init__(*given)
-
-    monkeypatch.setattr(on_call_reach, "SilentDrill", Counted)
-    reaches_over(year)
-    assert len(sets(year)) > 150
-    assert len(drilled) < len(ways(year.drilled)) * 50
+    found = sets(walk(team(people, places, "[pagerduty]", schedules=MORE_SCHEDULES), NOW, 60))
+    assert len(found) > 150
+    assert len({each.at for each in tellers(found).values()}) < 50
