@@ -285,7 +285,7 @@ class Service:
         return peers
 
     async def _listen(self, app: web.Application, stack: AsyncExitStack) -> None:
-        runner = make_runner(app)
+        self._runner = runner = make_runner(app)
         stack.push_async_callback(runner.cleanup)
         await runner.setup()
         self._socket = open_socket(*self._settings.address)

@@ -418,7 +418,7 @@ def _where(alert: Alert, said: str) -> str:
         told += f" on {system}"
     if is_told(unit.partition(":")[0], f"{said}{told}"):
         return told
-    return f"{told}{', ' if system else ' on '}{unit}"
+    return f"{told}{', ' if system or ' on ' in said else ' on '}{unit}"
 
 
 def _unit_labels(alert: Alert) -> Iterable[str]:

@@ -19,7 +19,10 @@ def incident(state: str, level: int, firing: int, **more: Any) -> Shape:
 
 
 STORIES: dict[str, tuple[tuple[str, ...], list[Shape]]] = {
-    "one alert fires": (("single_firing",), [incident("open", 3, 1, title="Error rate above 5% on api")]),
+    "one alert fires": (
+        ("single_firing",),
+        [incident("open", 3, 1, title="Error rate above 5% on api, 10.0.0.1:9090")],
+    ),
     "it clears: verified first": (
         ("single_firing", "single_resolved"),
         [incident("open", 3, 0, recovery="verifying")],

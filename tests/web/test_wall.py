@@ -62,8 +62,9 @@ async def test_what_recovered_does_not_look_as_if_it_fired(start: Callable[..., 
     text = re.sub(r"<[^>]+>", "", await page(receiver, "/wall"))
     assert "Dana has it; signal recovered, verifying until" in text
     await receiver.pass_time(MINUTE)
-    [row] = re.findall(r'<tr class="quietly">.*?</tr>', await page(receiver, "/incidents/1"))
-    assert "cleared, critical" in row
+    incident = await page(receiver, "/incidents/1")
+    assert "<caption>Each: cleared, critical</caption>" in incident
+    [row] = re.findall(r'<tr class="quietly">.*?</tr>', incident)
     assert "1 minute ago" in row
 
 
