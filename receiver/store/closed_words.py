@@ -1,20 +1,23 @@
-"""Search terms of incidents beside titles and findings: labels, system, people and notes.
+"""Search terms of incidents beside titles and findings: labels (also of alerts), system, people and notes.
 
 For closed incidents they are in the tables `closed_words` and `closed_people`, written at closing and at every later
 change, so that webhooks during a storm do not wait for it. Incidents that are not closed are few, and are read one by
 one; only their systems are in a table (`open_systems`), because every incident page queries it.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from sqlalchemy import Connection, select
 
 from receiver.core.model import Fact, Incident, State
 from receiver.core.responder_history import people_of
-from receiver.store import codec, schema
+from receiver.store import codec, schema, statements
 from receiver.store.session import Session
 
 NOT_CLOSED = [state.value for state in State if state is not State.CLOSED]
+
+MOST_ALERTS = 100
+"""The most alerts of an incident whose labels are search terms, the worst first."""
 
 _SAID = """SELECT * FROM entries WHERE incident_id = ANY(:ids) AND "by" <> '' ORDER BY incident_id, position"""
 _KEEP = """
@@ -31,8 +34,7 @@ def keep(session: Session, incidents: Sequence[Incident]) -> None:
     closed = [each for each in incidents if each.state is State.CLOSED]
     if not closed:
         return
-    said = _said(session, [each.id for each in closed])
-    session.write(_KEEP, [(each.number, _clean(each.system), _words(each, said)) for each in closed])
+    session.write(_KEEP, [(each.number, _clean(each.system), words) for each, words in _words(session, closed)])
     session.write(_KEEP_PERSON, [(_clean(name), each.number) for each in closed for name in sorted(people_of(each))])
 
 
@@ -50,9 +52,8 @@ def not_closed(connection: Connection, is_found: Callable[[Incident], bool]) -> 
 
 def not_closed_with(connection: Connection, words: str) -> list[int]:
     """Numbers of the incidents that are not closed and contain these words, ignoring case."""
-    incidents = _not_closed(connection)
-    said = _said(Session(connection), [each.id for each in incidents])
-    return [each.number for each in incidents if words.lower() in _words(each, said).lower()]
+    found = _words(Session(connection), _not_closed(connection))
+    return [each.number for each, text in found if words.lower() in text.lower()]
 
 
 def _not_closed(connection: Connection) -> list[Incident]:
@@ -70,9 +71,22 @@ def _said(session: Session, ids: list[str]) -> dict[str, list[str]]:
     return said
 
 
-def _words(incident: Incident, said: dict[str, list[str]]) -> str:
-    labels = (f"{name}={value}" for name, value in sorted(incident.labels.items()))
-    return _clean("\n".join((*labels, *sorted(people_of(incident)), *said.get(incident.id, ()))))
+def _labels(session: Session, ids: list[str]) -> dict[str, set[str]]:
+    """Incident id → ``name=value`` of the labels of its alerts, firing or cleared."""
+    found: dict[str, set[str]] = {}
+    rows = session.rows(statements.FIRED, ids=ids, most=MOST_ALERTS) if ids else ()
+    for of, alert in codec.readable(lambda row: (row.incident_id, codec.read_alert(row.doc, row.incident_id)), rows):
+        found.setdefault(of, set()).update(f"{name}={value}" for name, value in alert.labels.items())
+    return found
+
+
+def _words(session: Session, incidents: Sequence[Incident]) -> Iterator[tuple[Incident, str]]:
+    """Each incident and its search terms."""
+    ids = [each.id for each in incidents]
+    said, labels = _said(session, ids), _labels(session, ids)
+    for each in incidents:
+        of_all = {f"{name}={value}" for name, value in each.labels.items()} | labels.get(each.id, set())
+        yield each, _clean("\n".join((*sorted(of_all), *sorted(people_of(each)), *said.get(each.id, ()))))
 
 
 def _clean(text: str) -> str:

@@ -84,15 +84,23 @@ FROM (SELECT value->>0 AS incident_id, value->>1 AS fingerprint
 JOIN alerts ON alerts.incident_id = wanted.incident_id AND alerts.fingerprint = wanted.fingerprint
 """
 
-# The highest level first, then the alerts that have fired longest: so the first alert stays first.
-FIRING = """
+
+def _alerts(condition: str) -> str:
+    """The first `most` alerts of incidents: the highest level first, then those that have fired longest, so that the
+    first alert stays first.
+    """
+    return f"""
 SELECT alerts.incident_id, alerts.doc
 FROM (SELECT incident_id, fingerprint,
              row_number() OVER (PARTITION BY incident_id ORDER BY level DESC, starts_at, fingerprint) AS place
-      FROM alerts WHERE incident_id = ANY(:ids) AND firing) ranked
+      FROM alerts WHERE incident_id = ANY(:ids) {condition}) ranked
 JOIN alerts ON alerts.incident_id = ranked.incident_id AND alerts.fingerprint = ranked.fingerprint
 WHERE ranked.place <= :most ORDER BY alerts.incident_id, ranked.place
 """
+
+
+FIRING = _alerts("AND firing")
+FIRED = _alerts("")
 
 WITHDRAWN = """
 SELECT * FROM notifications

@@ -18,10 +18,11 @@ from receiver.core.model import Entry, Fact, Incident, State
 from receiver.core.response import Deed, Occurrence, Response, Turn
 from receiver.demo.tools import free_port
 from receiver.store import SqlStore, schema, search
+from receiver.store.closed_words import MOST_ALERTS
 from receiver.store.search import FEW, RECENT, WALKED
 from receiver.store.session import Session
 from tests.npm import missing
-from tests.store.samples import NOW, incident, save
+from tests.store.samples import NOW, alert, incident, save
 
 Open = Callable[[str], SqlStore]
 
@@ -184,6 +185,27 @@ def test_labels_people_and_notes_are_found(store: SqlStore) -> None:
     with store._database.read() as connection:
         rows = Session(connection).rows("SELECT number FROM closed_words UNION ALL SELECT number FROM closed_people")
     assert rows == []
+
+
+def test_labels_of_alerts_are_found(store: SqlStore) -> None:
+    """The unit that an alert names finds its incident, also where other alerts of the incident name others: while it is
+    open, and after the alert cleared and the incident closed; of many alerts the worst are found.
+    """
+    many = [("id-b", alert(f"b{each}", level=1, labels={"disk": f"sd-{each}"})) for each in range(MOST_ALERTS)]
+    save(
+        store,
+        opened=[incident("a"), incident("b", state=State.CLOSED, closed_at=NOW)],
+        alerts=[
+            ("id-a", alert("a1", labels={"zone": "z1"})),
+            ("id-a", alert("a2", labels={"zone": "z2"})),
+            ("id-b", alert("worst", level=4, firing=False, labels={"zone": "Z3"})),
+            *many,
+        ],
+    )
+    reads = store.reads()
+    expected = {"zone=z1": ["id-a"], "zone=z2": ["id-a"], "zone=z": ["id-b", "id-a"], "zone=z3": ["id-b"]}
+    expected |= {"sd-0": ["id-b"], "sd-99": []}
+    assert {words: [each.id for each in reads.incidents(search=words)[0]] for words in expected} == expected
 
 
 @pytest.fixture(scope="module")
