@@ -3,15 +3,20 @@
 import ast
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from msgspec import structs
 
-from receiver.core.model import Fact
+from receiver.core.model import Fact, Instant, Window
+from receiver.core.response import Duty, Response
 from receiver.messages.timeline import SENTENCES
-from tests.core.truth import FACTS, STATEMENTS, unread
+from rules.policy import HOUR
+from tests.core.truth import FACTS, STATEMENTS, Record, UntrueError, check, page_text, unread
 from tests.core.truth.bundles import uncounted
 from tests.core.truth.oracle import SUBJECTS
+from tests.store.samples import NOW, alert, incident
 
 ROOT = Path(__file__).parents[2]
 SOURCES = (
@@ -146,3 +151,31 @@ def test_there_are_statements_of_every_kind() -> None:
         "promises",
         "on call",
     }
+
+
+def test_what_a_table_says_of_each_alert_is_held_against_each() -> None:
+    """The caption that stands for a column of states is read as the state and the level of every alert."""
+    fired = [alert(name, level=3, starts_at=Instant(NOW), labels={"unit": name}) for name in ("f", "g")]
+    record = Record(incident(), (), NOW, alerts=fired)
+    rows = "".join(
+        f'<tr class="firing"><th scope="row">{each.labels["unit"]}</th><td><time datetime="t">now</time></td></tr>'
+        for each in fired
+    )
+    page = f"<table><caption>Each: firing, critical</caption>{rows}</table>"
+    check(page_text(page, {"t": NOW}), record)
+    for lie in ("cleared, critical", "firing, emergency"):
+        with pytest.raises(UntrueError, match="and it is not so"):
+            check(page_text(page.replace("firing, critical", lie), {"t": NOW}), record)
+    with pytest.raises(UntrueError, match="and it is not so"):
+        check(page_text(page, {"t": NOW}), replace(record, alerts=[fired[0], structs.replace(fired[1], level=2)]))
+
+
+def test_how_many_deadlines_a_card_leaves_out_is_counted() -> None:
+    """Windows and duties that end after a day are as many as the card says; what it does not count down is none."""
+    duty = Duty(Instant(NOW), 30 * HOUR, Instant(NOW + 30 * HOUR))
+    windows = {Window.UPDATE: NOW + 25 * HOUR, Window.ESCALATE: NOW + HOUR, Window.DUTY: NOW + 30 * HOUR}
+    record = Record(incident(windows=windows, response=Response(duties={"law": duty})), (), NOW)
+    check("2 deadlines after a day", record)
+    for lie in ("1 deadline after a day", "3 deadlines after a day"):
+        with pytest.raises(UntrueError, match="and it is not so"):
+            check(lie, record)

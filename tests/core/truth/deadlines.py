@@ -3,10 +3,14 @@
 import re
 from collections.abc import Callable, Sequence
 
-from receiver.core.model import Entry, Fact, Instant, State, Window
+from receiver.core.model import Entry, Fact, Instant, Recovery, State, Window
+from rules.policy import HOUR
 from tests.core.truth.record import BEGINS, Found, Holds, Record, moment, since_alarm, standing, statements
 from tests.core.truth.responders import nobody_acknowledged, wants_answer
 
+COUNTED = {Window.ESCALATE, Window.HELP, Window.BREACH, Window.ACK_EXPIRY, Window.UPDATE, Window.NOTICE, Window.SILENCE,
+           Window.VERIFY, Window.FORCED, Window.CLOSE, Window.REVISION}  # fmt: skip
+"""The windows whose ends the console counts down."""
 RESTS = frozenset({Fact.SILENCED, Fact.INHIBITED})
 
 
@@ -250,6 +254,15 @@ def _missed(record: Record, found: Found) -> bool:
     return any(found["what"] in each.data["what"] for each in record.find(Fact.OVERDUE))
 
 
+def _later(record: Record, found: Found) -> bool:
+    """So many of the deadlines that the incident's page has are due after the day to come."""
+    incident = record.incident
+    hidden = {Window.VERIFY} if incident.recovery is Recovery.UNREPORTED else set()
+    due = [at for each, at in incident.windows.items() if each in COUNTED - hidden]
+    due += [each.due_at for each in incident.response.duties.values()]
+    return sum(at > record.now + 24 * HOUR for at in due) == int(found["count"])
+
+
 STATEMENTS = statements(
     "deadlines",
     {
@@ -345,6 +358,7 @@ STATEMENTS = statements(
         "<in>overdue": lambda record, _found: record.has(Fact.OVERDUE),
         "<in>escalated": lambda record, _found: record.has(Fact.ESCALATED, Fact.STEP_EMPTY, Fact.NOBODY_ON_CALL),
         # The console's countdowns.
+        "^(?P<count>\\d+) deadlines? after a day$": _later,
         "^next escalation: <at>": _window(Window.ESCALATE),
         "^help is asked for again: <at>": _window(Window.HELP),
         "^response time ends: <at>": _window(Window.BREACH),

@@ -94,10 +94,14 @@ def _counted(record: Record, found: Found) -> bool:
     return _count(record, found) and known
 
 
+LEVELS = ("nobody is told", "informational", "warning", "critical", "emergency")
+
+
 def _row(record: Record, found: Found) -> bool:
-    """An alert of the incident stands so in the page's table: which, its value, whether it fires, since when."""
+    """An alert of the incident stands so in the page's table: which, its value, level, whether it fires, since when."""
     return any(
         each.firing is (found["state"] == "firing")
+        and LEVELS[each.level] == found["level"]
         and record.is_at(found["at"], each.starts_at if each.firing else each.ended_at or each.starts_at)
         and each.labels.get("unit", "").lower() in found["words"]
         and (found.get("value") or "") in {"", measured(each).lower()}
@@ -190,7 +194,7 @@ STATEMENTS = statements(
             found["at"], record.incident.opened_at
         ),
         "opened (?P<at>@\\d+@)": lambda record, found: record.is_at(found["at"], record.incident.opened_at),
-        "^alerts\\| (?P<words>.*?) \\| (?:(?P<value>[^|]*) \\| )?(?P<state>firing|cleared), [^|]+ \\| <at>(?: graph)?$": _row,
+        "^alerts\\| (?P<words>.*?) \\| (?:(?P<value>[^|]*) \\| )?(?P<state>firing|cleared), (?P<level>[^|]+) \\| <at>(?: graph)?$": _row,
         "^(?:occurrence \\d+: )?alerts\\| .* \\| (?P<state>firing|cleared)$": lambda record, found: any(
             each.firing is (found["state"] == "firing") for each in record.alerts
         ),

@@ -121,13 +121,21 @@ _BLOCK = re.compile(r"</?(?:p|li|div|h\d|dt|section|summary|dd|ul|ol|dl|figure|f
 
 
 _ALERT = re.compile(r'<tr class="(?:firing|quietly)">(.*?)</tr>', re.DOTALL)
+_EACH = re.compile(r"<caption>Each: (.*?)</caption>")
 _CELLS = re.compile(r"</t[hd]>\s*<td>")
+
+
+def _alert(row: str, each: str) -> str:
+    """A row of the page's table of alerts; `each`: what the table says of every alert, which then stands in each row."""
+    *cells, since = _CELLS.split(row.replace("<br>", " "))
+    return " | ".join((*cells, *([each] if each else ()), since))
 
 
 def page_text(page: str, instants: Mapping[str, int]) -> str:
     """What a page of the console says beside its forms. `instants`: how the page writes each time in its markup."""
     page = _LINE.sub(r"\n timeline| \1 | \2 \n", page)
-    page = _ALERT.sub(lambda row: f"\n alerts| {_CELLS.sub(' | ', row[1]).replace('<br>', ' ')}\n", page)
+    each = _EACH.search(page)
+    page = _ALERT.sub(lambda row: f"\n alerts| {_alert(row[1], each[1] if each else '')}\n", _EACH.sub("", page))
     told = _TIME_TAG.sub(lambda found: f" @{instants.get(found[1], 0)}@ ", _UNREAD.sub("\n", page))
     told = re.sub(r"</dt>\s*<dd[^>]*>", ": ", told)
     lines = (unescape(re.sub(r"<[^>]+>", "", each)) for each in _BLOCK.sub("\n", told).split("\n"))
