@@ -28,7 +28,9 @@ BEFORE, AFTER = 1, 31
 """Days that a date may lie before the opening (the cause may be older) or after now (an estimate)."""
 
 
-_TIME = re.compile(r"(?:\b(\d{4}-\d\d-\d\d)[ T])?\b([01]?\d|2[0-3]):([0-5]\d)\b(?: ?(UTC|GMT|Z)\b)?")
+_CLOCK = r"([01]?\d|2[0-3]):([0-5]\d)\b"
+_OFFSET = r"(?:([+-])(\d\d?)(?::([0-5]\d))?\b)?"
+_TIME = re.compile(rf"(?:\b(\d{{4}}-\d\d-\d\d)[ T])?\b{_CLOCK}(?: ?(UTC|GMT|Z)\b{_OFFSET})?")
 AHEAD = 6 * HOUR
 """A time without a date is within 12 hours of the text's writing plus this."""
 _PROMISE = re.compile(r"next update|hear from us|nächste", re.IGNORECASE)
@@ -55,10 +57,17 @@ def promises(text: str, notice: Notice, time_zone: str) -> Iterator[tuple[str, I
     near = (notice.edited_at or notice.held_at) + AHEAD
     for line in text.split("\n"):
         for written in _TIME.finditer(line):
-            minutes, zone = int(written[2]) * 60 + int(written[3]), "UTC" if written[4] else time_zone
-            at = told_time(written[1] or "", minutes, near, zone)
+            minutes, zone, ahead = int(written[2]) * 60 + int(written[3]), written[4] and "UTC", _ahead(written)
+            there = told_time(written[1] or "", minutes, near + ahead, zone or time_zone)
+            at = None if there is None else there - ahead
             if at is not None and (_PROMISE.search(line) or at == _minute(notice.next_at)):
                 yield written[0], Instant(at)
+
+
+def _ahead(written: re.Match[str]) -> int:
+    """Microseconds by which the offset in a text (``UTC+5:45``) is ahead of UTC."""
+    micros = int(written[6] or 0) * HOUR + int(written[7] or 0) * MINUTE
+    return -micros if written[5] == "-" else micros
 
 
 def _minute(at: Instant | None) -> int | None:

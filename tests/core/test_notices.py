@@ -613,6 +613,10 @@ PROMISES = {
     "without its date": ("next update: 09:30", 45, False),
     "after midnight": ("Next update by 00:10 UTC.", 45, True),
     "what happened": ("At 09:01 UTC the landing was stopped.", 45, True),
+    "of a zone without a name, to come": ("Next update by 2025-10-09 15:15 UTC+5:45.", 0, True),
+    "of a zone without a name, past": ("Next update by 2025-10-09 15:15 UTC+5:45.", 45, False),
+    "east, past": ("next update: 12:30 UTC+3", 45, False),
+    "west, to come": ("next update: 06:30 UTC-3", 15, True),
 }
 
 
