@@ -36,7 +36,7 @@ from rules.policy import SECOND
 from rules.time_zones import VERSION as ZONE_DATA
 
 OUTCOMES: Mapping[type[Outcome], str] = {
-    Delivered: "delivered",
+    Delivered: "accepted",
     Retry: "retry",
     Rejected: "rejected",
     Overtaken: "superseded",

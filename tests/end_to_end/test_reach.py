@@ -125,7 +125,7 @@ async def test_the_living_channels_tell_at_once(dead: tuple[str, ...], tmp_path:
                 entry["data"]["channel"] for entry in await facts(service) if entry["fact"] == Fact.SEND_FAILED
             } != set(dead):
                 await asyncio.sleep(0.05)
-        outcomes = {medium: "retry" if medium in dead else "delivered" for medium in MEDIA}
+        outcomes = {medium: "retry" if medium in dead else "accepted" for medium in MEDIA}
         counted = [f'tocsin_notifications_total{{channel="{each}",outcome="{outcomes[each]}"}}' for each in MEDIA]
         async with aiohttp.ClientSession() as session, asyncio.timeout(GIVES_UP):
             metrics = ""

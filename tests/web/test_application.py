@@ -131,7 +131,7 @@ async def test_deliveries(receiver: Running) -> None:
     for outcome in (Retry("later"), Rejected("never"), Overtaken(), Delivered("x")):
         receiver.metrics.sent(first, outcome, START + 3 * SECOND)
     found = await receiver.scrape()
-    for word in ("retry", "rejected", "superseded", "delivered"):
+    for word in ("retry", "rejected", "superseded", "accepted"):
         assert found[f'tocsin_notifications_total{{channel="email",outcome="{word}"}}'] == 1
     assert found['tocsin_delivery_seconds_sum{channel="email"}'] == 3
 
