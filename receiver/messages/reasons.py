@@ -384,6 +384,12 @@ def _named(notification: Notification, case: IncidentText, which: str) -> list[N
     return [each for each in known if each is not None]
 
 
+def held_notices(notification: Notification, case: IncidentText) -> list[Notice]:
+    """Returns the notices that a message to approvers is about, and that wait still; of another message, none."""
+    known = _named(notification, case, "waits") if notification.kind is Kind.APPROVAL else ()
+    return [each for each in known if each.standing is Standing.HELD]
+
+
 def _approval(notification: Notification, case: IncidentText) -> str:
     """Returns which notices wait, as of now, and why others are void."""
     said = []

@@ -12,10 +12,8 @@ from typing import Protocol
 
 from receiver.core.closing import wants_sign_off
 from receiver.core.model import Alert, Incident, Instant, Kind, Notification, Reason, Recovery, State, Target
-from receiver.core.notices import find
 from receiver.core.occurrences import begun_at, trouble_since
 from receiver.core.plan import DecisionContext
-from receiver.core.response import Standing
 from receiver.messages.incident_text import RECOVERED, IncidentText, brief, name, numbers, systems
 from receiver.messages.lateness import holds
 from receiver.messages.letter import CALM, COLOURS, EARLIER, Letter, Row, as_html, as_text
@@ -23,7 +21,7 @@ from receiver.messages.message import Message, Picture
 from receiver.messages.notice_text import as_message, render_notice
 from receiver.messages.placeholder_values import fill, values
 from receiver.messages.plain import cut, line
-from receiver.messages.reasons import COUNTED, LABELS, label, lead
+from receiver.messages.reasons import COUNTED, LABELS, held_notices, label, lead
 from receiver.messages.short import short, short_bundle, short_news, short_update, speak, speak_bundle
 from receiver.messages.times import Manner
 from receiver.messages.unsaid import unsaid
@@ -49,6 +47,8 @@ EVENTS = {
 
 REPLY = "To acknowledge by mail: reply with ack as the first line, alone."
 REPLY_TO_ALL = "To acknowledge all of these by mail: reply with ack as the first line, alone."
+FOR_APPROVERS = "For approvers:"
+"""How to approve what waits; others read the message too."""
 
 OPENING = frozenset({Reason.OPENED, Reason.RECURRED})
 SELF_EXPLAINING = frozenset({*EVENTS, Kind.BREACH, Kind.REPORT})
@@ -157,7 +157,7 @@ class MessageRenderer:
             subject=letter.subject,
             text=as_text(letter),
             html=as_html(letter),
-            short=short_update(case, letter.lead)
+            short=short_update(case, letter.lead, _approving_shortly(notification, case))
             if notification.kind in {Kind.UPDATE, Kind.APPROVAL}
             else short(case, *_state_or_label(case, notification), replies=self.sms_replies),
             speech=speak(spoken, lead(notification, spoken)),
@@ -294,7 +294,7 @@ def _letter(notification: Notification, case: IncidentText) -> tuple[Letter, str
         actions=case.first_actions if paging else (),
         body=body,
         button=_button(case),
-        command=_command(case),
+        command=_approving(notification, case) or _command(case),
         facts=tuple(_facts(case)),
         labels=case.labels,
         links=case.links,
@@ -331,10 +331,7 @@ def _from_policy(notification: Notification, case: IncidentText) -> tuple[str, s
 
 def _waiting_texts(notification: Notification, case: IncidentText) -> list[str]:
     """Returns the full texts that wait for approval, for the approvers. Raises TemplateError."""
-    if notification.kind is not Kind.APPROVAL:
-        return []
-    known = (find(case.incident, each) for each in notification.data.get("waits", "").split())
-    held = [each for each in known if each is not None and each.standing is Standing.HELD]
+    held = held_notices(notification, case)
     texts = ((each, (each.subject, each.body) if each.edited_by else render_notice(each, case)) for each in held)
     return [f"{each.id} to {line(each.group)}:\n\n{subject}\n\n{body}" for each, (subject, body) in texts]
 
@@ -396,6 +393,19 @@ def _button(case: IncidentText) -> tuple[str, str] | None:
     if case.wants_answer:
         return f"Acknowledge {case.number}", case.ack_url or case.page_url
     return f"Open {case.number}", case.page_url
+
+
+def _approving(notification: Notification, case: IncidentText) -> str:
+    """Returns the commands that approve the notices which wait; empty: the message is of none."""
+    held = held_notices(notification, case)
+    commands = " and ".join(f"tocsin approve {case.incident.number} {each.id}" for each in held)
+    return f"{FOR_APPROVERS} {commands}" if held else ""
+
+
+def _approving_shortly(notification: Notification, case: IncidentText) -> str:
+    """Returns the page on which the notices wait, without a page the commands; empty: the message is of none."""
+    commands = _approving(notification, case)
+    return f"{FOR_APPROVERS} {case.page_url}#notices" if commands and case.page_url else commands
 
 
 def _command(case: IncidentText) -> str:

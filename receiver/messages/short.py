@@ -40,12 +40,13 @@ def short(case: IncidentText, label: str, by: str, *, replies: bool) -> str:
     return _fit(f"{begin}{f' by {by}' if by else ''}:", case, _tails(case, replies=replies))
 
 
-def short_update(case: IncidentText, said: str) -> str:
-    """Returns a status update of one incident for an SMS. `said`: the update."""
+def short_update(case: IncidentText, said: str, how: str = "") -> str:
+    """Returns a status update of one incident for an SMS. `said`: the update; `how`: how to act on it."""
     number = ("EXERCISE" if case.incident.exercise else "", f"T{case.number}", case.state_words.upper())
     parts = (*number, case.level.name.upper(), case.system)
     told = " ".join(said.split())
-    return _fit(f"{' '.join(filter(None, parts))}:", case, (told, cut(told, SAID_LIMIT)))
+    tails = [f"{each} {how}".strip() for each in (told, cut(told, SAID_LIMIT))]
+    return _fit(f"{' '.join(filter(None, parts))}:", case, tails)
 
 
 def short_bundle(cases: list[IncidentText], label: str, link: str, *, replies: bool) -> str:

@@ -83,6 +83,7 @@ WHOLE = (
     "ada: the next status update is due at 09:00 UTC. Write it, else Tocsin tells everybody how it stands then.",
     "The notice n1 to out waits for approval, best by 09:00 UTC: nobody outside is told before that.",
     "The notice n1 to out waits for approval: nobody outside is told of an exercise, approved or not.",
+    "For approvers: tocsin approve 12 n1 and tocsin approve 12 n2",
     "The notice n1 to out is rejected by now.",
     "The notice n1 to out is void: nobody has the incident any more.",
     "Status update by ada: no change since 09:00 UTC. Next update by 09:10 UTC.",

@@ -179,6 +179,21 @@ def test_approvers_read_what_waits():
     assert "waits for approval" in told.short
 
 
+def test_approvers_read_how_to_approve():
+    """By a command for each notice that waits still, and on the page; an SMS says one of them."""
+    held, sent = notice(Moment.ACKNOWLEDGED), notice(Moment.ACKNOWLEDGED, standing=Standing.SENT)
+    incident = with_notices(held, replace(sent, id="n2"), replace(held, id="n3"))
+    told = message(Kind.APPROVAL, Reason.WAITS, incident, 9, waits="n1 n2 n3")
+    assert "For approvers: tocsin approve 12 n1 and tocsin approve 12 n3\n" in told.text
+    assert told.short.endswith(" For approvers: https://tocsin.example.org/incidents/12#notices")
+    unlinked = MessageRenderer("", "inst").render(
+        delivery(notification(Kind.APPROVAL, Reason.WAITS, "sms", incident, waits="n1"), incident, POLICY), after(9)
+    )
+    assert unlinked.short.endswith(" For approvers: tocsin approve 12 n1")
+    decided = message(Kind.APPROVAL, Reason.STILL_WAITS, with_notices(sent), 9, waits="n1")
+    assert "For approvers" not in f"{decided.text} {decided.short}"
+
+
 def test_approvers_read_what_became_of_it_meanwhile():
     """Decided on before the message left, it is not said to wait."""
     sent = with_notices(notice(Moment.ACKNOWLEDGED, standing=Standing.SENT, by="cleo"))

@@ -185,6 +185,15 @@ async def test_messages_are_one_line(receiver: Running) -> None:
     assert told.index("seen") < told.index("Messages: ")
 
 
+async def test_a_waiting_message_is_due(receiver: Running) -> None:
+    """A message that has waited past its time is due since then; no try lies in the past."""
+    await receiver.post("/api/v1/incidents", {"type": "engine_failure"})
+    receiver.clock.now += 8 * MINUTE
+    told = (await page(receiver, "/incidents/1")).partition('id="messages"')[2].partition("</section>")[0]
+    assert re.search(r"; due <time [^>]*>8 minutes ago</time>", told)
+    assert "next try" not in told
+
+
 async def test_now_counts_down(receiver: Running) -> None:
     """An incident's next escalation and its breach stand there as instants and in words; a breach that was, too."""
     await receiver.post("/api/v1/incidents", {"type": "engine_failure"})

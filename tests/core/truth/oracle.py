@@ -27,7 +27,7 @@ SUBJECTS = re.compile(
     r"root cause|\bfix\b|did not hold|"
     r"paged|notified|\btold\b|heard|on call|\byours\b|"
     r"\bfiled\b|"
-    r"status update|next update|update due|no change|waits for approval|\bvoid\b"
+    r"status update|next update|update due|no change|waits for approval|for approvers|\bvoid\b"
 )
 """What no sentence may say without a predicate."""
 

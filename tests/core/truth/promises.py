@@ -99,6 +99,13 @@ def _any(standing: Standing) -> Holds:
     return lambda record, _found: any(each.standing is standing for each in record.incident.response.notices)
 
 
+def _can_approve(record: Record, found: Found) -> bool:
+    """Each command names a notice of this incident that waits."""
+    held = {each.id for each in record.incident.response.notices if each.standing is Standing.HELD}
+    named = {each.rpartition(" ") for each in found["how"].split(" and ")}
+    return all(it in held and said == f"tocsin approve {record.incident.number}" for said, _, it in named)
+
+
 def is_why_void(record: Record, entry: Entry, found: Found) -> bool:
     """Whether a notice is void for that reason, when the timeline says so."""
     incident, why = record.incident, found["why"]
@@ -139,6 +146,8 @@ STATEMENTS = statements(
                 for each in record.incident.response.notices
             )
         ),
+        "^for approvers: (?P<how>\\S.*)$": _can_approve,
+        "^for approvers$": _any(Standing.HELD),
         "<in>(?:still )?waits for approval": _any(Standing.HELD),
         "<in>notice void": _any(Standing.VOID),
         "^next status update: <at>": lambda record, found: record.is_at(
