@@ -192,6 +192,9 @@ async def test_a_waiting_message_is_due(receiver: Running) -> None:
     told = (await page(receiver, "/incidents/1")).partition('id="messages"')[2].partition("</section>")[0]
     assert re.search(r"; due <time [^>]*>8 minutes ago</time>", told)
     assert "next try" not in told
+    await receiver.queue.run(receiver.engine.claim, receiver.clock(), "me", frozenset())
+    told = (await page(receiver, "/incidents/1")).partition('id="messages"')[2].partition("</section>")[0]
+    assert "; due " not in told, "it is being sent, and its lease's end is no time of a try"
 
 
 async def test_now_counts_down(receiver: Running) -> None:

@@ -198,10 +198,11 @@ def _people(incident: Incident, context: DecisionContext) -> tuple[str, ...]:
 
 
 def _message(notification: Notification, context: DecisionContext) -> Mapping[str, Any]:
-    """The view with instants unformatted, since the page formats them."""
+    """The view with instants unformatted, since the page formats them. While it is being sent, it is not due."""
     view = views.show_notification(notification, context.facts(notification.channel))
     at = notification.done_at or notification.created_at
-    return view.model_dump() | {"at": at, "due_at": notification.due_at, "fate": fate(notification)}
+    due_at = None if notification.leased_by else notification.due_at
+    return view.model_dump() | {"at": at, "due_at": due_at, "fate": fate(notification)}
 
 
 def _line(entry: Entry) -> TimelineRow:
