@@ -49,7 +49,7 @@ PLANTED: list[tuple[str, dict[str, Any], str]] = [
     (
         "an answer is not taken for one",
         {"engine": bugs.Believes},
-        "says 'no (other )?answer yet|says 'help wanted|asked for help at 1 jan|was forgotten",
+        "says 'no (other )?answer yet|says 'help wanted|asked for help at 1 jan|says 'it: acknowledge again|was forgotten",
     ),
     ("a lie about who has it", {"lie": lies.OfResponders()}, r"\(responders\), and it is not so"),
     ("a lie about the deadline", {"lie": lies.OfDeadlines()}, r"\(deadlines\), and it is not so"),
