@@ -238,7 +238,7 @@ def test_people_count_at_their_first_hour_without_a_gap():
 
 
 def test_an_hour_counts_that_begins_with_a_gap():
-    """At the end of a shift nobody comes on call: no shift begins, and the people on call are others."""
+    """At the end of a shift no person comes on call: no shift begins, and the people on call are others."""
     hours = ', only: [{from: "09:00", to: "17:00"}]'
     places = {type_: ['"@primary"'] for type_ in TYPES}
     given = team(["contacts: {sms: '+491701000001'}"], places, "[pagerduty]", schedules=("primary",), hours=hours)
