@@ -51,11 +51,23 @@ const tooSmall = (least) => [...document.querySelectorAll("body *")].filter((eac
   .map((each) => [parseFloat(getComputedStyle(each).fontSize) * (each.ownerSVGElement ? each.getScreenCTM().a : 1), each.textContent.trim()])
   .filter(([size]) => size < least).map(([size, words]) => `${size.toFixed(1)}: ${words.slice(0, 60)}`);
 
-// No page is wider than the window, no text too small, its menu is one line, and axe has nothing to say.
+// What is pressed below or above something else that is pressed, with less than a finger's slip between them.
+const tooClose = () => {
+  const all = [...document.querySelectorAll("main button:not(.link), main .button, main .chip")].filter((each) => each.checkVisibility())
+    .map((each) => [each.textContent.trim(), each.getBoundingClientRect()]);
+  return all.flatMap(([one, a]) => all.filter(([, b]) => b.top > (a.top + a.bottom) / 2 && b.top - a.bottom < 4 && b.left < a.right && a.left < b.right)
+    .map(([other]) => `${one}, ${other}`));
+};
+
+// No page is wider than the window, no text too small, its menu is one line, no two buttons touch, no label leaves its
+// form, and axe has nothing to say.
 export async function look(name) {
   const wide = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
   assert.ok(wide <= 0, `${name}: wider than the window by ${wide} px`);
   assert.deepEqual(await page.evaluate(tooSmall, smallest), [], `${name}: too small to be read`);
+  assert.deepEqual(await page.evaluate(tooClose), [], `${name}: touch each other`);
+  const out = await page.locator("form label").evaluateAll((all) => all.filter((each) => each.scrollWidth > each.clientWidth + 1).map((each) => each.textContent));
+  assert.deepEqual(out, [], `${name}: leaves its form`);
   const menu = await page.locator(".top nav li").evaluateAll((all) => all.map((each) => each.offsetTop));
   assert.ok(new Set(menu).size <= 1, `${name}: the menu takes several lines`);
   await judge(name);
