@@ -157,7 +157,7 @@ def test_there_are_statements_of_every_kind() -> None:
 def test_what_a_table_says_of_each_alert_is_held_against_each() -> None:
     """The caption that stands for a column of states is read as the state and the level of every alert."""
     fired = [alert(name, level=3, starts_at=Instant(NOW), labels={"unit": name}) for name in ("f", "g")]
-    record = Record(incident(), (), NOW, alerts=fired)
+    record = Record(incident(), (), Instant(NOW), alerts=fired)
     rows = "".join(
         f'<tr class="firing"><th scope="row">{each.labels["unit"]}</th><td><time datetime="t">now</time></td></tr>'
         for each in fired
@@ -175,7 +175,7 @@ def test_how_many_deadlines_a_card_leaves_out_is_counted() -> None:
     """Windows and duties that end after a day are as many as the card says; what it does not count down is none."""
     duty = Duty(Instant(NOW), 30 * HOUR, Instant(NOW + 30 * HOUR))
     windows = {Window.UPDATE: NOW + 25 * HOUR, Window.ESCALATE: NOW + HOUR, Window.DUTY: NOW + 30 * HOUR}
-    record = Record(incident(windows=windows, response=Response(duties={"law": duty})), (), NOW)
+    record = Record(incident(windows=windows, response=Response(duties={"law": duty})), (), Instant(NOW))
     check("2 deadlines after a day", record)
     for lie in ("1 deadline after a day", "3 deadlines after a day"):
         with pytest.raises(UntrueError, match="and it is not so"):
