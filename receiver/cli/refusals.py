@@ -114,7 +114,7 @@ def why_none(error: Exception) -> str:
             return "it does not speak TLS as it should; perhaps it is http, not https"
         case aiohttp.ClientConnectorError():
             return f"nothing listens at {error.host}:{error.port}"
-        case aiohttp.ServerDisconnectedError() | ConnectionError():
+        case aiohttp.ServerDisconnectedError() | aiohttp.ClientOSError() | ConnectionError():
             return "it hung up; perhaps it is https, not http"
         case aiohttp.ClientResponseError():
             return f"it answered {error.status}"
