@@ -74,7 +74,11 @@ def _accept(draft: Draft, notification: Notification, done: Delivered) -> Notifi
 
 
 def _deliver(draft: Draft, notification: Notification, reference: str, receipt: str) -> Notification:
-    draft.enter(Fact.DELIVERED, **_names(draft, notification), attempts=notification.attempts, receipt=receipt)
+    named = _names(draft, notification)
+    if notification.status is Status.GAVE_UP:
+        draft.enter(Fact.DELIVERED_LATE, **named, attempts=notification.attempts, receipt=receipt)
+    else:
+        draft.enter(Fact.DELIVERED, **named, attempts=notification.attempts, receipt=receipt)
     delivered = _final(draft, notification, Status.DELIVERED, reference=reference)
     return _note_reach(draft, notification, replace(delivered, done_at=notification.done_at or draft.now))
 

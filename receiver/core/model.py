@@ -536,6 +536,8 @@ class Fact(StrEnum):
     """A provider accepted a message."""
     DELIVERED = "delivered"
     """A provider's `receipt` says that a message arrived; older entries without `receipt` mean ACCEPTED."""
+    DELIVERED_LATE = "delivered_late"
+    """The same of a message that had been given up."""
     SEND_FAILED = "send_failed"
     GAVE_UP = "gave_up"
     SUPERSEDED = "superseded"

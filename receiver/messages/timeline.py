@@ -54,6 +54,7 @@ SENTENCES: Mapping[Fact, str] = MappingProxyType(
         Fact.UNDELIVERABLE: "{channel} can carry nothing: {why}",
         Fact.ACCEPTED: "{kind} to {recipient} accepted by {channel}",
         Fact.DELIVERED: "{kind} to {recipient} delivered by {channel}: {receipt}",
+        Fact.DELIVERED_LATE: "{kind} to {recipient}, which was given up, was delivered by {channel}: {receipt}",
         Fact.SEND_FAILED: "{kind} on {channel} to {recipient} failed, trying again: {reason}",
         Fact.GAVE_UP: "{kind} on {channel} to {recipient} given up: {reason}",
         Fact.SUPERSEDED: "{kind} on {channel} to {recipient} dropped: overtaken",

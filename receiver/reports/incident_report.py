@@ -251,4 +251,4 @@ def _escalation(record: IncidentRecord) -> str:
     escalations, pages = len(record.entries(Fact.ESCALATED)), record.case.incident.page.serial
     calls = len(record.entries(Fact.HELP_ASKED))
     asked = f", {counted(calls, 'call')} for help" if calls else ""
-    return f"{counted(escalations, 'escalation')}, {counted(pages, 'page')}{asked}"
+    return f"{counted(escalations, 'escalation')}, {counted(pages, 'round')} of pages{asked}"

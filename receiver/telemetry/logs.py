@@ -151,6 +151,7 @@ LINES = {
     Fact.PAGED: "incident paged",
     Fact.ACCEPTED: "message accepted",
     Fact.DELIVERED: "message delivered",
+    Fact.DELIVERED_LATE: "message delivered",
     Fact.GAVE_UP: "message given up",
     Fact.FALLBACK: "fallback paged",
     Fact.FALLBACK_EXHAUSTED: "no fallback is left",

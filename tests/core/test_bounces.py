@@ -5,6 +5,8 @@ from msgspec.structs import replace
 
 from receiver.core.events import Acknowledge, Arrived, Bounced
 from receiver.core.model import Fact, Kind, Notification, Reason, State, Status, Window
+from receiver.messages.timeline import sentence
+from receiver.reports.incident_record import UNTOLD
 from tests.core.guide import ALL
 from tests.core.world import World
 
@@ -62,6 +64,18 @@ def test_news_of_a_page_whose_answer_was_lost_ends_the_tries():
     assert (sms(world).status, sms(world).reference, sms(world).attempts) == (Status.ACCEPTED, "SM1", 1)
     assert world.window(Window.RESCUE) is None
     assert world.entries(Fact.ACCEPTED)[-1].data["channel"] == "sms"
+
+
+def test_a_receipt_after_the_page_was_given_up_is_told_beside_that():
+    """The timeline that leaves out deliveries has both lines: given up, and that it was delivered."""
+    world = World()
+    world.fire("a", level=4)
+    world.decide(Bounced(sms(world), "expired"))
+    world.decide(Arrived(sms(world), "SM1", "delivered at last"))
+    told = [each for each in world.timeline if each.fact not in UNTOLD]
+    assert told[-1].fact is Fact.DELIVERED_LATE
+    said = "page to +12…890, which was given up, was delivered by sms: delivered at last"
+    assert sentence(told[-1], str) == said
 
 
 @pytest.mark.parametrize("state", [{"leased_by": "w@1"}, {"status": Status.GAVE_UP, "due_at": None}])

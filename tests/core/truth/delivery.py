@@ -30,15 +30,16 @@ def _had_not(record: Record, _found: Found) -> bool:
     return any(not each.data.get("failed") for each in record.find(Fact.FALLBACK))
 
 
+RECEIPTED = (Fact.DELIVERED, Fact.DELIVERED_LATE)
+
+
 def became(record: Record, found: Found) -> bool:
     """A message of that kind became that."""
     status, kind = BECAME[found["became"].partition("; ")[0]], found["what"]
     reached = found["became"].endswith("; reached somebody")
     like = [each for each in record.notifications if each.kind.value == kind and each.status is status]
-    proved = not record.has(Fact.DELIVERED) if status is Status.ACCEPTED else True
-    is_receipted = status is not Status.DELIVERED or any(
-        each.data.get("receipt") for each in record.find(Fact.DELIVERED)
-    )
+    proved = not record.has(*RECEIPTED) if status is Status.ACCEPTED else True
+    is_receipted = status is not Status.DELIVERED or any(each.data.get("receipt") for each in record.find(*RECEIPTED))
     return any((each.reached_at is not None) is reached for each in like) and is_receipted and (bool(like) or proved)
 
 

@@ -334,6 +334,10 @@ FACTS: Mapping[Fact, tuple[str, Line]] = {
         r"(?P<kind>\w+) to \S+ delivered by (?P<channel>[^\s:]+): .+",
         _wrote(Status.DELIVERED),
     ),
+    Fact.DELIVERED_LATE: (
+        r"(?P<kind>\w+) to \S+, which was given up, was delivered by (?P<channel>[^\s:]+): .+",
+        _wrote(Status.DELIVERED),
+    ),
     Fact.SEND_FAILED: (
         r"(?P<kind>\w+) on (?P<channel>\S+) to \S+ failed, trying again: .*",
         _wrote(Status.WAITING),

@@ -8,6 +8,7 @@ TELLS_NOTHING_NEW = frozenset(
     {
         Fact.ACCEPTED,
         Fact.DELIVERED,
+        Fact.DELIVERED_LATE,
         Fact.SEND_FAILED,
         Fact.GAVE_UP,
         Fact.SUPERSEDED,

@@ -52,7 +52,7 @@ STATEMENTS = statements(
         "it is archived when the incident closes": lambda record, _found: record.incident.response.room is not None,
         "declared by a person": lambda record, _found: record.incident.declared,
         "declared by <by>": _declared,
-        "^escalation: .*, (?P<pages>[\\d,]+) pages?.*$": _pages,
+        "^escalation: .*, (?P<pages>[\\d,]+) rounds? of pages.*$": _pages,
         "recorded for the history: its alerts have level \\d, and nobody is told of them|recorded, nobody is told|^recorded\\b": (
             lambda record, _found: record.incident.recorded_only
         ),
