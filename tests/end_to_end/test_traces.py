@@ -86,7 +86,7 @@ async def test_one_trace_an_incident_from_the_webhook_to_the_delivery(
     assert {span.parent_span_id for span in trace if span.name in {"send email", "send slack"}} == {first.span_id}
     sends = [attributes(span) for span in trace if span.name.startswith("send ")]
     assert {(each["tocsin.channel"], each["tocsin.outcome"], each["tocsin.attempt"]) for each in sends} == {
-        ("email", "delivered", 1), ("slack", "delivered", 1),
+        ("email", "accepted", 1), ("slack", "accepted", 1),
     }  # fmt: skip
     assert all(span.end_time_unix_nano >= span.start_time_unix_nano >= first.start_time_unix_nano for span in trace)
     assert not [word for word in ("unit-", "example", "margin") if word in str(collector.spans)]
